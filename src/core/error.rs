@@ -1,0 +1,98 @@
+//! What can go wrong in the domain; HTTP gives each its status, and nothing here knows which.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use super::verdict::Reason;
+
+/// Why an operation did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no genuine token behind the call.
+    #[error("{}", .0.sentence())]
+    Unauthenticated(Reason),
+    /// The token is genuine and does not allow this.
+    #[error("the token lacks the scope {scope}")]
+    InsufficientScope {
+        /// The scope that is missing.
+        scope: &'static str,
+    },
+    /// The keys or the provider needed to judge the token can not be had now.
+    #[error("the token can not be verified now")]
+    VerifierUnavailable {
+        /// When it makes sense to ask again.
+        retry_after: Duration,
+    },
+    /// What was asked for has the wrong form.
+    #[error("{detail}")]
+    Malformed {
+        /// What is wrong and what to do.
+        detail: String,
+        /// Where.
+        faults: Vec<Fault>,
+    },
+    /// The form is right, and the content breaks a rule.
+    #[error("{detail}")]
+    Invalid {
+        /// What is wrong and what to do.
+        detail: String,
+        /// Where.
+        faults: Vec<Fault>,
+    },
+    /// There is no such request, or it is somebody else's.
+    #[error("no such request")]
+    NotFound,
+    /// The idempotency key was used before with another body.
+    #[error("the idempotency key was used with another body")]
+    IdempotencyKeyReused,
+    /// The store could not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// One fault in a request body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// JSON Pointer (RFC 6901) from the body's root.
+    pub pointer: String,
+    /// A stable code.
+    pub code: &'static str,
+    /// What is wrong and what is expected.
+    pub detail: String,
+}
+
+/// Why the store could not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no space left; nothing was changed, and it works again when there is space.
+    #[error("the store is full")]
+    Full,
+    /// More writes wait than the store takes; nothing was changed.
+    #[error("the store is busy")]
+    Busy,
+    /// A record is damaged: its checksum does not match.
+    #[error("record {0} is damaged")]
+    Damaged(String),
+    /// The store can not be used any more; the process is about to end.
+    #[error("the store failed")]
+    Failed(#[source] Box<dyn StdError + Send + Sync>),
+}
+
+/// A mistake in the configuration, told so that it can be mended: which key, what is wrong, what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {problem}. {remedy}")]
+pub struct Misconfiguration {
+    /// The key, with dots: `verifiers.auth0.issuer`.
+    pub key: String,
+    /// What is wrong with it.
+    pub problem: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl Misconfiguration {
+    /// A mistake at `key`.
+    pub fn new(key: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { key: key.into(), problem: problem.into(), remedy: remedy.into() }
+    }
+}

@@ -1,0 +1,17 @@
+//! The domain: callers and what they may do, requests and how they get on; no I/O, no HTTP, no SQL.
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub mod claims;
+pub mod clock;
+pub mod entropy;
+pub mod error;
+pub mod policy;
+pub mod ports;
+pub mod request;
+pub mod timeline;
+pub mod verdict;
+
+/// A boxed future, which lets the ports and the verifiers be trait objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,0 +1,81 @@
+//! What a caller may do: policies, and the permit that proves that one was met.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::claims::Caller;
+use super::error::Error;
+use super::verdict::{Reason, Verdict};
+
+/// Reading requests and their results.
+pub const REQUESTS_READ: &str = "requests:read";
+/// Submitting and cancelling requests.
+pub const REQUESTS_WRITE: &str = "requests:write";
+/// Working on requests.
+pub const REQUESTS_WORK: &str = "requests:work";
+/// Operating the gateway.
+pub const ADMIN: &str = "admin";
+
+/// Every scope of Anteroom's own operations, with what it allows.
+pub const SCOPES: &[(&str, &str)] = &[
+    (REQUESTS_READ, "Read your requests, their status and their results"),
+    (REQUESTS_WRITE, "Submit and cancel requests"),
+    (REQUESTS_WORK, "Work on requests"),
+    (ADMIN, "Operate the gateway"),
+];
+
+/// A rule that a caller has to meet.
+pub trait Policy: 'static {
+    /// The scope that the caller must hold; none means that any genuine token will do.
+    const SCOPE: Option<&'static str>;
+}
+
+/// Any genuine token.
+#[derive(Debug)]
+pub enum Authenticated {}
+/// May read requests.
+#[derive(Debug)]
+pub enum ReadRequests {}
+/// May submit and cancel requests.
+#[derive(Debug)]
+pub enum WriteRequests {}
+
+impl Policy for Authenticated {
+    const SCOPE: Option<&'static str> = None;
+}
+impl Policy for ReadRequests {
+    const SCOPE: Option<&'static str> = Some(REQUESTS_READ);
+}
+impl Policy for WriteRequests {
+    const SCOPE: Option<&'static str> = Some(REQUESTS_WRITE);
+}
+
+/// Proof that a caller met policy `P`. Only [`Permit::grant`] makes one, so a service that asks for it can not be called unguarded.
+#[derive(Clone, Debug)]
+pub struct Permit<P> {
+    caller: Arc<Caller>,
+    policy: PhantomData<fn() -> P>,
+}
+
+impl<P: Policy> Permit<P> {
+    /// Judges a verdict by the policy. Without a verdict there was no token.
+    pub fn grant(verdict: Option<&Verdict>) -> Result<Self, Error> {
+        let caller = match verdict {
+            Some(Verdict::Accepted(caller)) => caller,
+            Some(Verdict::Rejected(reason)) => return Err(Error::Unauthenticated(*reason)),
+            Some(Verdict::Unavailable { retry_after }) => {
+                return Err(Error::VerifierUnavailable { retry_after: *retry_after });
+            }
+            None => return Err(Error::Unauthenticated(Reason::TokenMissing)),
+        };
+        match P::SCOPE {
+            Some(scope) if !caller.scopes.contains(scope) => Err(Error::InsufficientScope { scope }),
+            _ => Ok(Self { caller: Arc::clone(caller), policy: PhantomData }),
+        }
+    }
+
+    /// Who holds the permit.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+}

@@ -1,0 +1,4 @@
+//! Anteroom: the gateway between a Provider and its Clients.
+
+pub mod core;
+pub mod secret;

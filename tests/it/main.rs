@@ -1,0 +1,1 @@
+//! The integration tests, one binary that mirrors the public surface.
