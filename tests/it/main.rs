@@ -3,3 +3,4 @@
 #![expect(clippy::unwrap_used, reason = "a test, and what helps it, fails by panicking")]
 
 mod architecture;
+mod crash;
