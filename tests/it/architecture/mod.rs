@@ -6,7 +6,7 @@ mod dependencies;
 mod map;
 mod source;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use source::Source;
 
@@ -121,6 +121,21 @@ fn shape_complaints(sources: &[Source]) -> Vec<String> {
     complaints
 }
 
+/// The page loads all that it is made of from the gateway: it works with no network, and tells nobody who looks at it.
+fn page_complaints(path: &str, text: &str) -> Vec<String> {
+    let from_elsewhere =
+        ["src=\"http", "src=\"//", "href=\"http", "href=\"//", "url(http", "@import", "//cdn.", "unpkg.com"];
+    let found = from_elsewhere.into_iter().filter(|mark| text.contains(mark));
+    found.map(|mark| format!("{path}: {mark} loads something from elsewhere")).collect()
+}
+
+/// The files below `folder` that are not Rust.
+fn other_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let below = |path: PathBuf| if path.is_dir() { other_files(&path) } else { vec![path] };
+    entries.flat_map(below).filter(|path| path.extension().is_none_or(|extension| extension != "rs")).collect()
+}
+
 /// What one made-up file brings against it.
 fn against(rule: fn(&[Source]) -> Vec<String>, path: &str, text: &str) -> Vec<String> {
     rule(&[Source::new(path, text)])
@@ -202,4 +217,18 @@ fn a_large_or_nameless_file_is_caught() {
     let text = format!("//! App.\nfn short(x: [u8; 2]);\nfn long() -> fn(u8) {{\n{body}}}\nfn next() {{\n}}\n");
     let complaints = against(shape_complaints, "src/app.rs", &text);
     assert_eq!(complaints, ["src/app.rs:3: fn long takes 61 lines, at most 60"]);
+}
+
+#[test]
+fn pages_load_nothing_from_elsewhere() {
+    for path in other_files(&root().join("src")) {
+        let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+        assert_eq!(page_complaints(&path.display().to_string(), &text), NONE);
+    }
+    let complaints = page_complaints("index.html", r#"<script src="https://unpkg.com/swagger-ui"></script>"#);
+    let expected = [
+        "index.html: src=\"http loads something from elsewhere",
+        "index.html: unpkg.com loads something from elsewhere",
+    ];
+    assert_eq!(complaints, expected);
 }
