@@ -1,4 +1,9 @@
 //! Anteroom: the gateway between a Provider and its Clients.
 
 pub mod core;
+pub mod http;
+pub mod oauth;
+pub mod queue;
 pub mod secret;
+pub mod telemetry;
+pub mod verify;

@@ -7,6 +7,7 @@ pub mod claims;
 pub mod clock;
 pub mod entropy;
 pub mod error;
+pub mod period;
 pub mod policy;
 pub mod ports;
 pub mod request;
