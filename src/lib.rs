@@ -5,5 +5,5 @@ pub mod http;
 pub mod oauth;
 pub mod queue;
 pub mod secret;
+pub mod store;
 pub mod telemetry;
-pub mod verify;
