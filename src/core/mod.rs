@@ -5,8 +5,10 @@ use std::pin::Pin;
 
 pub mod claims;
 pub mod clock;
+pub mod duration;
 pub mod entropy;
 pub mod error;
+pub mod json;
 pub mod period;
 pub mod policy;
 pub mod ports;
