@@ -5,8 +5,11 @@ use std::pin::Pin;
 
 pub mod claims;
 pub mod clock;
+pub mod duration;
 pub mod entropy;
 pub mod error;
+pub mod json;
+pub mod period;
 pub mod policy;
 pub mod ports;
 pub mod request;

@@ -1,0 +1,69 @@
+//! `/auth`: the partner prototype's door to the token service.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Gateway;
+use super::oauth::{self, Parameters, TokenAnswer, TokenErrorAnswer};
+
+/// A token in the partner prototype's words.
+#[derive(Serialize, ToSchema)]
+pub(super) struct OpenTokenAnswer {
+    /// What to send as `Authorization: Bearer …`.
+    access_token: String,
+}
+
+/// Get a token by HTTP Basic alone
+///
+/// The partner prototype's door to `POST /oauth/token`. Where the gateway gives tokens without credentials (`issuer.open`), the answer
+/// to a call without any is the prototype's: `access_token` and no other member. `/auth` is the same.
+#[utoipa::path(get, path = "/auth/", tag = "tokens",
+    security((), ("basic" = [])),
+    responses(
+        (status = 200, description = "A token", body = TokenAnswer),
+        (status = 400, description = "The header Authorization is malformed", body = TokenErrorAnswer),
+        (status = 401, description = "The client is not known, or its secret is wrong", body = TokenErrorAnswer),
+        (status = 429, description = "Too many attempts with wrong credentials", body = TokenErrorAnswer),
+    ),
+)]
+pub(super) async fn issue_token_by_basic(gateway: Data<Gateway>, http: HttpRequest) -> HttpResponse {
+    let parameters = with_grant_type(Parameters::new());
+    if http.headers().contains_key("authorization") {
+        return oauth::answer(&gateway, &http, parameters);
+    }
+    match oauth::grant(&gateway, &http, parameters) {
+        Ok(grant) => oauth::no_store(StatusCode::OK).json(OpenTokenAnswer { access_token: grant.access_token }),
+        Err(refusal) => refusal.answer(),
+    }
+}
+
+/// Get a token at the partner prototype's door
+///
+/// As `POST /oauth/token`, and `grant_type` may be left out. `/auth` is the same.
+#[utoipa::path(post, path = "/auth/", tag = "tokens",
+    security((), ("basic" = [])),
+    request_body(content((oauth::TokenForm = "application/x-www-form-urlencoded"), (oauth::TokenForm = "application/json"))),
+    responses(
+        (status = 200, description = "A token", body = TokenAnswer),
+        (status = 400, description = "A parameter is repeated or malformed; or the grant or the scope is not to be had", body = TokenErrorAnswer),
+        (status = 401, description = "The client is not known, or its secret is wrong", body = TokenErrorAnswer),
+        (status = 408, description = "The body did not arrive in time", body = TokenErrorAnswer),
+        (status = 413, description = "The body is too large", body = TokenErrorAnswer),
+        (status = 415, description = "The body is neither a form nor JSON", body = TokenErrorAnswer),
+        (status = 429, description = "Too many attempts with wrong credentials", body = TokenErrorAnswer),
+    ),
+)]
+pub(super) async fn issue_token_at_auth(gateway: Data<Gateway>, http: HttpRequest, payload: Payload) -> HttpResponse {
+    match oauth::parameters(&http, payload).await {
+        Ok(parameters) => oauth::answer(&gateway, &http, with_grant_type(parameters)),
+        Err(refusal) => refusal.answer(),
+    }
+}
+
+fn with_grant_type(mut parameters: Parameters) -> Parameters {
+    parameters.entry("grant_type".into()).or_insert_with(|| "client_credentials".into());
+    parameters
+}

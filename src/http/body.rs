@@ -1,0 +1,130 @@
+//! Request bodies: read within limits of size and time, and turned into JSON types with a pointer to each fault.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::http::header;
+use actix_web::web::{Bytes, BytesMut, Data};
+use actix_web::{FromRequest, HttpRequest, dev};
+use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
+
+use super::Gateway;
+use super::code::Code;
+use super::problem::Problem;
+use crate::core::error::{Error, Fault};
+
+/// Reads the whole body.
+///
+/// # Errors
+/// 413 as soon as it is known to be too large, 408 when it does not arrive in time, 415 when it is compressed.
+pub(super) async fn read(request: &HttpRequest, payload: &mut dev::Payload) -> Result<Bytes, Problem> {
+    let Some(gateway) = request.app_data::<Data<Gateway>>() else {
+        return Err(Problem::new(Code::Internal));
+    };
+    let limit = gateway.server.max_body_bytes;
+    let headers = request.headers();
+    if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        return Err(Problem::new(Code::UnsupportedMediaType));
+    }
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|announced| announced > limit) {
+        return Err(Problem::new(Code::PayloadTooLarge));
+    }
+    let timeout = gateway.server.body_timeout.duration();
+    match tokio::time::timeout(timeout, collect(payload, limit)).await {
+        Ok(body) => body,
+        Err(_) => Err(Problem::new(Code::RequestTimeout)),
+    }
+}
+
+async fn collect(payload: &mut dev::Payload, limit: usize) -> Result<Bytes, Problem> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| Problem::detailed(Code::Malformed, "The body broke off before its end."))?;
+        if body.len() + chunk.len() > limit {
+            return Err(Problem::new(Code::PayloadTooLarge));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+/// The media type of the body, in lower case and without parameters.
+pub(super) fn media_type(request: &HttpRequest) -> Option<String> {
+    let text = request.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
+/// A body of JSON.
+#[derive(Debug)]
+pub(super) struct Json<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest for Json<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let is_json = |media: String| media == "application/json" || media.ends_with("+json");
+            if !media_type(&request).is_some_and(is_json) {
+                return Err(Problem::new(Code::UnsupportedMediaType));
+            }
+            parse(&read(&request, &mut payload).await?).map(Self).map_err(Problem::from)
+        })
+    }
+}
+
+/// Reads JSON.
+///
+/// # Errors
+/// [`Error::Malformed`] with a pointer to the fault.
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let fault = match serde_path_to_error::deserialize(&mut json) {
+        Ok(value) => match json.end() {
+            Ok(()) => return Ok(value),
+            Err(error) => fault(String::new(), &error),
+        },
+        Err(error) => fault(pointer(error.path()), error.inner()),
+    };
+    Err(Error::Malformed { detail: explain(&fault), faults: vec![fault] })
+}
+
+fn fault(pointer: String, error: &serde_json::Error) -> Fault {
+    let detail = error.to_string();
+    let code = match () {
+        () if !error.is_data() => "invalid_json",
+        () if detail.starts_with("unknown field") => "unknown_field",
+        () if detail.starts_with("missing field") => "missing_field",
+        () if detail.starts_with("duplicate field") => "duplicate_field",
+        () if detail.starts_with("invalid type") => "wrong_type",
+        () => "invalid_value",
+    };
+    let pointer = if code == "invalid_json" { String::new() } else { pointer };
+    Fault { pointer, code, detail }
+}
+
+fn explain(fault: &Fault) -> String {
+    match fault.code {
+        "invalid_json" => "The body is not JSON.".into(),
+        "missing_field" if fault.detail.contains("`payload`") => {
+            "The body has no `payload`. Put your data under it: {\"type\": \"default\", \"payload\": {…}}.".into()
+        }
+        _ => format!("The body does not have the expected form: {}.", fault.detail),
+    }
+}
+
+/// A path as JSON Pointer, RFC 6901.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter()
+        .map(|segment| match segment {
+            Segment::Seq { index } => format!("/{index}"),
+            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { variant } => format!("/{variant}"),
+            Segment::Unknown => String::new(),
+        })
+        .collect()
+}

@@ -1,0 +1,110 @@
+//! Every problem there is: code, status, title, what it means and what to do; `docs/errors.md` is made from this list.
+
+use std::fmt::Write;
+
+use actix_web::http::StatusCode;
+
+use crate::core::verdict::Reason;
+
+/// Declares the codes once.
+macro_rules! codes {
+    ($($variant:ident $code:literal $status:ident $title:literal $meaning:literal $remedy:literal)*) => {
+        /// A kind of problem. The codes are part of the contract and never change.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Code {
+            $($variant,)*
+        }
+
+        impl Code {
+            const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The stable code.
+            pub(super) const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// The HTTP status.
+            pub(super) const fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status,)* }
+            }
+
+            /// The title.
+            pub(super) const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+
+            /// What happened and what to do, where nothing more is known.
+            pub(super) const fn detail(self) -> &'static str {
+                match self { $(Self::$variant => concat!($meaning, " ", $remedy),)* }
+            }
+
+            const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)* }
+            }
+
+            const fn remedy(self) -> &'static str {
+                match self { $(Self::$variant => $remedy,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    Malformed "malformed" BAD_REQUEST "Malformed request"
+        "The request can not be read: its JSON, its envelope, its query or its cursor." "Mend what `errors` points at and send it again."
+    Unauthenticated "unauthenticated" UNAUTHORIZED "Not authenticated"
+        "There is no genuine token behind the request." "The member `code` says why; get a fresh token and send it as `Authorization: Bearer TOKEN`."
+    InsufficientScope "insufficient_scope" FORBIDDEN "Insufficient scope"
+        "The token is genuine and does not allow this." "Ask for a token with the scope that is named."
+    DevelopmentMode "development_mode" FORBIDDEN "Development mode"
+        "In development mode the gateway serves only this machine, directly." "Call it as localhost without a proxy, or set server.mode to \"production\"."
+    NotFound "not_found" NOT_FOUND "Not found"
+        "There is nothing here under this name, or it is somebody else's." "Check the path and the id, and whose token this is."
+    MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "Method not allowed"
+        "The path exists, and not for this method." "Use one of the methods in the header `Allow`."
+    RequestTimeout "request_timeout" REQUEST_TIMEOUT "Request timeout"
+        "The body did not arrive in time." "Send it faster, or in smaller requests."
+    RequestFinished "request_finished" CONFLICT "Request finished"
+        "The request had reached its end before it could be cancelled." "The member `request` shows how it ended."
+    PayloadTooLarge "payload_too_large" PAYLOAD_TOO_LARGE "Payload too large"
+        "The body is larger than the gateway reads." "Send less, or have server.max_body_bytes raised."
+    UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "Unsupported media type"
+        "The body is not of a media type that is read here, or it is compressed." "Send it as `Content-Type: application/json`, not compressed."
+    PayloadInvalid "payload_invalid" UNPROCESSABLE_ENTITY "Payload invalid"
+        "The payload breaks the schema of its type." "Mend what `errors` points at and send it again."
+    IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY "Idempotency key reused"
+        "The Idempotency-Key was used before with another body." "Use a fresh key for a different request."
+    Internal "internal" INTERNAL_SERVER_ERROR "Internal error"
+        "The gateway failed; the request may or may not have taken effect." "Report the trace_id to its operator."
+    RecordDamaged "record_damaged" INTERNAL_SERVER_ERROR "Record damaged"
+        "The stored record does not match its checksum." "Report the trace_id to the gateway's operator, who can restore it from a backup."
+    Overloaded "overloaded" SERVICE_UNAVAILABLE "Overloaded"
+        "The gateway is at its limit and did not take the request." "Wait for `Retry-After` and send it again."
+    VerifierUnavailable "verifier_unavailable" SERVICE_UNAVAILABLE "Token can not be verified"
+        "What is needed to check the token is not to be had from its issuer now." "The token may be good: wait for `Retry-After` and send the request again."
+    StoreFull "store_full" SERVICE_UNAVAILABLE "Store full"
+        "There is no space left to store the request; nothing was stored." "Wait for `Retry-After` and send it again; the operator must make space."
+    StoreUnavailable "store_unavailable" SERVICE_UNAVAILABLE "Store unavailable"
+        "The store can not be used; the request may or may not have been stored." "Send it again with the same Idempotency-Key once the gateway is back."
+}
+
+/// The text of `docs/errors.md`.
+pub fn errors_document() -> String {
+    let mut text = String::from(
+        "# Errors\n\nMade from the code by `anteroom openapi --errors`; do not edit. Every error is `application/problem+json` (RFC 9457) \
+         with the members `type` (`urn:anteroom:error:CODE`), `title`, `status`, `detail`, `code`, `trace_id` and, where the \
+         body is at fault, `errors` with a JSON Pointer to each fault. `POST /oauth/token` and `/auth` answer errors in the form of \
+         RFC 6749. Errors of HTTP parsing itself (400, 408, 431) have an empty body.\n\n\
+         | code | status | meaning | what to do |\n|---|---|---|---|\n",
+    );
+    for code in Code::ALL {
+        let (name, status, meaning, remedy) = (code.name(), code.status().as_u16(), code.meaning(), code.remedy());
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "| `{name}` | {status} | {meaning} | {remedy} |");
+    }
+    text.push_str("\n## Why a token is refused\n\nWith status 401 the member `code` is one of:\n\n| code | meaning |\n|---|---|\n");
+    for reason in Reason::ALL {
+        let _ = writeln!(text, "| `{}` | {} |", reason.code(), reason.sentence());
+    }
+    text
+}

@@ -1,0 +1,186 @@
+//! The contract: the OpenAPI document, made from the route table and the request types.
+
+use std::collections::BTreeMap;
+
+use actix_web::web::Bytes;
+use serde_json::{Value, json};
+use utoipa::openapi::security::{ClientCredentials, Flow, Http, HttpAuthScheme, OAuth2, Scopes, SecurityScheme};
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{
+    ComponentsBuilder, InfoBuilder, License, OpenApi, OpenApiBuilder, PathItem, PathsBuilder, RefOr, Schema, Server,
+};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::problem::{FaultBody, MEDIA_TYPE, ProblemBody};
+use super::routes::Row;
+use crate::core::policy::SCOPES;
+use crate::queue::types::Types;
+
+const DESCRIPTION: &str = "Anteroom stands between a Provider's services and the programs of its Clients: it checks every caller's token, \
+    takes requests into a durable queue, answers a `request_id`, and tells how a request gets on.\n\n\
+    Get a token with **Authorize** (OAuth2, client credentials), submit a request, and ask for its status until it is terminal. \
+    Errors are `application/problem+json` (RFC 9457).";
+
+const TAGS: &[(&str, &str)] = &[
+    ("requests", "Submit requests and see how they get on"),
+    ("tokens", "Tokens that the gateway issues itself"),
+    ("caller", "Who a token speaks for"),
+    ("partner", "The partner prototype's API, in its own words"),
+    ("contract", "This document"),
+    ("health", "For whoever runs the gateway"),
+];
+
+/// What every guarded operation may answer.
+const GUARDED: &[(u16, &str)] = &[
+    (401, "There is no genuine token; `code` says why"),
+    (403, "The token is genuine and does not allow this"),
+    (
+        503,
+        "The gateway is overloaded, or what it needs to verify the token or to store the request is not to be had now",
+    ),
+];
+/// What every operation that reads a body may answer.
+const WITH_BODY: &[(u16, &str)] = &[
+    (400, "The request can not be read; `errors` says where"),
+    (408, "The body did not arrive in time"),
+    (413, "The body is too large"),
+    (415, "The body is not JSON, or it is compressed"),
+];
+
+/// The contract, serialized.
+#[derive(Clone, Debug)]
+pub struct Contract {
+    /// As JSON.
+    pub json: Bytes,
+    /// As YAML.
+    pub yaml: Bytes,
+}
+
+impl Contract {
+    /// The contract of a gateway with these request types.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn of(types: &Types) -> Result<Self, serde_json::Error> {
+        let rows = super::table(types.partner().is_some());
+        let mut document = serde_json::to_value(assemble(rows))?;
+        describe_errors(&mut document);
+        describe_types(&mut document, types);
+        let yaml = yaml_serde::to_string(&document).map_err(serde::ser::Error::custom)?;
+        Ok(Self { json: serde_json::to_vec_pretty(&document)?.into(), yaml: yaml.into() })
+    }
+}
+
+/// The document as the handlers tell it.
+fn assemble(rows: Vec<Row>) -> OpenApi {
+    let mut schemas: BTreeMap<String, RefOr<Schema>> = BTreeMap::from([
+        (ProblemBody::name().into_owned(), ProblemBody::schema()),
+        (FaultBody::name().into_owned(), FaultBody::schema()),
+    ]);
+    let mut paths = PathsBuilder::new();
+    for row in rows {
+        if let Some(documented) = row.documented {
+            schemas.extend(documented.schemas);
+            for method in documented.methods {
+                let mut operation = documented.operation.clone();
+                if row.guarded {
+                    operation.extensions.get_or_insert_default().insert(GUARDED_MARK.into(), true.into());
+                }
+                paths = paths.path(&row.path, PathItem::new(method, operation));
+            }
+        }
+    }
+    let scopes = Scopes::from_iter(SCOPES.iter().take(2).copied());
+    // Relative to the document, so that it holds behind a path prefix.
+    let client_credentials = Flow::ClientCredentials(ClientCredentials::new("oauth/token", scopes));
+    let components = ComponentsBuilder::new()
+        .schemas_from_iter(schemas)
+        .security_scheme("oauth2", SecurityScheme::OAuth2(OAuth2::new([client_credentials])))
+        .security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)))
+        .security_scheme("basic", SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)));
+    let license = License::builder().name("MIT OR Apache-2.0").identifier(Some("MIT OR Apache-2.0")).build();
+    let info = InfoBuilder::new()
+        .title("Anteroom")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(DESCRIPTION))
+        .license(Some(license));
+    let tags =
+        TAGS.iter().map(|(name, description)| TagBuilder::new().name(*name).description(Some(*description)).build());
+    OpenApiBuilder::new()
+        .info(info.build())
+        .servers(Some([Server::new("./")]))
+        .tags(Some(tags))
+        .paths(paths.build())
+        .components(Some(components.build()))
+        .build()
+}
+
+/// Marks a guarded operation until its errors are described; it does not stay in the document.
+const GUARDED_MARK: &str = "x-guarded";
+
+/// Adds the errors that follow from what an operation is, and gives every error its body.
+fn describe_errors(document: &mut Value) {
+    let operations = document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
+    for operation in operations.filter_map(Value::as_object_mut).flat_map(|item| item.values_mut()) {
+        let Some(operation) = operation.as_object_mut() else { continue };
+        let guarded = operation.remove(GUARDED_MARK).is_some();
+        let with_body = operation.contains_key("requestBody");
+        let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { continue };
+        let with_body = if guarded && with_body { WITH_BODY } else { &[] };
+        for (status, description) in if guarded { GUARDED } else { &[] }.iter().chain(with_body) {
+            responses.entry(status.to_string()).or_insert_with(|| json!({ "description": description }));
+        }
+        if guarded {
+            for (status, response) in responses.iter_mut().filter(|(status, _)| status.as_str() >= "400") {
+                give_body(status, response);
+            }
+        }
+        let mut other = json!({ "description": "Any other error" });
+        give_body("default", &mut other);
+        responses.insert("default".into(), other);
+    }
+}
+
+fn give_body(status: &str, response: &mut Value) {
+    let Some(response) = response.as_object_mut() else { return };
+    let schema = json!({ "$ref": "#/components/schemas/Problem" });
+    response.entry("content").or_insert_with(|| json!({ MEDIA_TYPE: { "schema": schema } }));
+    let header = |description: &str, kind: &str| json!({ "description": description, "schema": { "type": kind } });
+    let headers = match status {
+        "401" => json!({ "WWW-Authenticate": header("The challenge, RFC 6750", "string") }),
+        "403" => {
+            json!({ "WWW-Authenticate": header("The challenge, RFC 6750, with the scope that is needed", "string") })
+        }
+        "503" => json!({ "Retry-After": header("Seconds after which to try again", "integer") }),
+        _ => return,
+    };
+    response.entry("headers").or_insert(headers);
+}
+
+/// Tells which types may be submitted, and what the payload of each must look like.
+fn describe_types(document: &mut Value, types: &Types) {
+    let submit = &mut document["components"]["schemas"]["SubmitRequest"];
+    submit["properties"]["type"]["enum"] = types.names().collect();
+    let listed =
+        types.iter().map(|kind| format!("`{}`: {}", kind.name, kind.description)).collect::<Vec<_>>().join("; ");
+    submit["properties"]["type"]["description"] = format!("The type of the request. {listed}").into();
+    let rule = |name: &str| {
+        json!({
+            "if": { "properties": { "type": { "const": name } }, "required": ["type"] },
+            "then": { "properties": { "payload": { "$ref": format!("#/components/schemas/Payload.{name}") } } },
+        })
+    };
+    let rules: Vec<Value> = types.iter().filter(|kind| kind.schema().is_some()).map(|kind| rule(&kind.name)).collect();
+    if !rules.is_empty() {
+        submit["allOf"] = rules.into();
+    }
+    for kind in types.iter() {
+        if let Some(schema) = kind.schema() {
+            document["components"]["schemas"][format!("Payload.{}", kind.name)] = schema.clone();
+        }
+    }
+    if let Some(kind) = types.partner().filter(|kind| kind.schema().is_some()) {
+        let schema = json!({ "$ref": format!("#/components/schemas/Payload.{}", kind.name) });
+        document["paths"]["/request"]["post"]["requestBody"]["content"]["application/json"]["schema"] = schema;
+    }
+}

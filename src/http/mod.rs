@@ -1,0 +1,141 @@
+//! HTTP: the only place that knows actix-web. The route table below is all there is; a path's first segment is its file's name.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix_web::Route;
+use actix_web::http::Method;
+
+use crate::core::clock::Clock;
+use crate::core::entropy::Entropy;
+use crate::core::ports::Store;
+use crate::oauth::TokenService;
+use crate::queue::Queue;
+use crate::verify::Chain;
+
+mod allowed;
+mod auth;
+mod authn;
+mod body;
+mod code;
+mod conditional;
+mod document;
+mod healthz;
+mod limits;
+mod oauth;
+mod openapi;
+mod origin;
+mod partner;
+mod problem;
+mod readyz;
+mod requests;
+mod routes;
+mod security_headers;
+mod server;
+mod settings;
+mod trace;
+mod ui;
+mod whoami;
+
+pub use code::errors_document;
+pub use document::Contract;
+pub use server::Server;
+pub use settings::{Mode, ServerSettings};
+
+use limits::InFlight;
+use routes::{Row, operations};
+
+/// What the handlers work with.
+pub struct Services {
+    /// Which verifiers guard the API.
+    pub chain: Chain,
+    /// The request service.
+    pub queue: Queue,
+    /// The token service.
+    pub tokens: TokenService,
+    /// The store, for its readiness.
+    pub store: Arc<dyn Store>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The source of randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// The `[server]` section.
+    pub server: ServerSettings,
+    /// The client id that the Authorize dialog of `/ui/` shows.
+    pub ui_client_id: Option<String>,
+}
+
+/// A running gateway: its services and its state.
+pub struct Gateway {
+    services: Services,
+    mode: Mode,
+    in_flight: InFlight,
+    stopping: AtomicBool,
+}
+
+impl Deref for Gateway {
+    type Target = Services;
+
+    fn deref(&self) -> &Services {
+        &self.services
+    }
+}
+
+/// The route table.
+fn table(partner: bool) -> Vec<Row> {
+    let mut rows = operations![false;
+        // health, for whoever runs the gateway
+        get_health in healthz,
+        get_readiness in readyz,
+        // tokens
+        issue_token in oauth,
+        issue_token_by_basic in auth,
+        issue_token_at_auth in auth,
+        // the contract
+        get_openapi_json in openapi,
+        get_openapi_yaml in openapi,
+    ];
+    rows.extend(operations![true;
+        // requests
+        submit_request in requests::submit,
+        list_requests in requests::list,
+        get_request in requests::get,
+        cancel_request in requests::cancel,
+        // oneself
+        whoami in whoami,
+    ]);
+    if partner {
+        rows.extend(operations![true;
+            // the partner prototype's two calls
+            submit_partner_request in partner,
+            get_partner_request in partner,
+        ]);
+    }
+    let get = &[Method::GET];
+    rows.extend([
+        Row::page("/auth", get, || Route::new().to(auth::issue_token_by_basic)),
+        Row::page("/auth", &[Method::POST], || Route::new().to(auth::issue_token_at_auth)),
+        Row::page("/", get, || Route::new().to(ui::redirect)),
+        Row::page("/ui", get, || Route::new().to(ui::redirect)),
+        Row::page("/ui/{file:.*}", get, || Route::new().to(ui::asset)),
+    ]);
+    rows
+}
+
+impl Gateway {
+    /// A gateway of these services.
+    pub fn new(services: Services) -> Self {
+        let mode = services.server.effective_mode();
+        Self { services, mode, in_flight: InFlight::default(), stopping: AtomicBool::new(false) }
+    }
+
+    /// Turns `/readyz` to 503, so that no new traffic is sent here.
+    pub fn begin_to_stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    fn is_ready(&self) -> bool {
+        !self.stopping.load(Ordering::Relaxed) && self.store.is_ready() && self.chain.is_ready()
+    }
+}

@@ -1,0 +1,41 @@
+//! `/openapi.json` and `/openapi.yaml`: the contract, serialized once at the start.
+
+use actix_web::http::header;
+use actix_web::web::{Bytes, Data};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::conditional::is_known;
+use super::document::Contract;
+
+/// The contract as JSON
+///
+/// This document. `servers` is relative to its address.
+#[utoipa::path(get, path = "/openapi.json", tag = "contract",
+    responses((status = 200, description = "The contract", body = Object), (status = 304, description = "It has not changed")),
+)]
+pub(super) async fn get_openapi_json(contract: Data<Contract>, http: HttpRequest) -> HttpResponse {
+    serve(&http, "application/json", contract.json.clone())
+}
+
+/// The contract as YAML
+///
+/// This document. `servers` is relative to its address.
+#[utoipa::path(get, path = "/openapi.yaml", tag = "contract", responses(
+    (status = 200, description = "The contract", body = String, content_type = "application/yaml"),
+    (status = 304, description = "It has not changed"),
+))]
+pub(super) async fn get_openapi_yaml(contract: Data<Contract>, http: HttpRequest) -> HttpResponse {
+    serve(&http, "application/yaml", contract.yaml.clone())
+}
+
+fn serve(http: &HttpRequest, media_type: &str, body: Bytes) -> HttpResponse {
+    let etag = format!("\"{:08x}\"", crc32fast::hash(&body));
+    if is_known(http, &etag) {
+        return HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish();
+    }
+    HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, media_type))
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header((header::ETAG, etag))
+        .body(body)
+}

@@ -1,0 +1,248 @@
+//! The one boundary where errors become answers: RFC 9457 problem details, their statuses, headers and log lines.
+
+use std::fmt;
+use std::time::Duration;
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::code::Code;
+use crate::core::error::{Error, Fault, StoreError};
+use crate::core::verdict::Reason;
+
+/// The media type of problem details, RFC 9457 section 3.
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
+
+/// An error on its way to the client.
+#[derive(Clone, Debug)]
+pub(super) struct Problem {
+    pub(super) code: Code,
+    /// Why a token was refused, for the challenge, the body's code and the log.
+    pub(super) reason: Option<Reason>,
+    detail: String,
+    faults: Vec<Fault>,
+    scope: Option<&'static str>,
+    retry_after: Option<Duration>,
+    allow: Option<String>,
+    request: Option<Box<Value>>,
+    /// What the operator is to know, and the client is not.
+    cause: Option<String>,
+}
+
+/// A problem body, RFC 9457 section 3.1.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem, description = "What went wrong, as RFC 9457 problem details")]
+pub(super) struct ProblemBody<'a> {
+    /// Names the kind of problem: `urn:anteroom:error:CODE`.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:anteroom:error:not_found")]
+    kind: String,
+    /// The kind of problem in a few words.
+    #[schema(example = "Not found")]
+    title: &'a str,
+    /// The HTTP status.
+    #[schema(example = 404)]
+    status: u16,
+    /// What happened and what to do.
+    #[schema(example = "There is nothing here under this name.")]
+    detail: &'a str,
+    /// The stable code; for a refused token the reason.
+    #[schema(example = "not_found")]
+    code: &'a str,
+    /// Names this exchange in the gateway's log.
+    #[schema(example = "4bf92f3577b34da6a3ce929d0e0e4736")]
+    trace_id: &'a str,
+    /// The faults in the request body.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FaultBody<'a>>,
+    /// The request as it stands, where that is why (409).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    request: Option<&'a Value>,
+}
+
+/// One fault in a request body.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Fault)]
+pub(super) struct FaultBody<'a> {
+    /// JSON Pointer (RFC 6901) from the body's root.
+    #[schema(example = "/payload")]
+    pointer: &'a str,
+    /// A stable code.
+    #[schema(example = "missing_field")]
+    code: &'a str,
+    /// What is wrong and what is expected.
+    #[schema(example = "missing field `payload`")]
+    detail: &'a str,
+}
+
+impl Problem {
+    /// A problem told in the code's own words.
+    pub(super) fn new(code: Code) -> Self {
+        Self::detailed(code, code.detail())
+    }
+
+    /// A problem told in these words.
+    pub(super) fn detailed(code: Code, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            reason: None,
+            detail: detail.into(),
+            faults: Vec::new(),
+            scope: None,
+            retry_after: None,
+            allow: None,
+            request: None,
+            cause: None,
+        }
+    }
+
+    /// 405, with the methods that are allowed.
+    pub(super) fn method_not_allowed(allow: String) -> Self {
+        Self { allow: Some(allow), ..Self::new(Code::MethodNotAllowed) }
+    }
+
+    /// 409, with the request as it stands.
+    pub(super) fn request_finished(request: Value) -> Self {
+        Self { request: Some(Box::new(request)), ..Self::new(Code::RequestFinished) }
+    }
+
+    /// Adds when it makes sense to try again.
+    pub(super) fn retry_after(self, retry_after: Duration) -> Self {
+        Self { retry_after: Some(retry_after), ..self }
+    }
+
+    fn caused(self, cause: &dyn fmt::Display) -> Self {
+        Self { cause: Some(cause.to_string()), ..self }
+    }
+
+    /// The same problem under another code: the partner prototype's door answers 400 where ours answers 422.
+    pub(super) fn with_code(self, code: Code) -> Self {
+        Self { code, ..self }
+    }
+
+    /// The code that the client and the log read.
+    pub(super) fn name(&self) -> &'static str {
+        self.reason.map_or_else(|| self.code.name(), Reason::code)
+    }
+
+    /// The answer, and its log line when the fault is ours.
+    pub(super) fn answer(&self, trace_id: &str) -> HttpResponse {
+        if self.code.status().is_server_error() {
+            tracing::error!(trace_id, code = self.name(), cause = self.cause.as_deref(), "{}", self.detail);
+        }
+        let mut answer = HttpResponse::build(self.code.status());
+        self.set_headers(&mut answer);
+        let errors = self.faults.iter().map(|fault| FaultBody {
+            pointer: &fault.pointer,
+            code: fault.code,
+            detail: &fault.detail,
+        });
+        answer.json(ProblemBody {
+            kind: format!("urn:anteroom:error:{}", self.code.name()),
+            title: self.code.title(),
+            status: self.code.status().as_u16(),
+            detail: &self.detail,
+            code: self.name(),
+            trace_id,
+            errors: errors.collect(),
+            request: self.request.as_deref(),
+        })
+    }
+
+    fn set_headers(&self, answer: &mut HttpResponseBuilder) {
+        answer.insert_header((header::CONTENT_TYPE, MEDIA_TYPE));
+        if let Some(challenge) = self.challenge() {
+            answer.insert_header((header::WWW_AUTHENTICATE, challenge));
+        }
+        if let Some(retry_after) = self.retry_after {
+            answer.insert_header((header::RETRY_AFTER, whole_seconds(retry_after).to_string()));
+        }
+        if let Some(allow) = &self.allow {
+            answer.insert_header((header::ALLOW, allow.as_str()));
+        }
+    }
+
+    /// RFC 6750 section 3: no error code when no token was sent.
+    fn challenge(&self) -> Option<String> {
+        match (self.reason, self.scope) {
+            (Some(Reason::TokenMissing), _) => Some("Bearer realm=\"anteroom\"".into()),
+            (Some(reason), _) => Some(format!(
+                "Bearer realm=\"anteroom\", error=\"invalid_token\", error_description=\"{}\"",
+                reason.sentence()
+            )),
+            (None, Some(scope)) => {
+                Some(format!("Bearer realm=\"anteroom\", error=\"insufficient_scope\", scope=\"{scope}\""))
+            }
+            (None, None) => None,
+        }
+    }
+}
+
+/// Whole seconds, at least one, rounded up: who waits that long does not come too early.
+pub(super) fn whole_seconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1)
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Unauthenticated(reason) => {
+                Self { reason: Some(reason), ..Self::detailed(Code::Unauthenticated, reason.sentence()) }
+            }
+            Error::InsufficientScope { scope } => {
+                let detail = format!("The token is genuine and lacks the scope {scope}. Ask for a token with it.");
+                Self { scope: Some(scope), ..Self::detailed(Code::InsufficientScope, detail) }
+            }
+            Error::VerifierUnavailable { retry_after } => Self::new(Code::VerifierUnavailable).retry_after(retry_after),
+            Error::Malformed { detail, faults } => Self { faults, ..Self::detailed(Code::Malformed, detail) },
+            Error::Invalid { detail, faults } => Self { faults, ..Self::detailed(Code::PayloadInvalid, detail) },
+            Error::NotFound => Self::new(Code::NotFound),
+            Error::IdempotencyKeyReused => Self::new(Code::IdempotencyKeyReused),
+            Error::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let problem = match &error {
+            StoreError::Full => Self::new(Code::StoreFull).retry_after(Duration::from_secs(30)),
+            StoreError::Busy => Self::new(Code::Overloaded).retry_after(Duration::from_secs(1)),
+            StoreError::Damaged(_) => Self::new(Code::RecordDamaged),
+            StoreError::Failed(_) => Self::new(Code::StoreUnavailable).retry_after(Duration::from_secs(5)),
+        };
+        match std::error::Error::source(&error) {
+            Some(source) => problem.caused(&format_args!("{error}: {source}")),
+            None => problem.caused(&error),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code.name(), self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.code.status()
+    }
+}
+
+/// The problem in an error of the HTTP library's; one that is not ours is told by its status.
+pub(super) fn of(error: &actix_web::Error) -> Problem {
+    if let Some(problem) = error.as_error::<Problem>() {
+        return problem.clone();
+    }
+    match error.as_response_error().status_code() {
+        StatusCode::NOT_FOUND => Problem::new(Code::NotFound),
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Code::PayloadTooLarge),
+        status if status.is_client_error() => Problem::new(Code::Malformed),
+        _ => Problem::new(Code::Internal).caused(error),
+    }
+}

@@ -1,0 +1,36 @@
+//! `/v1/requests`: the queue, a file for each operation.
+
+use std::time::Duration;
+
+use actix_web::HttpResponseBuilder;
+use actix_web::http::header;
+
+use super::code::Code;
+use super::problem::{Problem, whole_seconds};
+use crate::core::clock::Timestamp;
+use crate::core::request::{RequestId, View};
+
+pub(super) mod cancel;
+pub(super) mod get;
+pub(super) mod list;
+pub(super) mod submit;
+pub(super) mod view;
+
+/// The id in a path. One that can not be an id names no request.
+fn request_id(text: &str) -> Result<RequestId, Problem> {
+    text.parse().map_err(|()| Problem::new(Code::NotFound))
+}
+
+/// The entity tag of a view, RFC 9110 section 8.8.3.
+fn etag(view: &View) -> String {
+    format!("\"{}\"", view.version)
+}
+
+/// The headers of a view: its entity tag and, until it is terminal, when it will have changed.
+fn set_headers(answer: &mut HttpResponseBuilder, view: &View, now: Timestamp) {
+    answer.insert_header((header::ETAG, etag(view))).insert_header((header::CACHE_CONTROL, "private, no-cache"));
+    if let Some(next) = view.next_change_at {
+        let wait = Duration::from_millis(u64::try_from(next.millis_since(now)).unwrap_or(0));
+        answer.insert_header((header::RETRY_AFTER, whole_seconds(wait).to_string()));
+    }
+}

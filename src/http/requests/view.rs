@@ -1,0 +1,157 @@
+//! A request as its owner sees it: the one view that every operation answers.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::core::request::{Request, Status, View};
+use crate::core::timeline::Failure;
+
+/// A request as its owner sees it. Every key is always present; `null` means unknown.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Request, example = json!({
+    "request_id": "req_01JD9W3W7QX5T4N0V6K8B2C1DE", "type": "default", "status": "running", "stage": "processing", "progress": null,
+    "submitted_at": "2026-11-22T06:12:03.482Z", "started_at": "2026-11-22T06:12:08.482Z", "finished_at": null,
+    "updated_at": "2026-11-22T06:12:08.482Z", "cancel_requested_at": null, "attempt": 0, "tags": {"order": "4711"},
+    "error": null, "result": null,
+    "links": {
+        "self": "http://localhost:8080/v1/requests/req_01JD9W3W7QX5T4N0V6K8B2C1DE",
+        "cancel": "http://localhost:8080/v1/requests/req_01JD9W3W7QX5T4N0V6K8B2C1DE/cancel",
+    },
+}))]
+pub(in crate::http) struct RequestView {
+    /// Its name.
+    request_id: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    kind: String,
+    /// How it gets on; `succeeded`, `failed`, `cancelled` and `expired` are terminal.
+    status: StatusName,
+    /// The name of its present stage; each type has its own.
+    stage: String,
+    /// How far it is, as its worker says.
+    #[schema(value_type = Option<Object>)]
+    progress: Option<Value>,
+    /// When it was submitted.
+    #[schema(format = DateTime)]
+    submitted_at: String,
+    /// When it first ran.
+    #[schema(format = DateTime)]
+    started_at: Option<String>,
+    /// When it reached its end.
+    #[schema(format = DateTime)]
+    finished_at: Option<String>,
+    /// When it last changed.
+    #[schema(format = DateTime)]
+    updated_at: String,
+    /// When its owner asked to cancel it.
+    #[schema(format = DateTime)]
+    cancel_requested_at: Option<String>,
+    /// How many times a worker took it up.
+    attempt: u32,
+    /// Its owner's labels.
+    tags: BTreeMap<String, String>,
+    /// Why it failed.
+    error: Option<FailureView>,
+    /// What it gave.
+    #[schema(value_type = Option<Object>)]
+    result: Option<Value>,
+    /// What can be done with it now.
+    links: Links,
+}
+
+/// How a request gets on. The list is closed.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Status)]
+pub(in crate::http) enum StatusName {
+    Scheduled,
+    Queued,
+    Running,
+    Retrying,
+    Succeeded,
+    Failed,
+    Cancelled,
+    Expired,
+}
+
+impl From<Status> for StatusName {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Scheduled => Self::Scheduled,
+            Status::Queued => Self::Queued,
+            Status::Running => Self::Running,
+            Status::Retrying => Self::Retrying,
+            Status::Succeeded => Self::Succeeded,
+            Status::Failed => Self::Failed,
+            Status::Cancelled => Self::Cancelled,
+            Status::Expired => Self::Expired,
+        }
+    }
+}
+
+/// Why a request failed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Failure)]
+pub(in crate::http) struct FailureView {
+    /// A stable code.
+    code: String,
+    /// A short title.
+    title: String,
+    /// What happened, and what to do.
+    detail: String,
+    /// Whether the same request may succeed later.
+    retryable: bool,
+}
+
+impl From<Failure> for FailureView {
+    fn from(failure: Failure) -> Self {
+        let Failure { code, title, detail, retryable } = failure;
+        Self { code, title, detail, retryable }
+    }
+}
+
+/// Addresses of what can be done with a request now; only those that work are there.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Links {
+    /// The request itself.
+    #[serde(rename = "self")]
+    #[schema(format = "uri")]
+    itself: String,
+    /// Cancels it; until it is terminal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uri")]
+    cancel: Option<String>,
+}
+
+impl RequestView {
+    /// The view of `request`, with links that begin with `base`.
+    pub(in crate::http) fn new(request: &Request, view: View, base: &str) -> Self {
+        let itself = location(request, base);
+        let cancel = (!view.status.is_terminal()).then(|| format!("{itself}/cancel"));
+        Self {
+            request_id: request.id.to_string(),
+            kind: request.kind.clone(),
+            status: view.status.into(),
+            stage: view.stage,
+            progress: None,
+            submitted_at: request.submitted_at.to_string(),
+            started_at: view.started_at.map(|at| at.to_string()),
+            finished_at: view.finished_at.map(|at| at.to_string()),
+            updated_at: view.updated_at.to_string(),
+            cancel_requested_at: request.cancelled_at.map(|at| at.to_string()),
+            attempt: 0,
+            tags: request.tags.clone(),
+            error: view.error.map(FailureView::from),
+            result: view.result,
+            links: Links { itself, cancel },
+        }
+    }
+}
+
+/// The address of a request.
+pub(super) fn location(request: &Request, base: &str) -> String {
+    format!("{base}/v1/requests/{}", request.id)
+}

@@ -1,0 +1,103 @@
+//! The machinery behind the route table: one registration gives the route, its place in the contract, and the `Allow` of a 405.
+
+use actix_web::http::Method;
+use actix_web::middleware::{Condition, from_fn};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpResponse, Route};
+use utoipa::openapi::path::{HttpMethod, Operation};
+use utoipa::openapi::{RefOr, Schema};
+
+use super::authn;
+use super::problem::Problem;
+
+/// One operation of the gateway.
+pub(super) struct Row {
+    pub(super) path: String,
+    pub(super) methods: Vec<Method>,
+    /// Whether a token is judged before the handler runs.
+    pub(super) guarded: bool,
+    /// What the contract says of it; none for pages and redirects.
+    pub(super) documented: Option<Documented>,
+    route: fn() -> Route,
+}
+
+/// An operation as the contract knows it.
+pub(super) struct Documented {
+    pub(super) methods: Vec<HttpMethod>,
+    pub(super) operation: Operation,
+    pub(super) schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+impl Row {
+    /// An operation of the contract: path, methods and description are those above the handler.
+    pub(super) fn operation<D: utoipa::Path + utoipa::__dev::SchemaReferences>(
+        guarded: bool,
+        route: fn() -> Route,
+    ) -> Self {
+        let mut schemas = Vec::new();
+        D::schemas(&mut schemas);
+        let documented = Documented { methods: D::methods(), operation: D::operation(), schemas };
+        let methods = documented.methods.iter().map(method).collect();
+        Self { path: D::path(), methods, guarded, documented: Some(documented), route }
+    }
+
+    /// A page or a redirect, which the contract does not describe.
+    pub(super) fn page(path: &str, methods: &[Method], route: fn() -> Route) -> Self {
+        Self { path: path.into(), methods: methods.to_vec(), guarded: false, documented: None, route }
+    }
+}
+
+fn method(method: &HttpMethod) -> Method {
+    match method {
+        HttpMethod::Get => Method::GET,
+        HttpMethod::Post => Method::POST,
+        HttpMethod::Put => Method::PUT,
+        HttpMethod::Delete => Method::DELETE,
+        HttpMethod::Options => Method::OPTIONS,
+        HttpMethod::Head => Method::HEAD,
+        HttpMethod::Patch => Method::PATCH,
+        HttpMethod::Trace => Method::TRACE,
+    }
+}
+
+/// Registers the rows, one resource for each path. GET answers HEAD; any other method is 405 with the `Allow` header.
+pub(super) fn mount(rows: &[Row], config: &mut ServiceConfig) {
+    let mut paths: Vec<&str> = rows.iter().map(|row| row.path.as_str()).collect();
+    paths.dedup();
+    for path in paths {
+        let of_path = || rows.iter().filter(|row| row.path == path);
+        let mut allow: Vec<Method> = of_path().flat_map(|row| row.methods.iter().cloned()).collect();
+        if allow.contains(&Method::GET) {
+            allow.push(Method::HEAD);
+        }
+        let allow = allow.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+        let mut resource = web::resource(path).default_service(web::to(move || refuse_method(allow.clone())));
+        for row in of_path() {
+            for method in &row.methods {
+                resource = resource.route((row.route)().method(method.clone()));
+                if method == Method::GET {
+                    resource = resource.route((row.route)().method(Method::HEAD));
+                }
+            }
+        }
+        let guarded = of_path().any(|row| row.guarded);
+        config.service(resource.wrap(Condition::new(guarded, from_fn(authn::authenticate))));
+    }
+}
+
+async fn refuse_method(allow: String) -> Result<HttpResponse, Problem> {
+    Err(Problem::method_not_allowed(allow))
+}
+
+/// Lists operations by handler and module; each handler's contract stands above it.
+macro_rules! operations {
+    ($guarded:expr; $($handler:ident in $($module:ident)::+),* $(,)?) => {
+        pastey::paste! {
+            vec![$($crate::http::routes::Row::operation::<$($module)::+::[<__path_ $handler>]>(
+                $guarded,
+                || actix_web::web::route().to($($module)::+::$handler),
+            )),*]
+        }
+    };
+}
+pub(super) use operations;

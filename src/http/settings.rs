@@ -1,0 +1,141 @@
+//! The `[server]` section: where the gateway listens, who it believes, and how much it takes.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::error::Misconfiguration;
+use crate::core::period::Period;
+
+/// The `[server]` section.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerSettings {
+    /// The address to listen on.
+    pub bind: SocketAddr,
+    /// Development or production; default: development when only this machine can reach the gateway.
+    pub mode: Option<Mode>,
+    /// The address that clients know it by; unset: the request's own host.
+    pub public_url: Option<String>,
+    /// Where state lives.
+    pub data_dir: PathBuf,
+    /// The proxies whose `X-Forwarded-*` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// The origins whose pages may call the API; none: no cross-origin call is allowed.
+    pub cors_origins: Vec<String>,
+    /// The largest body that is read, in bytes.
+    pub max_body_bytes: usize,
+    /// The most connections at once; more wait to be accepted.
+    pub max_connections: usize,
+    /// The most requests in work at once; more are answered 503.
+    pub max_in_flight: usize,
+    /// How long a client may take to send the head of a request.
+    pub head_timeout: Period,
+    /// How long a client may take to send the body of a request.
+    pub body_timeout: Period,
+    /// How long an idle connection is kept.
+    pub keep_alive: Period,
+}
+
+/// How strict the gateway is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// For one's own machine: a demo client, and no caller from elsewhere.
+    Development,
+    /// For everything else.
+    Production,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            bind: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            mode: None,
+            public_url: None,
+            data_dir: "data".into(),
+            trusted_proxies: Vec::new(),
+            cors_origins: Vec::new(),
+            max_body_bytes: 1 << 20,
+            max_connections: 10_000,
+            max_in_flight: 1_024,
+            head_timeout: Period::seconds(5),
+            body_timeout: Period::seconds(30),
+            keep_alive: Period::seconds(75),
+        }
+    }
+}
+
+impl ServerSettings {
+    /// The mode that is meant: as said, else development exactly when only this machine can reach the gateway.
+    pub fn effective_mode(&self) -> Mode {
+        let loopback_url = self.public_host().is_none_or(|host| is_loopback_host(&host));
+        let only_here = self.bind.ip().is_loopback() && loopback_url && self.trusted_proxies.is_empty();
+        self.mode.unwrap_or(if only_here { Mode::Development } else { Mode::Production })
+    }
+
+    /// The host of `public_url`, in lower case, without port.
+    pub fn public_host(&self) -> Option<String> {
+        let url = self.public_url.as_deref()?;
+        let authority = url.split_once("://")?.1.split('/').next()?;
+        Some(host_of(authority).to_ascii_lowercase())
+    }
+
+    /// Every mistake in the section.
+    pub fn mistakes(&self) -> Vec<Misconfiguration> {
+        let mut mistakes = Vec::new();
+        let mut mistake = |key: &str, problem: &str, remedy: &str| {
+            mistakes.push(Misconfiguration::new(format!("server.{key}"), problem, remedy));
+        };
+        if let Some(url) = &self.public_url
+            && !is_base_url(url)
+        {
+            let remedy =
+                "Write it as https://HOST or https://HOST/PREFIX, without a slash at the end, query or fragment";
+            mistake("public_url", "it is not the address of a web server", remedy);
+        }
+        for (key, value) in [
+            ("max_body_bytes", self.max_body_bytes),
+            ("max_connections", self.max_connections),
+            ("max_in_flight", self.max_in_flight),
+        ] {
+            if value == 0 {
+                mistake(key, "with 0 nothing could be served", "Give a number above 0, or leave the key out");
+            }
+        }
+        if self.cors_origins.iter().any(|origin| !is_origin(origin)) {
+            mistake(
+                "cors_origins",
+                "an entry is not an origin",
+                "Write each as https://HOST or https://HOST:PORT; \"*\" is not allowed",
+            );
+        }
+        mistakes
+    }
+}
+
+fn is_base_url(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let plain = |rest: &str| rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\"<>\\@".contains(&byte));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && !rest.ends_with('/') && plain(rest))
+}
+
+fn is_origin(origin: &str) -> bool {
+    is_base_url(origin) && origin.matches('/').count() == 2 && !origin.contains('*')
+}
+
+/// The host in a `Host` header or an authority, without port.
+pub(super) fn host_of(authority: &str) -> &str {
+    match authority.rfind(']') {
+        Some(end) => &authority[..=end],
+        None => authority.split(':').next().unwrap_or(authority),
+    }
+}
+
+/// Whether the name can only mean this machine.
+pub(super) fn is_loopback_host(host: &str) -> bool {
+    let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost") || ip.is_ok_and(|ip| ip.is_loopback())
+}

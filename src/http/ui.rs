@@ -1,0 +1,109 @@
+//! `/ui/`: Swagger UI, from assets that are part of the program; no other host is asked for anything.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::sync::Arc;
+
+use actix_web::http::header;
+use actix_web::web::{Bytes, Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use utoipa_swagger_ui::{Config, oauth};
+
+use super::code::Code;
+use super::conditional::is_known;
+use super::problem::Problem;
+
+/// Scripts come from here alone and none stands in a page; the styles of Swagger UI are written into its elements.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; \
+                      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The files that the page is made of.
+const FILES: &[&str] = &[
+    "index.html",
+    "index.css",
+    "swagger-ui.css",
+    "swagger-ui-bundle.js",
+    "swagger-ui-standalone-preset.js",
+    "swagger-initializer.js",
+    "oauth2-redirect.html",
+    "oauth2-redirect.js",
+    "favicon-16x16.png",
+    "favicon-32x32.png",
+];
+
+/// The files of the page, ready to be sent.
+pub(super) struct Assets(HashMap<&'static str, Asset>);
+
+struct Asset {
+    content: Bytes,
+    media_type: String,
+    gzipped: bool,
+    etag: String,
+}
+
+impl Assets {
+    /// Loads them; the Authorize dialog is filled with `client_id`.
+    pub(super) fn load(client_id: Option<&str>) -> Self {
+        let mut login = oauth::Config::new().app_name("Anteroom");
+        login.client_id = client_id.map(str::to_owned);
+        let config = Config::with_oauth_config(["../openapi.json"], login)
+            .persist_authorization(true)
+            .try_it_out_enabled(true)
+            .display_request_duration(true);
+        let config = Arc::new(config);
+        let load = |name: &&'static str| {
+            let file = utoipa_swagger_ui::serve(name, Arc::clone(&config)).ok()??;
+            let etag = format!("\"{:08x}\"", crc32fast::hash(&file.bytes));
+            let content = match file.bytes {
+                std::borrow::Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+                std::borrow::Cow::Owned(bytes) => bytes.into(),
+            };
+            Some((*name, Asset { content, media_type: file.content_type, gzipped: file.gzpipped, etag }))
+        };
+        Self(FILES.iter().filter_map(load).collect())
+    }
+}
+
+/// Leads to the page; relative, so that it holds behind a path prefix.
+pub(super) async fn redirect() -> HttpResponse {
+    HttpResponse::TemporaryRedirect().insert_header((header::LOCATION, "ui/")).finish()
+}
+
+/// One file of the page.
+pub(super) async fn asset(
+    assets: Data<Assets>,
+    http: HttpRequest,
+    file: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let name = if file.is_empty() { "index.html" } else { file.as_str() };
+    let asset = assets.0.get(name).ok_or_else(|| Problem::new(Code::NotFound))?;
+    let unchanged = is_known(&http, &asset.etag);
+    let mut answer = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    answer
+        .insert_header((header::ETAG, asset.etag.as_str()))
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header((header::VARY, "Accept-Encoding"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY));
+    if unchanged {
+        return Ok(answer.finish());
+    }
+    answer.insert_header((header::CONTENT_TYPE, asset.media_type.as_str()));
+    if !asset.gzipped {
+        return Ok(answer.body(asset.content.clone()));
+    }
+    if takes_gzip(&http) {
+        return Ok(answer.insert_header((header::CONTENT_ENCODING, "gzip")).body(asset.content.clone()));
+    }
+    let mut plain = Vec::new();
+    flate2::read::GzDecoder::new(&asset.content[..])
+        .read_to_end(&mut plain)
+        .map_err(|_| Problem::new(Code::Internal))?;
+    Ok(answer.body(plain))
+}
+
+fn takes_gzip(request: &HttpRequest) -> bool {
+    let accepted =
+        request.headers().get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut codings = accepted.split(',').map(|coding| coding.split(';').map(str::trim).collect::<Vec<_>>());
+    codings.any(|coding| coding.first() == Some(&"gzip") && !coding.contains(&"q=0"))
+}

@@ -1,0 +1,160 @@
+//! The issuer: mints the tokens that the verifier kind `self` checks.
+
+use std::path::Path;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use crate::core::clock::Timestamp;
+use crate::core::entropy::Entropy;
+use crate::core::error::Misconfiguration;
+use crate::core::period::Period;
+use crate::secret::Source;
+
+/// The `[issuer]` section.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IssuerSettings {
+    /// The `iss` of the tokens; default: `server.public_url`, else `http://localhost:8080`.
+    pub url: Option<String>,
+    /// The `aud` of the tokens.
+    pub audience: Vec<String>,
+    /// How tokens are signed.
+    pub algorithm: SigningAlgorithm,
+    /// The secrets: the first signs, all verify. None: one is made in the data directory.
+    pub secrets: Vec<Source>,
+    /// How long a token is valid.
+    pub lifetime: Period,
+    /// Gives tokens without credentials (development mode only).
+    pub open: bool,
+    /// The subject of those tokens.
+    pub open_subject: String,
+}
+
+impl Default for IssuerSettings {
+    fn default() -> Self {
+        Self {
+            url: None,
+            audience: vec!["anteroom".into()],
+            algorithm: SigningAlgorithm::HS256,
+            secrets: Vec::new(),
+            lifetime: Period::seconds(3600),
+            open: false,
+            open_subject: String::new(),
+        }
+    }
+}
+
+/// How the issuer signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SigningAlgorithm {
+    /// HMAC with SHA-256.
+    HS256,
+}
+
+impl IssuerSettings {
+    /// Reads the secrets; `file:` paths are relative to `base`. Their length is the verifier's to judge.
+    ///
+    /// # Errors
+    /// A secret that can not be read.
+    pub fn read_secrets(&self, base: &Path) -> Result<Vec<SecretString>, Misconfiguration> {
+        let read = |source: &Source| {
+            let remedy = "Put the secret there, or name another place; without `secrets` one is made in data_dir";
+            source.read(base).map_err(|problem| Misconfiguration::new("issuer.secrets", problem, remedy))
+        };
+        self.secrets.iter().map(read).collect()
+    }
+}
+
+/// Mints tokens.
+pub struct Issuer {
+    url: String,
+    audience: Vec<String>,
+    lifetime: Duration,
+    key: EncodingKey,
+    open_subject: Option<String>,
+    entropy: std::sync::Arc<dyn Entropy>,
+}
+
+/// What a token says; RFC 9068 section 2.2.
+#[derive(Serialize)]
+struct AccessTokenClaims<'a> {
+    iss: &'a str,
+    aud: Audience<'a>,
+    sub: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<&'a str>,
+    iat: i64,
+    exp: i64,
+    jti: String,
+    scope: &'a str,
+}
+
+/// RFC 7519 section 4.1.3: one audience is a text, several are an array.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Audience<'a> {
+    One(&'a str),
+    Several(&'a [String]),
+}
+
+impl Issuer {
+    /// An issuer that signs with `secret`.
+    pub fn new(
+        url: String,
+        settings: &IssuerSettings,
+        secret: &SecretString,
+        entropy: std::sync::Arc<dyn Entropy>,
+    ) -> Self {
+        Self {
+            url,
+            audience: settings.audience.clone(),
+            lifetime: settings.lifetime.duration(),
+            key: EncodingKey::from_secret(secret.expose_secret().as_bytes()),
+            open_subject: settings.open.then(|| settings.open_subject.clone()),
+            entropy,
+        }
+    }
+
+    /// The subject of tokens given without credentials, if such are given.
+    pub fn open_subject(&self) -> Option<&str> {
+        self.open_subject.as_deref()
+    }
+
+    /// How long its tokens are valid.
+    pub fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
+    /// Mints a token for `subject`, issued at `now`.
+    ///
+    /// # Errors
+    /// The signing library's, which a key made from a secret does not give.
+    pub fn mint(
+        &self,
+        subject: &str,
+        client_id: Option<&str>,
+        scope: &str,
+        now: Timestamp,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
+        let claims = AccessTokenClaims {
+            iss: &self.url,
+            aud: match &self.audience[..] {
+                [one] => Audience::One(one),
+                several => Audience::Several(several),
+            },
+            sub: subject,
+            client_id,
+            iat: now.seconds(),
+            exp: now.plus(self.lifetime).seconds(),
+            jti: URL_SAFE_NO_PAD.encode(self.entropy.draw::<16>()),
+            scope,
+        };
+        let header = Header { typ: Some("at+jwt".into()), ..Header::new(Algorithm::HS256) };
+        jsonwebtoken::encode(&header, &claims, &self.key)
+    }
+}

@@ -1,0 +1,183 @@
+//! The queue: takes requests in, tells how they get on, cancels them; each act on proof that the caller may.
+
+use std::sync::Arc;
+
+use crate::core::clock::{Clock, Timestamp};
+use crate::core::entropy::Entropy;
+use crate::core::error::{Error, Fault};
+use crate::core::policy::{Permit, ReadRequests, WriteRequests};
+use crate::core::ports::requests::{Cancellation, Filter, Idempotency, NewRequest, Position, Requests, Submission};
+use crate::core::request::{Request, RequestId, Tags};
+
+pub mod partner;
+pub mod payload;
+mod schema;
+mod tags;
+pub mod types;
+
+use payload::Payload;
+use types::{RequestType, Types};
+
+/// The route whose idempotency keys `submit` keeps.
+pub const SUBMIT_ROUTE: &str = "POST /v1/requests";
+
+/// What a client submits.
+#[derive(Debug)]
+pub struct Draft {
+    /// The name of the type.
+    pub kind: String,
+    /// The payload.
+    pub payload: Payload,
+    /// The client's labels.
+    pub tags: Tags,
+}
+
+/// A request that was taken in, now or before.
+#[derive(Debug)]
+pub struct Submitted {
+    /// The request.
+    pub request: Arc<Request>,
+    /// Whether the same submission came before.
+    pub replayed: bool,
+}
+
+/// The request service.
+pub struct Queue {
+    requests: Arc<dyn Requests>,
+    types: Types,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl Queue {
+    /// A queue over a store of requests, for the given types.
+    pub fn new(requests: Arc<dyn Requests>, types: Types, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self { requests, types, clock, entropy }
+    }
+
+    /// The types that may be submitted.
+    pub fn types(&self) -> &Types {
+        &self.types
+    }
+
+    /// The time that views are to be taken at.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Takes a request in. When this answers, it is on disk together with its idempotency row.
+    ///
+    /// # Errors
+    /// An unknown type or bad tags ([`Error::Malformed`]), a payload that breaks the type's schema ([`Error::Invalid`]), a reused
+    /// key, or the store.
+    pub async fn submit(
+        &self,
+        permit: &Permit<WriteRequests>,
+        draft: Draft,
+        idempotency_key: Option<String>,
+    ) -> Result<Submitted, Error> {
+        let kind = self.types.get(&draft.kind).ok_or_else(|| self.unknown_type(&draft.kind))?;
+        tags::check(&draft.tags)?;
+        kind.check(draft.payload.value(), "/payload")?;
+        let idempotency = idempotency_key.map(|key| Idempotency {
+            route: SUBMIT_ROUTE,
+            key,
+            fingerprint: payload::fingerprint(&draft.kind, &draft.payload, &draft.tags),
+        });
+        let request = self.new_request(permit, kind, draft.tags, None);
+        self.store(NewRequest { request, payload: draft.payload.into_text(), idempotency }).await
+    }
+
+    /// Takes a request in at the partner prototype's door, whose name for it follows from its content: the same body again is the
+    /// same request.
+    ///
+    /// # Errors
+    /// As [`Queue::submit`]; [`Error::NotFound`] when no type speaks the prototype's dialect.
+    pub async fn submit_partner(&self, permit: &Permit<WriteRequests>, payload: Payload) -> Result<Submitted, Error> {
+        let kind = self.types.partner().ok_or(Error::NotFound)?;
+        kind.check(payload.value(), "")?;
+        let alias = partner::alias(payload.value(), &permit.caller().subject);
+        let request = self.new_request(permit, kind, Tags::new(), Some(alias));
+        self.store(NewRequest { request, payload: payload.into_text(), idempotency: None }).await
+    }
+
+    fn new_request(
+        &self,
+        permit: &Permit<WriteRequests>,
+        kind: &RequestType,
+        tags: Tags,
+        alias: Option<String>,
+    ) -> Request {
+        let now = self.clock.now();
+        Request {
+            id: RequestId::draw(now, &*self.entropy),
+            owner: permit.caller().owner(),
+            kind: kind.name.clone(),
+            timeline: Arc::clone(&kind.timeline),
+            submitted_at: now,
+            cancelled_at: None,
+            alias,
+            tags,
+        }
+    }
+
+    async fn store(&self, new: NewRequest) -> Result<Submitted, Error> {
+        match self.requests.submit(new).await? {
+            Submission::Accepted(request) => Ok(Submitted { request, replayed: false }),
+            Submission::Replayed(request) => Ok(Submitted { request, replayed: true }),
+            Submission::KeyReused => Err(Error::IdempotencyKeyReused),
+        }
+    }
+
+    fn unknown_type(&self, name: &str) -> Error {
+        let known = self.types.names().collect::<Vec<_>>().join(", ");
+        Error::Malformed {
+            detail: format!("There is no request type of that name. The types are: {known}."),
+            faults: vec![Fault {
+                pointer: "/type".into(),
+                code: "unknown_type",
+                detail: format!("\"{}\" is not one of: {known}", name.escape_default()),
+            }],
+        }
+    }
+
+    /// The caller's request of that id.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none, or it is another's; the store.
+    pub async fn get(&self, permit: &Permit<ReadRequests>, id: RequestId) -> Result<Arc<Request>, Error> {
+        self.requests.find(&permit.caller().owner(), id).await?.ok_or(Error::NotFound)
+    }
+
+    /// The caller's request that the partner prototype's door named `alias`.
+    ///
+    /// # Errors
+    /// As [`Queue::get`].
+    pub async fn get_partner(&self, permit: &Permit<ReadRequests>, alias: &str) -> Result<Arc<Request>, Error> {
+        self.requests.find_by_alias(&permit.caller().owner(), alias).await?.ok_or(Error::NotFound)
+    }
+
+    /// The caller's requests, newest first, with the time at which the filter was judged.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn list(
+        &self,
+        permit: &Permit<ReadRequests>,
+        filter: &Filter,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<(Vec<Arc<Request>>, Timestamp), Error> {
+        let now = self.clock.now();
+        let requests = self.requests.list(&permit.caller().owner(), filter, after, limit, now).await?;
+        Ok((requests, now))
+    }
+
+    /// Cancels the caller's request of that id.
+    ///
+    /// # Errors
+    /// As [`Queue::get`].
+    pub async fn cancel(&self, permit: &Permit<WriteRequests>, id: RequestId) -> Result<Cancellation, Error> {
+        self.requests.cancel(&permit.caller().owner(), id).await?.ok_or(Error::NotFound)
+    }
+}

@@ -1,0 +1,273 @@
+//! The configuration: layers file, environment and flags, and composes the sections that the modules own.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use config::{ConfigError, FileFormat, Map, Source, Value, ValueKind};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::core::error::Misconfiguration;
+use crate::core::period::Period;
+use crate::http::{Mode, ServerSettings};
+use crate::net::NetSettings;
+use crate::oauth::clients::ClientSettings;
+use crate::oauth::issuer::IssuerSettings;
+use crate::queue::types::{TypeSettings, built_in};
+use crate::store::StoreSettings;
+use crate::telemetry::logs::LogSettings;
+use crate::verify::VerifySettings;
+
+mod environment;
+
+/// Sections whose tables are named by the user.
+const NAMED_TABLES: [&str; 3] = ["verifiers", "clients", "types"];
+/// Sections with keys of their own.
+const SECTIONS: [&str; 7] = ["server", "log", "store", "shutdown", "net", "verify", "issuer"];
+
+/// The whole configuration, defaults filled in.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `[server]`
+    pub server: ServerSettings,
+    /// `[log]`
+    pub log: LogSettings,
+    /// `[store]`
+    pub store: StoreSettings,
+    /// `[shutdown]`
+    pub shutdown: ShutdownSettings,
+    /// `[net]`
+    pub net: NetSettings,
+    /// `[verify]`
+    pub verify: VerifySettings,
+    /// `[verifiers.NAME]`, each read by its kind.
+    pub verifiers: BTreeMap<String, Value>,
+    /// `[issuer]`
+    pub issuer: IssuerSettings,
+    /// `[clients.NAME]`
+    pub clients: BTreeMap<String, ClientSettings>,
+    /// `[types.NAME]`
+    pub types: BTreeMap<String, TypeSettings>,
+    /// What paths in the configuration are relative to: the folder of its file.
+    pub base: PathBuf,
+    /// Where each value came from.
+    pub origin: Origin,
+}
+
+/// The `[shutdown]` section.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ShutdownSettings {
+    /// How long `/readyz` says 503 before no new connection is taken; default: 1 s in production, 0 in development.
+    pub delay: Option<Period>,
+    /// How long requests in flight may take to finish.
+    pub grace: Period,
+}
+
+impl Default for ShutdownSettings {
+    fn default() -> Self {
+        Self { delay: None, grace: Period::seconds(10) }
+    }
+}
+
+/// What is said on the command line; it wins over the rest.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// The file.
+    pub config: Option<PathBuf>,
+    /// `server.bind`
+    pub bind: Option<String>,
+    /// `server.data_dir`
+    pub data_dir: Option<PathBuf>,
+}
+
+/// Where values came from.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    file: Option<PathBuf>,
+    /// The variable or flag, by the key that it sets.
+    overrides: BTreeMap<String, String>,
+}
+
+impl Origin {
+    /// What set `key`, or would.
+    pub fn of(&self, key: &str) -> String {
+        let covers = |set: &str| key == set || key.strip_prefix(set).is_some_and(|rest| rest.starts_with('.'));
+        let by_override = self.overrides.iter().find(|(set, _)| covers(set)).map(|(_, by)| by.clone());
+        let by_file = || self.file.as_ref().map(|file| file.display().to_string());
+        by_override.or_else(by_file).unwrap_or_else(|| "configuration".into())
+    }
+}
+
+/// Why there is no configuration, with where each mistake is.
+#[derive(Debug)]
+pub struct Unusable {
+    /// Every mistake found.
+    pub mistakes: Vec<Misconfiguration>,
+    /// Where values came from.
+    pub origin: Origin,
+}
+
+impl Settings {
+    /// Reads the layers: defaults, file, environment (`variables`), flags; later wins.
+    ///
+    /// # Errors
+    /// Every mistake, in every section at once.
+    pub fn load(flags: &Flags, variables: impl Iterator<Item = (String, String)>) -> Result<Self, Unusable> {
+        let mut origin = Origin { file: flags.config.clone(), ..Origin::default() };
+        let mut layers = match flags.config.as_deref().map(read_file).transpose() {
+            Ok(table) => table.unwrap_or_default(),
+            Err(mistake) => return Err(Unusable { mistakes: vec![mistake], origin }),
+        };
+        let mut mistakes = environment::apply(&mut layers, variables, &mut origin.overrides);
+        apply_flags(&mut layers, flags, &mut origin.overrides);
+        let base = flags.config.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_path_buf();
+        let mut sections = Sections { layers, mistakes: Vec::new() };
+        let settings = sections.compose(base, origin.clone());
+        mistakes.extend(sections.finish());
+        mistakes.extend(settings.server.mistakes());
+        mistakes.extend(settings.log.mistakes());
+        mistakes.extend(settings.open_issuer_mistakes());
+        if mistakes.is_empty() { Ok(settings) } else { Err(Unusable { mistakes, origin }) }
+    }
+
+    /// The `iss` of our own tokens. It names the owner of requests, so it does not follow the port.
+    pub fn issuer_url(&self) -> String {
+        let url = self.issuer.url.clone().or_else(|| self.server.public_url.clone());
+        url.unwrap_or_else(|| "http://localhost:8080".into())
+    }
+
+    /// Whether the demo client exists: in development, when no client is named and tokens are not given freely.
+    pub fn has_demo_client(&self) -> bool {
+        self.server.effective_mode() == Mode::Development && self.clients.is_empty() && !self.issuer.open
+    }
+
+    fn open_issuer_mistakes(&self) -> Option<Misconfiguration> {
+        if !self.issuer.open {
+            return None;
+        }
+        let mistake = |key, problem, remedy| Some(Misconfiguration::new(key, problem, remedy));
+        if self.server.effective_mode() == Mode::Production {
+            let remedy = "Remove it and give each client a secret with `anteroom client new NAME`, or bind to a loopback address";
+            return mistake("issuer.open", "tokens without credentials are given in development mode only", remedy);
+        }
+        if self.issuer.open_subject.is_empty() {
+            return mistake("issuer.open_subject", "tokens without credentials need a subject", "Name one");
+        }
+        None
+    }
+}
+
+fn read_file(path: &Path) -> Result<Map<String, Value>, Misconfiguration> {
+    let unreadable = |problem: String| {
+        let remedy = "Name a TOML file that exists with --config or ANTEROOM_CONFIG";
+        Misconfiguration::new("(whole file)", problem, remedy)
+    };
+    if !path.is_file() {
+        return Err(unreadable("there is no such file".into()));
+    }
+    config::File::from(path).format(FileFormat::Toml).collect().map_err(|error| match error {
+        ConfigError::FileParse { cause, .. } => unreadable(format!("it is not TOML: {}", cause.to_string().trim_end())),
+        other => unreadable(other.to_string()),
+    })
+}
+
+fn apply_flags(layers: &mut Map<String, Value>, flags: &Flags, overrides: &mut BTreeMap<String, String>) {
+    let data_dir = flags.data_dir.as_ref().map(|path| path.display().to_string());
+    for (key, flag, value) in [("bind", "--bind", flags.bind.clone()), ("data_dir", "--data-dir", data_dir)] {
+        if let Some(value) = value {
+            environment::set(layers, &["server".into(), key.into()], Value::from(value));
+            overrides.insert(format!("server.{key}"), flag.into());
+        }
+    }
+}
+
+/// The merged layers, taken apart section by section.
+struct Sections {
+    layers: Map<String, Value>,
+    mistakes: Vec<Misconfiguration>,
+}
+
+impl Sections {
+    fn compose(&mut self, base: PathBuf, origin: Origin) -> Settings {
+        let mut verifiers: BTreeMap<String, Value> = self.section("verifiers");
+        let mut verify: VerifySettings = self.section("verify");
+        if verifiers.is_empty() {
+            let kind = Map::from([("kind".to_owned(), Value::from("self"))]);
+            verifiers.insert("self".into(), Value::from(kind));
+        }
+        if verify.chain.is_empty() {
+            verify.chain = verifiers.keys().cloned().collect();
+        }
+        let types: BTreeMap<String, TypeSettings> = self.section("types");
+        Settings {
+            server: self.section("server"),
+            log: self.section("log"),
+            store: self.section("store"),
+            shutdown: self.section("shutdown"),
+            net: self.section("net"),
+            verify,
+            verifiers,
+            issuer: self.section("issuer"),
+            clients: self.section("clients"),
+            types: if types.is_empty() { built_in() } else { types },
+            base,
+            origin,
+        }
+    }
+
+    /// Reads one section, by its owner's rules. One that can not be read is noted and stands at its defaults.
+    fn section<T: DeserializeOwned + Default>(&mut self, name: &str) -> T {
+        let Some(value) = self.layers.remove(name) else {
+            return T::default();
+        };
+        serde_path_to_error::deserialize(value).unwrap_or_else(|error| {
+            self.mistakes.push(explain(name, &error));
+            T::default()
+        })
+    }
+
+    /// What is left is not known.
+    fn finish(mut self) -> Vec<Misconfiguration> {
+        let known = SECTIONS.iter().chain(&NAMED_TABLES).copied().collect::<Vec<_>>().join(", ");
+        let unknown = |key: String| Misconfiguration::new(key, "there is no such section", format!("The sections are: {known}"));
+        self.mistakes.extend(self.layers.into_keys().map(unknown));
+        self.mistakes
+    }
+}
+
+/// What is wrong with a section. Where a secret belongs, what was written there is not repeated: it may be one.
+fn explain(section: &str, error: &serde_path_to_error::Error<ConfigError>) -> Misconfiguration {
+    let path = error.path().to_string();
+    let key = if path == "." { section.to_owned() } else { format!("{section}.{path}") };
+    let problem = match innermost(error.inner()) {
+        ConfigError::Type { unexpected, expected, .. } if !key.contains("secret") => {
+            format!("it is {unexpected} where {expected} is expected")
+        }
+        ConfigError::Type { expected, .. } => format!("it does not have the right form: {expected} is expected"),
+        other => other.to_string(),
+    };
+    match problem.split_once(", expected ") {
+        Some((unknown, expected)) => Misconfiguration::new(key, unknown, format!("Expected: {expected}")),
+        None => Misconfiguration::new(key, problem, "See config/anteroom.toml for every key and its meaning"),
+    }
+}
+
+fn innermost(error: &ConfigError) -> &ConfigError {
+    match error {
+        ConfigError::At { error, .. } => innermost(error),
+        other => other,
+    }
+}
+
+/// The value as JSON, for printing.
+pub fn to_json(value: &Value) -> serde_json::Value {
+    match &value.kind {
+        ValueKind::Table(table) => table.iter().map(|(key, value)| (key.clone(), to_json(value))).collect(),
+        ValueKind::Array(items) => items.iter().map(to_json).collect(),
+        ValueKind::Boolean(value) => (*value).into(),
+        ValueKind::I64(value) => (*value).into(),
+        ValueKind::Float(value) => (*value).into(),
+        other => other.to_string().into(),
+    }
+}

@@ -1,0 +1,82 @@
+//! Where requests are kept: the list of stores, one row each, and what they have in common.
+//!
+//! To add a store: a file or folder here, its row in [`SCHEMES`], and its row in the contract suite.
+
+mod memory;
+mod sqlite;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::clock::{Clock, Timestamp};
+use crate::core::error::Misconfiguration;
+use crate::core::ports::Store;
+use crate::core::request::{Request, view};
+
+/// The section `[store]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreSettings {
+    /// Which store, and where: a scheme of [`SCHEMES`], a colon, and what the scheme asks for.
+    pub url: String,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self { url: "sqlite:anteroom.db".into() }
+    }
+}
+
+/// Opens the store at a place (the URL after its scheme); a relative path is relative to the data directory.
+type Open = fn(place: &str, data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, Misconfiguration>;
+
+/// A kind of store.
+#[derive(Debug)]
+pub struct Scheme {
+    /// What its URLs begin with.
+    pub name: &'static str,
+    /// How its URLs look, for people.
+    pub form: &'static str,
+    open: Open,
+}
+
+/// Every kind of store there is.
+pub const SCHEMES: &[Scheme] = &[
+    Scheme { name: "memory", form: "memory:", open: memory::open },
+    Scheme { name: "sqlite", form: "sqlite:PATH", open: sqlite::open },
+];
+
+/// Opens the store that the settings name. `clock` judges whether a cancellation comes in time.
+///
+/// # Errors
+/// A mistake at `store.url`: an unknown scheme, or a store that can not be opened, with the reason and the remedy.
+pub fn open(
+    settings: &StoreSettings,
+    data_dir: &Path,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<dyn Store>, Misconfiguration> {
+    let forms = || SCHEMES.iter().map(|scheme| format!("\"{}\"", scheme.form)).collect::<Vec<_>>().join(" or ");
+    // The URL of a store on the network may hold a password: of a URL that is not understood, only the scheme is repeated.
+    let Some((name, place)) = settings.url.split_once(':') else {
+        return Err(mistake("the URL has no scheme", format!("Write it as {}", forms())));
+    };
+    match SCHEMES.iter().find(|scheme| scheme.name == name) {
+        Some(scheme) => (scheme.open)(place, data_dir, clock),
+        None => Err(mistake(format!("there is no store \"{name}:\""), format!("Write it as {}", forms()))),
+    }
+}
+
+/// A mistake at the one key of this section.
+fn mistake(problem: impl Into<String>, remedy: impl Into<String>) -> Misconfiguration {
+    Misconfiguration::new("store.url", problem, remedy)
+}
+
+/// The request, cancelled at `now`; `None` when it has reached its end by then.
+///
+/// A clock that went back does not make a request end before it was submitted.
+fn cancelled(request: &Request, now: Timestamp) -> Option<Request> {
+    let cancelled_at = Some(now.max(request.submitted_at));
+    (!view(request, now).status.is_terminal()).then(|| Request { cancelled_at, ..request.clone() })
+}

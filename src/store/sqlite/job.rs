@@ -1,0 +1,87 @@
+//! What is asked of the threads: closures over a connection, with a caller who waits for what they give.
+
+use rusqlite::{Connection, ErrorCode};
+use tokio::sync::oneshot;
+
+use super::rows::Fault;
+use crate::core::error::StoreError;
+
+/// A read. It answers its caller itself.
+pub(super) type ReadJob = Box<dyn FnOnce(&Connection) + Send>;
+
+/// A write, as the writer sees it.
+pub(super) trait WriteJob: Send {
+    /// About how many bytes it writes.
+    fn bytes(&self) -> usize;
+    /// Whether it asks the clock, so that no reader may look between that moment and the commit.
+    fn judges(&self) -> bool;
+    /// Does it.
+    ///
+    /// # Errors
+    /// What concerns the whole commit: the file or the disk.
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<Done>;
+    /// Tells the caller: the outcome when it was committed, else why it was not.
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+/// What to do with a job's changes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Done {
+    /// They belong to the commit.
+    Keep,
+    /// They are to be undone, and the job knows why.
+    Undo,
+}
+
+/// A write of which the answer is a `T`.
+pub(super) struct Write<T, W> {
+    /// About how many bytes it writes.
+    pub(super) bytes: usize,
+    /// See [`WriteJob::judges`].
+    pub(super) judges: bool,
+    /// What to do.
+    pub(super) work: Option<W>,
+    /// What it gave.
+    pub(super) outcome: Option<Result<T, Fault>>,
+    /// Who waits for it. A lost reply tells the caller that the store has failed.
+    pub(super) reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, W> WriteJob for Write<T, W>
+where
+    T: Send,
+    W: FnOnce(&Connection) -> Result<T, Fault> + Send,
+{
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn judges(&self) -> bool {
+        self.judges
+    }
+
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<Done> {
+        let Some(work) = self.work.take() else { return Ok(Done::Undo) };
+        let outcome = match work(connection) {
+            Err(Fault::Sqlite(error)) if !is_of_the_job(&error) => return Err(error),
+            outcome => self.outcome.insert(outcome),
+        };
+        Ok(if outcome.is_ok() { Done::Keep } else { Done::Undo })
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        let answer = match (committed, self.outcome) {
+            (Ok(()), Some(outcome)) => outcome.map_err(StoreError::from),
+            (Err(error), _) => Err(error),
+            (Ok(()), None) => return,
+        };
+        // A caller who has gone does not want to know.
+        drop(self.reply.send(answer));
+    }
+}
+
+/// Whether the error lies in what the job asked for, and not in the file or the disk.
+fn is_of_the_job(error: &rusqlite::Error) -> bool {
+    use ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
+    matches!(error.sqlite_error_code(), None | Some(ConstraintViolation | TooBig | TypeMismatch))
+}

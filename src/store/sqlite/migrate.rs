@@ -1,0 +1,43 @@
+//! The versions of the schema: told apart by `PRAGMA user_version`, brought up to date in one transaction.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::Trouble;
+
+/// The steps from nothing to the present schema; step `n` leads to version `n + 1`. A released step never changes.
+const STEPS: &[&str] = &[include_str!("../migrations/sqlite/0001_requests.sql")];
+
+/// Marks a file as Anteroom's (`PRAGMA application_id`): "Ante" in ASCII.
+const APPLICATION_ID: i64 = 0x416e_7465;
+
+/// The version that the steps lead to.
+fn newest() -> i64 {
+    (1..).zip(STEPS).last().map_or(0, |(version, _)| version)
+}
+
+/// Refuses a file that is not Anteroom's, or that a later Anteroom has written. Changes nothing.
+pub(super) fn check(connection: &Connection) -> Result<(), Trouble> {
+    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables > 0 && number("application_id")? != APPLICATION_ID {
+        return Err(Trouble::new("it is another program's database", "Name a file that does not exist yet"));
+    }
+    let (found, known) = (number("user_version")?, newest());
+    if (0..=known).contains(&found) {
+        return Ok(());
+    }
+    let problem = format!("its schema has version {found}, and this Anteroom knows versions up to {known}");
+    Err(Trouble::new(problem, "Run the Anteroom that wrote it or a later one, or restore the backup from before"))
+}
+
+/// Applies the steps that the file has not seen, all or none.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), Trouble> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let seen: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    for (_, step) in (1..).zip(STEPS).filter(|(version, _)| *version > seen) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", newest())?;
+    Ok(transaction.commit()?)
+}

@@ -1,0 +1,104 @@
+//! The default store: one SQLite file, one thread that writes, two that read.
+//!
+//! A write goes through [`writer`], which commits what is waiting together and answers after the commit; a read goes through
+//! [`reader`] and sees every commit that was answered before it began. What SQL is spoken stands in [`submit`],
+//! [`list`] and [`rows`].
+
+mod connection;
+mod failure;
+mod job;
+mod list;
+mod migrate;
+mod queue;
+mod reader;
+mod requests;
+mod rows;
+mod submit;
+mod writer;
+
+use std::path::Path;
+use std::sync::{Arc, RwLock};
+
+use crate::core::BoxFuture;
+use crate::core::clock::Clock;
+use crate::core::error::Misconfiguration;
+use crate::core::ports::Store;
+use crate::core::ports::requests::Requests;
+
+use failure::Failure;
+use requests::SqliteRequests;
+
+/// Opens the file at `place`, and makes it when there is none.
+pub(super) fn open(place: &str, data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, Misconfiguration> {
+    // "sqlite://PATH" is how other programs write it.
+    let place = place.strip_prefix("//").unwrap_or(place);
+    if place.is_empty() || place.starts_with(':') {
+        let remedy = "Write it as \"sqlite:PATH\", or \"memory:\" for a store that forgets";
+        return Err(super::mistake("the URL names no file", remedy));
+    }
+    let path = data_dir.join(place);
+    start(&path, clock)
+        .map_err(|trouble| super::mistake(format!("{}: {}", path.display(), trouble.problem), trouble.remedy))
+}
+
+/// Why the file can not be opened, and what to do about it.
+#[derive(Debug)]
+struct Trouble {
+    problem: String,
+    remedy: String,
+}
+
+impl Trouble {
+    fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { problem: problem.into(), remedy: remedy.into() }
+    }
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Self {
+        let problem = format!("SQLite can not open it: {error}");
+        Self::new(problem, "Check that it is an Anteroom database, and that it and its directory can be written")
+    }
+}
+
+impl From<std::io::Error> for Trouble {
+    fn from(error: std::io::Error) -> Self {
+        let problem = format!("it can not be opened: {error}");
+        Self::new(problem, "Check that the directory exists, can be written, and lies on a local disk with space left")
+    }
+}
+
+fn start(path: &Path, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, Trouble> {
+    let lock = Arc::new(connection::claim(path)?);
+    let connection = connection::open_to_write(path)?;
+    let timelines = Arc::new(rows::Timelines::load(&connection::open_to_read(path)?)?);
+    let failure = Arc::new(Failure::default());
+    let judging = Arc::new(RwLock::new(()));
+    let reads = reader::start(path, &lock, &judging)?;
+    let writes = writer::start(connection, lock, Arc::clone(&failure), judging)?;
+    let requests = Arc::new(SqliteRequests::new(writes, reads, timelines, Arc::clone(&failure), clock));
+    Ok(Arc::new(Sqlite { requests, failure }))
+}
+
+struct Sqlite {
+    requests: Arc<SqliteRequests>,
+    failure: Arc<Failure>,
+}
+
+impl Store for Sqlite {
+    fn requests(&self) -> Arc<dyn Requests> {
+        Arc::clone(&self.requests) as Arc<dyn Requests>
+    }
+
+    fn is_ready(&self) -> bool {
+        self.failure.reason().is_none() && self.requests.is_open()
+    }
+
+    fn failure(&self) -> BoxFuture<'static, String> {
+        self.failure.declared()
+    }
+
+    fn close(&self) -> BoxFuture<'static, ()> {
+        self.requests.close()
+    }
+}

@@ -1,0 +1,178 @@
+//! The thread that writes: commits together what is waiting, and answers after the commit.
+//!
+//! What an error means for the store:
+//! - **No space (`SQLITE_FULL`)** is clean, in an operation and in the commit alike. The log is written front to back, the commit
+//!   mark is in the last frame, and `cache_spill` is off: an error from a write means that the mark is not in the log whole, so
+//!   neither a reader nor a recovery after a crash takes the frames for a commit, and the next commit overwrites them. (No frame
+//!   follows the mark, since SQLite on Unix assumes power-safe overwrite; and a failed *sync* is never `SQLITE_FULL`.)
+//! - **A stranger's lock (`SQLITE_BUSY`)** comes before anything is written.
+//! - **Any other error of the disk** leaves a commit of which nobody knows whether it is there. It is not tried again, since after
+//!   a failed sync a later sync says nothing about the pages of the first: the store has failed.
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode};
+use tokio::sync::mpsc;
+
+use super::Trouble;
+use super::failure::Failure;
+use super::job::{Done, WriteJob};
+use super::queue::{Queue, Serving};
+use crate::core::error::StoreError;
+
+/// The most operations in one commit.
+const BATCH_JOBS: usize = 256;
+/// The most bytes in one commit.
+const BATCH_BYTES: usize = 4 << 20;
+/// Pages in the log at which they are moved to the database. With the largest batch on top, the log stays below the 4062 pages
+/// from which on its index needs more memory, which a full disk could refuse in mid-commit.
+const CHECKPOINT_PAGES: i64 = 1500;
+
+/// Starts the thread. It ends when the queue is shut or dropped, or when the store fails.
+pub(super) fn start(
+    connection: Connection,
+    lock: Arc<File>,
+    failure: Arc<Failure>,
+    judging: Arc<RwLock<()>>,
+) -> Result<Queue<Box<dyn WriteJob>>, Trouble> {
+    let (queue, jobs, serving) = Queue::new();
+    let writer = Writer { connection, judging, batch: Vec::new(), _lock: lock };
+    thread::Builder::new().name("sqlite-writer".into()).spawn(move || writer.run(jobs, &failure, serving))?;
+    Ok(queue)
+}
+
+/// What became of a commit that the store survived.
+#[derive(Clone, Copy)]
+enum Fate {
+    Committed,
+    Full,
+    Busy,
+}
+
+/// The fields are dropped in this order: the lock goes after the connection.
+struct Writer {
+    connection: Connection,
+    judging: Arc<RwLock<()>>,
+    batch: Vec<Box<dyn WriteJob>>,
+    _lock: Arc<File>,
+}
+
+impl Writer {
+    fn run(mut self, mut jobs: mpsc::Receiver<Box<dyn WriteJob>>, failure: &Failure, serving: Serving) {
+        let end = catch_unwind(AssertUnwindSafe(|| self.serve(&mut jobs)));
+        let trouble = match end {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(format!("the store can not be written any more: {error}")),
+            Err(_) => Some("the store can not be written any more: its writer panicked".into()),
+        };
+        if let Some(sentence) = trouble {
+            // In this order: whoever learns from a lost reply that the write failed finds the store failed.
+            failure.declare(sentence);
+            // The file is left as it is, for the recovery at the next start to read.
+            let left = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            if left.is_err() {
+                tracing::error!("SQLite did not take the order to leave the log as it is");
+            }
+        }
+        drop(self);
+        drop(jobs);
+        drop(serving);
+    }
+
+    fn serve(&mut self, jobs: &mut mpsc::Receiver<Box<dyn WriteJob>>) -> rusqlite::Result<()> {
+        while let Some(first) = jobs.blocking_recv() {
+            self.gather(first, jobs);
+            self.commit()?;
+            self.checkpoint()?;
+        }
+        self.move_log("PRAGMA wal_checkpoint(TRUNCATE)")
+    }
+
+    /// Takes what is waiting, and waits for nothing: a lone job is committed at once.
+    fn gather(&mut self, first: Box<dyn WriteJob>, jobs: &mut mpsc::Receiver<Box<dyn WriteJob>>) {
+        let mut bytes = first.bytes();
+        self.batch.push(first);
+        while self.batch.len() < BATCH_JOBS && bytes < BATCH_BYTES {
+            let Ok(job) = jobs.try_recv() else { return };
+            bytes += job.bytes();
+            self.batch.push(job);
+        }
+    }
+
+    /// Commits the batch and answers it.
+    fn commit(&mut self) -> rusqlite::Result<()> {
+        let judges = self.batch.iter().any(|job| job.judges());
+        let gate = Arc::clone(&self.judging);
+        let judging = judges.then(|| gate.write().unwrap_or_else(PoisonError::into_inner));
+        let fate = match self.transact() {
+            Ok(()) => Fate::Committed,
+            Err(error) => {
+                let Some(fate) = fate(&error) else { return Err(error) };
+                tracing::warn!(%error, writes = self.batch.len(), "the store refused writes; nothing was changed");
+                self.roll_back()?;
+                fate
+            }
+        };
+        drop(judging);
+        for job in self.batch.drain(..) {
+            job.answer(match fate {
+                Fate::Committed => Ok(()),
+                Fate::Full => Err(StoreError::Full),
+                Fate::Busy => Err(StoreError::Busy),
+            });
+        }
+        Ok(())
+    }
+
+    fn transact(&mut self) -> rusqlite::Result<()> {
+        let connection = &self.connection;
+        let execute = |sql: &str| connection.prepare_cached(sql)?.execute([]).map(drop);
+        execute("BEGIN IMMEDIATE")?;
+        for job in &mut self.batch {
+            execute("SAVEPOINT job")?;
+            if matches!(job.run(connection)?, Done::Undo) {
+                execute("ROLLBACK TO job")?;
+            }
+            execute("RELEASE job")?;
+        }
+        execute("COMMIT")
+    }
+
+    fn roll_back(&self) -> rusqlite::Result<()> {
+        // Some errors make SQLite roll back by itself.
+        if self.connection.is_autocommit() { Ok(()) } else { self.connection.execute_batch("ROLLBACK") }
+    }
+
+    /// Moves the log into the database when it has grown.
+    fn checkpoint(&self) -> rusqlite::Result<()> {
+        let pages: i64 = self
+            .connection
+            .prepare_cached("PRAGMA wal_checkpoint(NOOP)")?
+            .query_row([], |row| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?))?;
+        if pages < CHECKPOINT_PAGES { Ok(()) } else { self.move_log("PRAGMA wal_checkpoint(PASSIVE)") }
+    }
+
+    /// A full disk only puts it off: the log keeps what was committed.
+    fn move_log(&self, checkpoint: &str) -> rusqlite::Result<()> {
+        match self.connection.prepare_cached(checkpoint)?.query_row([], |_| Ok(())) {
+            Err(error) if fate(&error).is_some() => {
+                tracing::warn!(%error, "the store's log could not be moved into the database; it is tried again");
+                Ok(())
+            }
+            done => done,
+        }
+    }
+}
+
+/// What an error makes of a commit; `None` when nobody knows.
+fn fate(error: &rusqlite::Error) -> Option<Fate> {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => Some(Fate::Full),
+        Some(ErrorCode::DatabaseBusy) => Some(Fate::Busy),
+        _ => None,
+    }
+}

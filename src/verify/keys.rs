@@ -1,0 +1,215 @@
+//! The public keys of one issuer, ready for use, and which of them a token may be checked with.
+
+use aws_lc_rs::signature::{self, ParsedPublicKey, RsaPublicKeyComponents, VerificationAlgorithm};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::token::UnverifiedJwt;
+use crate::core::verdict::Reason;
+
+/// How many keys of a set are kept.
+const MAX_KEYS: usize = 64;
+/// How many keys are tried for a token that does not name its key.
+const MAX_TRIED: usize = 4;
+/// The RSA key sizes that are used, in bits: what is smaller can be factored, what is larger burns time.
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+
+const RSA: &[Algorithm] =
+    &[Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256, Algorithm::PS384, Algorithm::PS512];
+
+/// A JWK Set (RFC 7517 section 5). Its keys are read one by one, so that one that can not be read spoils nothing.
+#[derive(Deserialize)]
+pub(super) struct JwkSet {
+    keys: Vec<Value>,
+}
+
+/// The keys of one issuer.
+#[derive(Debug)]
+pub(super) struct KeySet {
+    keys: Vec<PublicKey>,
+}
+
+#[derive(Debug)]
+struct PublicKey {
+    name: KeyName,
+    /// What it can be used with; never empty.
+    algorithms: Vec<Algorithm>,
+    key: DecodingKey,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum KeyName {
+    /// Published under this `kid`.
+    Id(String),
+    /// Published without a `kid`: serves tokens that do not name their key.
+    None,
+    /// From a PEM file, which has no place for a name: serves any token.
+    Any,
+}
+
+impl KeySet {
+    /// Takes what can be used from a JWK Set, and leaves out the rest: one odd key spoils
+    /// nothing. The set may turn out empty.
+    pub(super) fn from_jwks(set: JwkSet) -> Self {
+        let jwks = set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok());
+        Self { keys: jwks.filter_map(|jwk| PublicKey::from_jwk(&jwk)).take(MAX_KEYS).collect() }
+    }
+
+    /// Reads the text of a key file: a JWK Set, or one public key or certificate in PEM.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn from_text(text: &str) -> Result<Self, &'static str> {
+        if !text.trim_start().starts_with('{') {
+            return Self::from_pem(text);
+        }
+        let set: JwkSet =
+            serde_json::from_str(text).map_err(|_| "is not a JWK Set, an object with the member `keys`")?;
+        Some(Self::from_jwks(set)).filter(|keys| !keys.is_empty()).ok_or("holds no key that can be used")
+    }
+
+    /// Reads one public key or certificate in PEM.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn from_pem(pem: &str) -> Result<Self, &'static str> {
+        if pem.contains("PRIVATE KEY-----") {
+            return Err("holds a private key; only the public one belongs here");
+        }
+        if pem.matches("-----BEGIN ").count() > 1 {
+            return Err("holds several keys or certificates; keep one, or write them as a JWK Set");
+        }
+        let public = PublicKey::from_pem(pem).ok_or("holds no public key or certificate that can be used")?;
+        Ok(Self { keys: vec![public] })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Whether some key can sign with one of the algorithms.
+    pub(super) fn serves(&self, algorithms: &[Algorithm]) -> bool {
+        self.keys.iter().flat_map(|key| &key.algorithms).any(|algorithm| algorithms.contains(algorithm))
+    }
+
+    /// Whether a key goes by the name that a token gives.
+    pub(super) fn knows(&self, unverified_key_id: Option<&str>) -> bool {
+        self.keys.iter().any(|key| key.name.answers_to(unverified_key_id))
+    }
+
+    /// Checks the signature with the keys that the token's key id and the algorithm leave.
+    pub(super) fn check(&self, jwt: &UnverifiedJwt<'_>, algorithm: Algorithm) -> Result<(), Reason> {
+        let key_id = jwt.unverified_header.key_id.as_deref();
+        let fits = |key: &&PublicKey| key.name.answers_to(key_id) && key.algorithms.contains(&algorithm);
+        let mut candidates = self.keys.iter().filter(fits).take(MAX_TRIED).peekable();
+        if candidates.peek().is_none() {
+            return Err(Reason::KeyUnknown);
+        }
+        if candidates.any(|key| is_signed_by(jwt, &key.key, algorithm)) {
+            Ok(())
+        } else {
+            Err(Reason::SignatureInvalid)
+        }
+    }
+}
+
+/// Whether `key` made the signature. What the library can not check is not signed.
+pub(super) fn is_signed_by(jwt: &UnverifiedJwt<'_>, key: &DecodingKey, algorithm: Algorithm) -> bool {
+    jsonwebtoken::crypto::verify(jwt.signature, jwt.signing_input.as_bytes(), key, algorithm).unwrap_or(false)
+}
+
+impl KeyName {
+    fn answers_to(&self, unverified_key_id: Option<&str>) -> bool {
+        match (self, unverified_key_id) {
+            (_, None) | (Self::Any, Some(_)) => true,
+            (Self::Id(name), Some(key_id)) => name == key_id,
+            (Self::None, Some(_)) => false,
+        }
+    }
+}
+
+impl PublicKey {
+    /// RFC 7517 section 4: a key that is meant for something else, or can not be used safely, is none.
+    fn from_jwk(jwk: &Jwk) -> Option<Self> {
+        let common = &jwk.common;
+        let for_signatures = common.public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature);
+        let for_checking =
+            common.key_operations.as_ref().is_none_or(|operations| operations.contains(&KeyOperations::Verify));
+        if !for_signatures || !for_checking {
+            return None;
+        }
+        let (key, algorithms) = match &jwk.algorithm {
+            AlgorithmParameters::RSA(key) => rsa_key(&decode(&key.n)?, &decode(&key.e)?)?,
+            AlgorithmParameters::EllipticCurve(key) => {
+                let (algorithm, size) = match key.curve {
+                    EllipticCurve::P256 => (Algorithm::ES256, 32),
+                    EllipticCurve::P384 => (Algorithm::ES384, 48),
+                    _ => return None,
+                };
+                let (x, y) = (decode(&key.x)?, decode(&key.y)?);
+                // RFC 7518 section 6.2.1.2: the full size, leading zeros too.
+                if x.len() != size || y.len() != size {
+                    return None;
+                }
+                curve_key(algorithm, &[&[4][..], &x, &y].concat())?
+            }
+            AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
+                curve_key(Algorithm::EdDSA, &decode(&key.x)?)?
+            }
+            _ => return None,
+        };
+        let name = common.key_id.clone().map_or(KeyName::None, KeyName::Id);
+        let pinned =
+            |algorithm: &&Algorithm| common.key_algorithm.is_none_or(|alg| alg == KeyAlgorithm::from(**algorithm));
+        let algorithms: Vec<_> = algorithms.iter().filter(pinned).copied().collect();
+        (!algorithms.is_empty()).then_some(Self { name, algorithms, key })
+    }
+
+    fn from_pem(pem: &str) -> Option<Self> {
+        let bytes = |key: DecodingKey| key.try_get_as_bytes().ok().map(<[u8]>::to_vec);
+        let (key, algorithms) = if let Ok(key) = DecodingKey::from_rsa_pem(pem.as_bytes()) {
+            let public = aws_lc_rs::rsa::PublicKey::from_der(&bytes(key)?).ok()?;
+            let parts = RsaPublicKeyComponents::<Vec<u8>>::from(&public);
+            rsa_key(&parts.n, &parts.e)?
+        } else if let Ok(key) = DecodingKey::from_ec_pem(pem.as_bytes()) {
+            let point = bytes(key)?;
+            curve_key(if point.len() == 65 { Algorithm::ES256 } else { Algorithm::ES384 }, &point)?
+        } else {
+            curve_key(Algorithm::EdDSA, &bytes(DecodingKey::from_ed_pem(pem.as_bytes()).ok()?)?)?
+        };
+        Some(Self { name: KeyName::Any, algorithms: algorithms.to_vec(), key })
+    }
+}
+
+fn decode(base64url: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(base64url).ok()
+}
+
+type UsableKey = (DecodingKey, &'static [Algorithm]);
+
+fn rsa_key(modulus: &[u8], exponent: &[u8]) -> Option<UsableKey> {
+    // Some providers write a leading zero byte, which RFC 7518 section 6.3.1.1 forbids and the library does not expect.
+    let (modulus, exponent) = (trim(modulus), trim(exponent));
+    let bits = modulus.len() * 8 - modulus.first()?.leading_zeros() as usize;
+    let is_odd = |number: &[u8]| number.last().is_some_and(|byte| byte % 2 == 1);
+    let usable = RSA_BITS.contains(&bits) && is_odd(modulus) && is_odd(exponent) && exponent != [1];
+    usable.then(|| (DecodingKey::from_rsa_raw_components(modulus, exponent), RSA))
+}
+
+fn trim(number: &[u8]) -> &[u8] {
+    &number[number.iter().take_while(|byte| **byte == 0).count()..]
+}
+
+/// A key on a curve; the library is asked whether the bytes are a point of it.
+fn curve_key(algorithm: Algorithm, bytes: &[u8]) -> Option<UsableKey> {
+    let (curve, key, algorithms): (&'static dyn VerificationAlgorithm, _, &[_]) = match algorithm {
+        Algorithm::ES256 => (&signature::ECDSA_P256_SHA256_FIXED, DecodingKey::from_ec_der(bytes), &[Algorithm::ES256]),
+        Algorithm::ES384 => (&signature::ECDSA_P384_SHA384_FIXED, DecodingKey::from_ec_der(bytes), &[Algorithm::ES384]),
+        _ => (&signature::ED25519, DecodingKey::from_ed_der(bytes), &[Algorithm::EdDSA]),
+    };
+    ParsedPublicKey::new(curve, bytes).ok().map(|_| (key, algorithms))
+}

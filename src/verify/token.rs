@@ -1,0 +1,116 @@
+//! A bearer token as it came: read strictly, believed not at all.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use crate::core::claims::UnverifiedClaims;
+use crate::core::json::parse_object;
+use crate::core::verdict::Reason;
+
+/// The longest token that is read, in bytes.
+pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
+/// The longest key id that is looked up, in bytes.
+const MAX_KEY_ID_BYTES: usize = 128;
+
+/// A token as it stands in the `Authorization` header: of bearable size, and written in the characters of RFC 6750 section 2.1.
+#[derive(Clone, Copy)]
+pub struct UnverifiedToken<'t>(&'t str);
+
+impl<'t> UnverifiedToken<'t> {
+    /// Takes the credentials that follow `Bearer `.
+    pub fn from_bearer(unverified_bearer: &'t str) -> Result<Self, Reason> {
+        if unverified_bearer.len() > MAX_TOKEN_BYTES {
+            return Err(Reason::TokenTooLarge);
+        }
+        let symbols = unverified_bearer.trim_end_matches('=');
+        let is_symbol = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+        if symbols.is_empty() || !symbols.bytes().all(is_symbol) {
+            return Err(Reason::TokenMalformed);
+        }
+        Ok(Self(unverified_bearer))
+    }
+
+    /// The characters of the token.
+    pub fn as_str(self) -> &'t str {
+        self.0
+    }
+}
+
+/// A signed JWT in compact form (RFC 7515 section 7.1) whose signature has not been checked.
+pub struct UnverifiedJwt<'t> {
+    /// What the signature is over: header, dot, payload, as they came.
+    pub signing_input: &'t str,
+    /// The signature in base64url, known to be well-formed.
+    pub signature: &'t str,
+    /// What the header says.
+    pub unverified_header: UnverifiedHeader,
+    /// What the payload says.
+    pub unverified_claims: UnverifiedClaims,
+}
+
+/// The header parameters that are read. `jwk`, `jku`, `x5u`, `x5c`, `x5t` and all others are not even looked at (RFC 8725 section 3.10).
+pub struct UnverifiedHeader {
+    /// `alg`: compared with what the configuration allows, never obeyed.
+    pub algorithm: String,
+    /// `kid`: opaque; a key is looked up by it and nothing else is done with it.
+    pub key_id: Option<String>,
+    /// `typ`.
+    pub token_type: Option<String>,
+}
+
+impl<'t> UnverifiedJwt<'t> {
+    /// Reads a token. What is not exactly three segments (a JWE has five) is refused before anything is decoded.
+    pub fn parse(token: UnverifiedToken<'t>) -> Result<Self, Reason> {
+        let mut segments = token.as_str().split('.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (segments.next(), segments.next(), segments.next(), segments.next())
+        else {
+            return Err(Reason::TokenMalformed);
+        };
+        let unverified_header = UnverifiedHeader::parse(&decode_object(header)?)?;
+        let claims = decode_object(payload)?;
+        // Decoded once more where it is checked; what matters here is that one signature has one spelling.
+        URL_SAFE_NO_PAD.decode(signature).map_err(|_| Reason::TokenMalformed)?;
+        Ok(Self {
+            signing_input: &token.as_str()[..header.len() + 1 + payload.len()],
+            signature,
+            unverified_header,
+            unverified_claims: UnverifiedClaims::from_object(claims).map_err(|_| Reason::ClaimsInvalid)?,
+        })
+    }
+}
+
+impl UnverifiedHeader {
+    fn parse(header: &Map<String, Value>) -> Result<Self, Reason> {
+        // No extension is understood here, so any `crit`, well-formed or not, is one too many (RFC 7515 section 4.1.11), and a
+        // payload that is not base64url (RFC 7797) is not read, whether `crit` says so or not.
+        if header.contains_key("crit") || header.get("b64").is_some_and(|encoded| *encoded != Value::Bool(true)) {
+            return Err(Reason::CriticalHeaderUnsupported);
+        }
+        let key_id = optional_text(header, "kid")?;
+        if key_id.as_ref().is_some_and(|key_id| key_id.len() > MAX_KEY_ID_BYTES) {
+            return Err(Reason::TokenMalformed);
+        }
+        Ok(Self {
+            algorithm: optional_text(header, "alg")?.ok_or(Reason::TokenMalformed)?,
+            key_id,
+            token_type: optional_text(header, "typ")?,
+        })
+    }
+}
+
+fn optional_text(header: &Map<String, Value>, name: &str) -> Result<Option<String>, Reason> {
+    match header.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(Reason::TokenMalformed),
+    }
+}
+
+/// base64url without padding, without foreign characters and without stray bits in the last one (RFC 7515 section 2, RFC 4648
+/// section 3.5), holding one JSON object.
+fn decode_object(segment: &str) -> Result<Map<String, Value>, Reason> {
+    let json = URL_SAFE_NO_PAD.decode(segment).map_err(|_| Reason::TokenMalformed)?;
+    parse_object(&json).map_err(|_| Reason::TokenMalformed)
+}
