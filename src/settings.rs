@@ -230,7 +230,8 @@ impl Sections {
     /// What is left is not known.
     fn finish(mut self) -> Vec<Misconfiguration> {
         let known = SECTIONS.iter().chain(&NAMED_TABLES).copied().collect::<Vec<_>>().join(", ");
-        let unknown = |key: String| Misconfiguration::new(key, "there is no such section", format!("The sections are: {known}"));
+        let unknown =
+            |key: String| Misconfiguration::new(key, "there is no such section", format!("The sections are: {known}"));
         self.mistakes.extend(self.layers.into_keys().map(unknown));
         self.mistakes
     }
