@@ -20,7 +20,9 @@ pub(super) fn apply(
     let mut mistakes = Vec::new();
     let ours = variables.filter_map(|(name, text)| Some((name.strip_prefix(PREFIX)?.to_lowercase(), name, text)));
     // Sorted, so that a whole table comes before the keys in it.
-    for (path, name, text) in ours.map(|(path, name, text)| (path, name, text)).collect::<std::collections::BTreeSet<_>>() {
+    for (path, name, text) in
+        ours.map(|(path, name, text)| (path, name, text)).collect::<std::collections::BTreeSet<_>>()
+    {
         let path: Vec<String> = path.split("__").map(str::to_owned).collect();
         match resolve(layers, path, &name) {
             Ok(path) => {
@@ -34,7 +36,11 @@ pub(super) fn apply(
 }
 
 /// The path with the names of tables as the file spells them.
-fn resolve(layers: &Map<String, Value>, mut path: Vec<String>, variable: &str) -> Result<Vec<String>, Misconfiguration> {
+fn resolve(
+    layers: &Map<String, Value>,
+    mut path: Vec<String>,
+    variable: &str,
+) -> Result<Vec<String>, Misconfiguration> {
     let section = path[0].clone();
     if SECTIONS.contains(&section.as_str()) && path.len() > 1 {
         return Ok(path);
@@ -103,7 +109,9 @@ fn from_json(json: serde_json::Value) -> Value {
         },
         Json::String(text) => ValueKind::String(text),
         Json::Array(items) => ValueKind::Array(items.into_iter().map(from_json).collect()),
-        Json::Object(members) => ValueKind::Table(members.into_iter().map(|(key, value)| (key, from_json(value))).collect()),
+        Json::Object(members) => {
+            ValueKind::Table(members.into_iter().map(|(key, value)| (key, from_json(value))).collect())
+        }
     };
     Value::new(None, kind)
 }
