@@ -7,6 +7,7 @@ use secrecy::ExposeSecret;
 
 use super::Failure;
 use crate::app::SystemEntropy;
+use crate::core::hex;
 use crate::core::policy::SCOPES;
 use crate::oauth::clients::{default_scopes, generate_secret, hash};
 
@@ -34,7 +35,7 @@ pub(super) fn run(command: Client) -> Result<(), Failure> {
     let Client::New(New { name, scopes }) = command;
     let scopes = if scopes.is_empty() { default_scopes() } else { scopes };
     let secret = generate_secret(&SystemEntropy);
-    let hex: String = hash(secret.expose_secret()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex(&hash(secret.expose_secret()));
     // JSON's texts and lists of texts are TOML's too.
     let (key, scopes) = (serde_json::json!(name), serde_json::json!(scopes));
     writeln!(

@@ -35,10 +35,10 @@ struct Configuration {
     /// The configuration file; without one the defaults hold
     #[arg(long, global = true, env = "ANTEROOM_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The address to listen on, as server.bind
+    /// The address to listen on
     #[arg(long, global = true, value_name = "ADDRESS:PORT")]
     bind: Option<String>,
-    /// Where state lives, as server.data_dir
+    /// Where state lives
     #[arg(long, global = true, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
 }

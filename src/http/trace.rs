@@ -81,7 +81,12 @@ pub(super) async fn trace<B: MessageBody + 'static>(
         }
     }
     log(
-        &Exchange { context: &context, method: method.as_str(), code, took: gateway.clock.monotonic() - began },
+        &Exchange {
+            context: &context,
+            method: method.as_str(),
+            code,
+            took: gateway.clock.monotonic().saturating_sub(began),
+        },
         &response,
     );
     Ok(response)

@@ -80,7 +80,7 @@ impl Chain {
     /// Whether any token could be decided about. A provider that is down does not take the gateway away from the callers of another.
     pub fn is_ready(&self) -> bool {
         // Every verifier is asked: that is also what sets one without keys fetching them.
-        self.by_issuer.values().fold(false, |any, link| link.verifier.is_ready() || any)
+        self.readiness().iter().any(|verifier| verifier.is_ready)
     }
 
     /// How the verifiers get on, by name. Asked for within a runtime, it sets those that need keys fetching them: the start asks
