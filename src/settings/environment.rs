@@ -56,7 +56,7 @@ fn resolve(
         _ => Vec::new(),
     };
     if let Some(table) = tables.iter().find(|table| table.to_lowercase() == path[1]) {
-        path[1] = (*table).to_string();
+        path[1].clone_from(table);
         return Ok(path);
     }
     let remedy = format!(
