@@ -1,5 +1,7 @@
 //! Anteroom: the gateway between a Provider and its Clients.
 
+pub mod app;
+pub mod cli;
 pub mod core;
 pub mod http;
 pub mod net;

@@ -142,6 +142,15 @@ impl Settings {
         self.server.effective_mode() == Mode::Development && self.clients.is_empty() && !self.issuer.open
     }
 
+    /// Whether nobody can get a token that the gateway believes: no client, and no issuer but itself.
+    pub fn serves_nobody(&self) -> bool {
+        let is_self = |name: &String| {
+            let table = self.verifiers.get(name).and_then(|table| table.clone().into_table().ok());
+            table.and_then(|table| table.get("kind")?.clone().into_string().ok()).as_deref() == Some("self")
+        };
+        self.clients.is_empty() && !self.has_demo_client() && !self.issuer.open && self.verify.chain.iter().all(is_self)
+    }
+
     fn open_issuer_mistakes(&self) -> Option<Misconfiguration> {
         if !self.issuer.open {
             return None;

@@ -109,8 +109,11 @@ fn fault(pointer: String, error: &serde_json::Error) -> Fault {
 fn explain(fault: &Fault) -> String {
     match fault.code {
         "invalid_json" => "The body is not JSON.".into(),
-        "missing_field" if fault.detail.contains("`payload`") => {
-            "The body has no `payload`. Put your data under it: {\"type\": \"default\", \"payload\": {…}}.".into()
+        "missing_field" | "unknown_field" if fault.detail.contains("`payload`") => {
+            let what = fault.detail.split(" at line ").next().unwrap_or_default();
+            format!(
+                "Put your data under `payload`: {{\"type\": \"default\", \"payload\": {{…}}}}. The body has a fault: {what}."
+            )
         }
         _ => format!("The body does not have the expected form: {}.", fault.detail),
     }

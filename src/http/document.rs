@@ -1,4 +1,4 @@
-//! The contract: the OpenAPI document, made from the route table and the request types.
+//! The contract: the `OpenAPI` document, made from the route table and the request types.
 
 use std::collections::BTreeMap;
 
@@ -90,7 +90,7 @@ fn assemble(rows: Vec<Row>) -> OpenApi {
             }
         }
     }
-    let scopes = Scopes::from_iter(SCOPES.iter().take(2).copied());
+    let scopes = SCOPES.iter().take(2).copied().collect::<Scopes>();
     // Relative to the document, so that it holds behind a path prefix.
     let client_credentials = Flow::ClientCredentials(ClientCredentials::new("oauth/token", scopes));
     let components = ComponentsBuilder::new()

@@ -12,6 +12,7 @@ use super::body::Json;
 use super::code::Code;
 use super::problem::Problem;
 use super::{Gateway, trace};
+use crate::core::clock::Timestamp;
 use crate::core::error::Error;
 use crate::core::policy::{ReadRequests, WriteRequests};
 use crate::core::request::{Status, view};
@@ -117,7 +118,7 @@ pub(super) async fn get_partner_request(
         request_id: request.public_name(),
         status: if view.status == Status::Cancelled { "CANCELLED".into() } else { view.stage },
         submitted_at: request.submitted_at.seconds(),
-        finished_at: finished_at.map(|at| at.seconds()),
+        finished_at: finished_at.map(Timestamp::seconds),
         result,
     }))
 }

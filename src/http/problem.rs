@@ -22,14 +22,14 @@ pub(super) struct Problem {
     pub(super) code: Code,
     /// Why a token was refused, for the challenge, the body's code and the log.
     pub(super) reason: Option<Reason>,
-    detail: String,
+    detail: Box<str>,
     faults: Vec<Fault>,
     scope: Option<&'static str>,
     retry_after: Option<Duration>,
-    allow: Option<String>,
+    allow: Option<Box<str>>,
     request: Option<Box<Value>>,
     /// What the operator is to know, and the client is not.
-    cause: Option<String>,
+    cause: Option<Box<str>>,
 }
 
 /// A problem body, RFC 9457 section 3.1.
@@ -86,7 +86,7 @@ impl Problem {
     }
 
     /// A problem told in these words.
-    pub(super) fn detailed(code: Code, detail: impl Into<String>) -> Self {
+    pub(super) fn detailed(code: Code, detail: impl Into<Box<str>>) -> Self {
         Self {
             code,
             reason: None,
@@ -101,8 +101,8 @@ impl Problem {
     }
 
     /// 405, with the methods that are allowed.
-    pub(super) fn method_not_allowed(allow: String) -> Self {
-        Self { allow: Some(allow), ..Self::new(Code::MethodNotAllowed) }
+    pub(super) fn method_not_allowed(allow: &str) -> Self {
+        Self { allow: Some(allow.into()), ..Self::new(Code::MethodNotAllowed) }
     }
 
     /// 409, with the request as it stands.
@@ -116,7 +116,7 @@ impl Problem {
     }
 
     fn caused(self, cause: &dyn fmt::Display) -> Self {
-        Self { cause: Some(cause.to_string()), ..self }
+        Self { cause: Some(cause.to_string().into()), ..self }
     }
 
     /// The same problem under another code: the partner prototype's door answers 400 where ours answers 422.
@@ -162,7 +162,7 @@ impl Problem {
             answer.insert_header((header::RETRY_AFTER, whole_seconds(retry_after).to_string()));
         }
         if let Some(allow) = &self.allow {
-            answer.insert_header((header::ALLOW, allow.as_str()));
+            answer.insert_header((header::ALLOW, &**allow));
         }
     }
 

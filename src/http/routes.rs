@@ -1,5 +1,8 @@
 //! The machinery behind the route table: one registration gives the route, its place in the contract, and the `Allow` of a 405.
 
+use std::future::ready;
+use std::sync::Arc;
+
 use actix_web::http::Method;
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::web::{self, ServiceConfig};
@@ -70,8 +73,9 @@ pub(super) fn mount(rows: &[Row], config: &mut ServiceConfig) {
         if allow.contains(&Method::GET) {
             allow.push(Method::HEAD);
         }
-        let allow = allow.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
-        let mut resource = web::resource(path).default_service(web::to(move || refuse_method(allow.clone())));
+        let allow: Arc<str> = allow.iter().map(Method::as_str).collect::<Vec<_>>().join(", ").into();
+        let refuse = move || ready(refuse_method(&allow));
+        let mut resource = web::resource(path).default_service(web::to(refuse));
         for row in of_path() {
             for method in &row.methods {
                 resource = resource.route((row.route)().method(method.clone()));
@@ -85,7 +89,7 @@ pub(super) fn mount(rows: &[Row], config: &mut ServiceConfig) {
     }
 }
 
-async fn refuse_method(allow: String) -> Result<HttpResponse, Problem> {
+fn refuse_method(allow: &str) -> Result<HttpResponse, Problem> {
     Err(Problem::method_not_allowed(allow))
 }
 

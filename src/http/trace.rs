@@ -63,24 +63,17 @@ pub(super) async fn trace<B: MessageBody + 'static>(
         return Err(Problem::new(super::code::Code::Internal).into());
     };
     let context = TraceContext::of(&request, &*gateway.entropy);
-    let (began, method, http) = (gateway.clock.monotonic(), request.method().clone(), request.request().clone());
-    let answered = next.call(request).await;
-    let mut code = None;
-    let mut answer_problem = |error: &Error| {
-        let problem = problem::of(error);
-        code = Some(problem.name());
-        problem.answer(&context.trace_id).map_into_right_body()
+    let (began, method) = (gateway.clock.monotonic(), request.method().clone());
+    let response = next.call(request).await?;
+    let problem = response.response().error().map(problem::of);
+    let mut response = match &problem {
+        Some(problem) => {
+            let answer = problem.answer(&context.trace_id).map_into_right_body();
+            response.into_response(answer)
+        }
+        None => response.map_into_left_body(),
     };
-    let mut response = match answered {
-        Ok(response) => match response.response().error() {
-            Some(error) => {
-                let answer = answer_problem(error);
-                response.into_response(answer)
-            }
-            None => response.map_into_left_body(),
-        },
-        Err(error) => ServiceResponse::new(http, answer_problem(&error)),
-    };
+    let code = problem.as_ref().map(Problem::name);
     security_headers::set(&gateway, response.headers_mut());
     for (name, value) in [(TRACE_ID, &context.trace_id), (TRACEPARENT, &context.traceparent)] {
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -88,7 +81,12 @@ pub(super) async fn trace<B: MessageBody + 'static>(
         }
     }
     log(
-        &Exchange { context: &context, method: method.as_str(), code, took: gateway.clock.monotonic() - began },
+        &Exchange {
+            context: &context,
+            method: method.as_str(),
+            code,
+            took: gateway.clock.monotonic().saturating_sub(began),
+        },
         &response,
     );
     Ok(response)
@@ -112,7 +110,7 @@ fn log<B>(exchange: &Exchange<'_>, response: &ServiceResponse<B>) {
         _ => None,
     };
     let request_id = extensions.get::<About>().map(|about| about.0.to_string());
-    let duration_ms = exchange.took.as_secs_f64() * 1000.0;
+    let duration_us = u64::try_from(exchange.took.as_micros()).unwrap_or(u64::MAX);
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
@@ -121,7 +119,7 @@ fn log<B>(exchange: &Exchange<'_>, response: &ServiceResponse<B>) {
                 path,
                 status = response.status().as_u16(),
                 reason = exchange.code,
-                duration_ms,
+                duration_us,
                 owner = owner.as_ref().map(tracing::field::debug),
                 request_id,
                 "exchange"

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// So many wrong attempts are answered plainly in a window.
 const ALLOWED: u32 = 10;
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 /// So many names are remembered; then those whose window is over are forgotten, and if that does not help, all.
 const REMEMBERED: usize = 10_000;
 
@@ -52,7 +52,7 @@ impl Throttle {
                 *window = Window { began: now, failures: 0 };
             }
             window.failures = window.failures.saturating_add(1);
-            (window.failures > ALLOWED).then(|| window.began + WINDOW - now)
+            (window.failures > ALLOWED).then(|| (window.began + WINDOW).saturating_sub(now))
         });
         waits.max().map_or(Ok(()), Err)
     }

@@ -7,12 +7,13 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::ser::Formatter;
 
+use crate::core::hex;
+
 /// `QR-` and the first 32 hexadecimal digits of SHA-512 over the JSON text of body and subject, written as the prototype wrote it.
 pub(super) fn alias(body: &Value, subject: &str) -> String {
     let text = python_json(&serde_json::json!({ "request": body, "sub": subject }));
     let digest = digest::digest(&digest::SHA512, &text);
-    let hex = digest.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    format!("QR-{hex}")
+    format!("QR-{}", hex(&digest.as_ref()[..16]))
 }
 
 /// JSON as Python's `json.dumps(…, sort_keys=True)` writes it.

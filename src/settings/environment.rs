@@ -1,6 +1,6 @@
 //! The layer of the environment: `ANTEROOM__SECTION__KEY=value`, a list or a table as JSON text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use config::{Map, Value, ValueKind};
 
@@ -20,9 +20,7 @@ pub(super) fn apply(
     let mut mistakes = Vec::new();
     let ours = variables.filter_map(|(name, text)| Some((name.strip_prefix(PREFIX)?.to_lowercase(), name, text)));
     // Sorted, so that a whole table comes before the keys in it.
-    for (path, name, text) in
-        ours.map(|(path, name, text)| (path, name, text)).collect::<std::collections::BTreeSet<_>>()
-    {
+    for (path, name, text) in ours.collect::<BTreeSet<_>>() {
         let path: Vec<String> = path.split("__").map(str::to_owned).collect();
         match resolve(layers, path, &name) {
             Ok(path) => {
@@ -57,20 +55,16 @@ fn resolve(
         Some(ValueKind::Table(tables)) => tables.keys().collect(),
         _ => Vec::new(),
     };
-    match tables.iter().find(|table| table.to_lowercase() == path[1]) {
-        Some(table) => {
-            path[1] = (*table).clone();
-            Ok(path)
-        }
-        None => {
-            let remedy = format!(
-                "Add the table to the file, or give the whole section as JSON: ANTEROOM__{}='{{\"{}\": {{…}}}}'",
-                section.to_uppercase(),
-                path[1]
-            );
-            Err(Misconfiguration::new(variable, format!("there is no table [{section}.{}]", path[1]), remedy))
-        }
+    if let Some(table) = tables.iter().find(|table| table.to_lowercase() == path[1]) {
+        path[1].clone_from(table);
+        return Ok(path);
     }
+    let remedy = format!(
+        "Add the table to the file, or give the whole section as JSON: ANTEROOM__{}='{{\"{}\": {{…}}}}'",
+        section.to_uppercase(),
+        path[1]
+    );
+    Err(Misconfiguration::new(variable, format!("there is no table [{section}.{}]", path[1]), remedy))
 }
 
 /// Puts a value at a path; a table over a table adds to it.

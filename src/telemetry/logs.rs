@@ -18,6 +18,9 @@ pub struct LogSettings {
     pub level: Option<String>,
 }
 
+/// The HTTP library tells at every start what we tell better.
+const USUAL: &str = "info,actix_server=warn";
+
 /// How a log line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -37,12 +40,12 @@ impl LogSettings {
     }
 
     fn filter(&self) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
-        EnvFilter::builder().parse(self.level.as_deref().unwrap_or("info"))
+        EnvFilter::builder().parse(self.level.as_deref().unwrap_or(USUAL))
     }
 
     /// Begins to log, in `default` format unless another is configured. The first call in a process counts.
     pub fn start(&self, default: LogFormat) {
-        let filter = self.filter().unwrap_or_else(|_| EnvFilter::new("info"));
+        let filter = self.filter().unwrap_or_else(|_| EnvFilter::new(USUAL));
         let lines = fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr);
         // A second subscriber is refused: tests that start several gateways in one process share the first.
         let _ = match self.format.unwrap_or(default) {

@@ -64,8 +64,11 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, Trouble> {
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(PATIENCE)?;
     // Before the first setting that changes the file: somebody else's must stay as it is.
-    migrate::check(&connection)?;
-    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    let version = migrate::version(&connection)?;
+    if version == 0 {
+        // It can be chosen only once, and choosing writes.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if mode != "wal" {
         let problem = format!("its file system allows no write-ahead log (journal mode \"{mode}\")");
@@ -81,7 +84,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, Trouble> {
     // A page enters the log only in the commit, and once: the commit mark is the last thing written (see the writer).
     connection.pragma_update(None, "cache_spill", false)?;
     tune(&connection, 4096)?;
-    migrate::migrate(&mut connection)?;
+    migrate::migrate(&mut connection, version)?;
     Ok(connection)
 }
 

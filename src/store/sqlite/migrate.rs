@@ -15,8 +15,9 @@ fn newest() -> i64 {
     (1..).zip(STEPS).last().map_or(0, |(version, _)| version)
 }
 
-/// Refuses a file that is not Anteroom's, or that a later Anteroom has written. Changes nothing.
-pub(super) fn check(connection: &Connection) -> Result<(), Trouble> {
+/// The version of the file: 0 when it is new. Refuses one that is not Anteroom's, or that a later Anteroom has written. Changes
+/// nothing.
+pub(super) fn version(connection: &Connection) -> Result<i64, Trouble> {
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables > 0 && number("application_id")? != APPLICATION_ID {
@@ -24,16 +25,19 @@ pub(super) fn check(connection: &Connection) -> Result<(), Trouble> {
     }
     let (found, known) = (number("user_version")?, newest());
     if (0..=known).contains(&found) {
-        return Ok(());
+        return Ok(found);
     }
     let problem = format!("its schema has version {found}, and this Anteroom knows versions up to {known}");
     Err(Trouble::new(problem, "Run the Anteroom that wrote it or a later one, or restore the backup from before"))
 }
 
-/// Applies the steps that the file has not seen, all or none.
-pub(super) fn migrate(connection: &mut Connection) -> Result<(), Trouble> {
+/// Applies the steps that come after the version `seen`, all or none. A file that has seen them all is not written: it may lie on a
+/// full disk, and what it holds can still be read.
+pub(super) fn migrate(connection: &mut Connection, seen: i64) -> Result<(), Trouble> {
+    if seen == newest() {
+        return Ok(());
+    }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let seen: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     for (_, step) in (1..).zip(STEPS).filter(|(version, _)| *version > seen) {
         transaction.execute_batch(step)?;
     }

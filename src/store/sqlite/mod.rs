@@ -25,6 +25,8 @@ use crate::core::error::Misconfiguration;
 use crate::core::ports::Store;
 use crate::core::ports::requests::Requests;
 
+use rusqlite::ErrorCode;
+
 use failure::Failure;
 use requests::SqliteRequests;
 
@@ -57,7 +59,14 @@ impl Trouble {
 impl From<rusqlite::Error> for Trouble {
     fn from(error: rusqlite::Error) -> Self {
         let problem = format!("SQLite can not open it: {error}");
-        Self::new(problem, "Check that it is an Anteroom database, and that it and its directory can be written")
+        let remedy = match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => "Make space on its disk",
+            Some(ErrorCode::DatabaseCorrupt) => {
+                "Restore it from a backup, or recover it with \"sqlite3 FILE .recover\""
+            }
+            _ => "Check that it is an Anteroom database, and that it and its directory can be written",
+        };
+        Self::new(problem, remedy)
     }
 }
 

@@ -1,0 +1,205 @@
+//! The composition root: judges the settings, opens the store, wires the services, serves, and stops gracefully.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use crate::core::clock::Clock;
+use crate::core::entropy::Entropy;
+use crate::core::error::Misconfiguration;
+use crate::core::period::Period;
+use crate::core::ports::Store;
+use crate::http::{Contract, Gateway, Mode, Server, Services};
+use crate::oauth::TokenService;
+use crate::oauth::clients::{Client, Clients, default_scopes};
+use crate::oauth::issuer::Issuer;
+use crate::queue::Queue;
+use crate::queue::types::Types;
+use crate::settings::Settings;
+use crate::store;
+use crate::verify::{Chain, OwnIssuer, Setup};
+
+mod data_dir;
+mod system;
+
+pub use data_dir::{DataDir, existing_issuer_secret};
+pub use system::{SystemClock, SystemEntropy};
+
+/// The client id of the demo client.
+pub const DEMO_CLIENT: &str = "demo";
+
+/// What follows from the settings alone: nothing is opened, made or fetched for it.
+pub struct Plan {
+    /// The clients that are configured.
+    pub clients: Vec<Client>,
+    /// The request types.
+    pub types: Types,
+    /// The verifiers that guard the API.
+    pub chain: Chain,
+}
+
+impl Plan {
+    /// Judges the settings, every section of them. `secrets` are those that tokens are signed with.
+    ///
+    /// # Errors
+    /// Every mistake there is.
+    pub fn of(
+        settings: &Settings,
+        secrets: Vec<SecretString>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Vec<Misconfiguration>> {
+        let mut mistakes = Vec::new();
+        let mut clients = Vec::new();
+        for (id, client) in &settings.clients {
+            match Client::build(id, client, &settings.base) {
+                Ok(client) => clients.push(client),
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
+        let types = Types::build(&settings.types, &settings.base).map_err(|found| mistakes.extend(found));
+        let chain = build_chain(settings, secrets, clock).map_err(|found| mistakes.extend(found));
+        match (types, chain) {
+            (Ok(types), Ok(chain)) if mistakes.is_empty() => Ok(Self { clients, types, chain }),
+            _ => Err(mistakes),
+        }
+    }
+}
+
+fn build_chain(
+    settings: &Settings,
+    secrets: Vec<SecretString>,
+    clock: Arc<dyn Clock>,
+) -> Result<Chain, Vec<Misconfiguration>> {
+    let http = settings.net.client(&settings.base).map_err(|mistake| vec![mistake])?;
+    let own = OwnIssuer { url: settings.issuer_url(), audience: settings.issuer.audience.clone(), secrets };
+    let setup = Setup { base: &settings.base, http, clock, own: Some(own) };
+    Chain::build(&settings.verify.chain, &settings.verifiers, &setup)
+}
+
+/// The secrets that tokens are signed with and verified by: those configured, else the one that `make` gives.
+///
+/// # Errors
+/// One that can not be read.
+pub fn signing_secrets(
+    settings: &Settings,
+    make: impl FnOnce() -> Result<SecretString, Misconfiguration>,
+) -> Result<Vec<SecretString>, Misconfiguration> {
+    let configured = settings.issuer.read_secrets(&settings.base)?;
+    if configured.is_empty() { Ok(vec![make()?]) } else { Ok(configured) }
+}
+
+/// A gateway that listens.
+pub struct Application {
+    gateway: Arc<Gateway>,
+    server: Server,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    shutdown_delay: Period,
+    demo_secret: Option<SecretString>,
+    _data_dir: DataDir,
+}
+
+impl Application {
+    /// Opens everything and listens. To be called within a runtime.
+    ///
+    /// # Errors
+    /// Every mistake in the settings; a data directory, store or address that can not be had.
+    pub fn start(
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, Vec<Misconfiguration>> {
+        let one = |mistake| vec![mistake];
+        let data_dir = DataDir::open(&settings.server.data_dir).map_err(one)?;
+        let secrets = signing_secrets(settings, || data_dir.issuer_secret(&*entropy)).map_err(one)?;
+        let issuer = Issuer::new(settings.issuer_url(), &settings.issuer, &secrets[0], Arc::clone(&entropy));
+        let Plan { mut clients, types, chain } = Plan::of(settings, secrets, Arc::clone(&clock))?;
+        let demo_secret =
+            settings.has_demo_client().then(|| data_dir.demo_secret(&*entropy)).transpose().map_err(one)?;
+        clients.extend(demo_secret.as_ref().map(|secret| Client::new(DEMO_CLIENT, secret, default_scopes())));
+        let contract = Contract::of(&types)
+            .map_err(|error| one(Misconfiguration::new("types", error.to_string(), "Mend the schema of the type")))?;
+        let store = store::open(&settings.store, data_dir.path(), Arc::clone(&clock)).map_err(one)?;
+        let gateway = Arc::new(Gateway::new(Services {
+            chain,
+            queue: Queue::new(store.requests(), types, Arc::clone(&clock), Arc::clone(&entropy)),
+            tokens: TokenService::new(Clients::new(clients), issuer, Arc::clone(&clock)),
+            store: Arc::clone(&store),
+            clock: Arc::clone(&clock),
+            entropy,
+            server: settings.server.clone(),
+            ui_client_id: demo_secret.as_ref().map(|_| DEMO_CLIENT.to_owned()),
+        }));
+        let server = Server::bind(Arc::clone(&gateway), contract, settings.shutdown.grace)
+            .map_err(|error| one(address_mistake(settings.server.bind, &error)))?;
+        // Asking also warms up the verifiers that fetch their keys.
+        gateway.chain.is_ready();
+        Ok(Self {
+            shutdown_delay: shutdown_delay(settings),
+            gateway,
+            server,
+            store,
+            clock,
+            demo_secret,
+            _data_dir: data_dir,
+        })
+    }
+
+    /// The address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// The secret of the demo client, if there is one.
+    pub fn demo_secret(&self) -> Option<&SecretString> {
+        self.demo_secret.as_ref()
+    }
+
+    /// Serves until `stop` completes, then stops: `/readyz` says 503, after the delay no new connection is taken, requests in flight
+    /// finish within the grace, the store closes.
+    ///
+    /// # Errors
+    /// The store failed, or the server; then it stops at once.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), String> {
+        let handle = self.server.handle();
+        let serving = self.server.run();
+        let stopping = async {
+            let failed = tokio::select! {
+                () = stop => None,
+                reason = self.store.failure() => Some(reason),
+            };
+            self.gateway.begin_to_stop();
+            if failed.is_none() {
+                let deadline = self.clock.now().plus(self.shutdown_delay.duration());
+                self.clock.sleep_until(deadline).await;
+            }
+            handle.stop().await;
+            failed
+        };
+        let (served, failed) = tokio::join!(serving, stopping);
+        self.store.close().await;
+        match (failed, served) {
+            (Some(reason), _) => Err(reason),
+            (None, served) => served.map_err(|error| error.to_string()),
+        }
+    }
+}
+
+fn shutdown_delay(settings: &Settings) -> Period {
+    let usual = match settings.server.effective_mode() {
+        Mode::Development => Period::default(),
+        Mode::Production => Period::seconds(1),
+    };
+    settings.shutdown.delay.unwrap_or(usual)
+}
+
+fn address_mistake(address: SocketAddr, error: &io::Error) -> Misconfiguration {
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => "Stop what listens there, or choose another address with --bind",
+        _ => "Choose an address of this machine with --bind",
+    };
+    Misconfiguration::new("server.bind", format!("{address} can not be listened on: {error}"), remedy)
+}

@@ -1,0 +1,106 @@
+//! The data directory: owned by one process at a time, readable by its user alone, with the secrets made on first start.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::core::entropy::Entropy;
+use crate::core::error::Misconfiguration;
+use crate::oauth::clients::generate_secret;
+
+/// The secret of the demo client.
+const DEMO_SECRET: &str = "demo-secret";
+/// The secret that tokens are signed with when none is configured.
+const ISSUER_SECRET: &str = "issuer-secret";
+const LOCK: &str = "anteroom.lock";
+
+/// The data directory, and with a lock on it.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    /// Held as long as the process lives; the operating system lets go of it whatever ends the process.
+    _lock: File,
+}
+
+impl DataDir {
+    /// Makes the directory if need be (0700) and takes the lock.
+    ///
+    /// # Errors
+    /// It can not be made or written to, or another process has it.
+    pub fn open(path: &Path) -> Result<Self, Misconfiguration> {
+        let unusable = |problem: String| {
+            let remedy = "Name a folder that the gateway's user can write to";
+            Misconfiguration::new("server.data_dir", format!("{} {problem}", path.display()), remedy)
+        };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(|error| unusable(format!("can not be made: {error}")))?;
+        let options = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).to_owned();
+        let lock =
+            options.open(path.join(LOCK)).map_err(|error| unusable(format!("can not be written to: {error}")))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_path_buf(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => {
+                let remedy = "Stop the other gateway, or give this one a data_dir of its own";
+                let problem = format!("{} is in use by another gateway process", path.display());
+                Err(Misconfiguration::new("server.data_dir", problem, remedy))
+            }
+            Err(TryLockError::Error(error)) => Err(unusable(format!("can not be locked: {error}"))),
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The secret that tokens are signed with; made if there is none yet.
+    ///
+    /// # Errors
+    /// The file can not be read or written.
+    pub fn issuer_secret(&self, entropy: &dyn Entropy) -> Result<SecretString, Misconfiguration> {
+        read_or_make(&self.path.join(ISSUER_SECRET), entropy)
+    }
+
+    /// The secret of the demo client; made if there is none yet.
+    ///
+    /// # Errors
+    /// The file can not be read or written.
+    pub fn demo_secret(&self, entropy: &dyn Entropy) -> Result<SecretString, Misconfiguration> {
+        read_or_make(&self.path.join(DEMO_SECRET), entropy)
+    }
+}
+
+/// The signing secret that a gateway on `path` has made, if it has.
+pub fn existing_issuer_secret(path: &Path) -> Option<SecretString> {
+    std::fs::read_to_string(path.join(ISSUER_SECRET)).ok().map(|text| text.trim_end().to_owned().into())
+}
+
+fn read_or_make(path: &Path, entropy: &dyn Entropy) -> Result<SecretString, Misconfiguration> {
+    let made = match std::fs::read_to_string(path) {
+        Ok(text) => Ok(text.trim_end().to_owned().into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make(path, entropy),
+        Err(error) => Err(error),
+    };
+    made.map_err(|error| {
+        let problem = format!("{} can not be read or made: {error}", path.display());
+        Misconfiguration::new("server.data_dir", problem, "Let the gateway's user own the folder and what is in it")
+    })
+}
+
+/// Written beside its place and moved there whole, so that a crash leaves no half of a secret behind.
+fn make(path: &Path, entropy: &dyn Entropy) -> io::Result<SecretString> {
+    let secret = generate_secret(entropy);
+    let draft = path.with_extension("new");
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&draft)?;
+    file.write_all(secret.expose_secret().as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&draft, path)?;
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
+    Ok(secret)
+}

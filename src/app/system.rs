@@ -1,0 +1,56 @@
+//! The machine's own clock and source of randomness: the only place that asks for either.
+
+use std::time::{Duration, Instant};
+
+use crate::core::BoxFuture;
+use crate::core::clock::{Clock, Timestamp};
+use crate::core::entropy::Entropy;
+
+/// The machine's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock {
+    began: Instant,
+}
+
+impl SystemClock {
+    /// A clock whose monotonic time begins now.
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is told to ask")]
+    pub fn start() -> Self {
+        Self { began: Instant::now() }
+    }
+}
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is told to ask")]
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is told to ask")]
+    fn sleep_until(&self, instant: Timestamp) -> BoxFuture<'static, ()> {
+        let clock = *self;
+        Box::pin(async move {
+            // Short naps, so that a wall clock that is set meanwhile is noticed.
+            while let Ok(left @ 1..) = u64::try_from(instant.millis_since(clock.now())) {
+                tokio::time::sleep(Duration::from_millis(left.min(1_000))).await;
+            }
+        })
+    }
+}
+
+/// The machine's source of randomness.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    #[expect(clippy::disallowed_methods, reason = "this is the source that everybody else is told to ask")]
+    fn fill(&self, bytes: &mut [u8]) {
+        // The process can not go on without it: every id, token and secret would be guessable.
+        let filled = aws_lc_rs::rand::fill(bytes);
+        assert!(filled.is_ok(), "the operating system gives no random bytes");
+    }
+}

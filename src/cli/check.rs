@@ -1,0 +1,66 @@
+//! `anteroom check`: judges the configuration and prints the effective one, secrets masked.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::{Failure, load};
+use crate::app::{Plan, SystemClock, SystemEntropy, existing_issuer_secret, signing_secrets};
+use crate::oauth::clients::generate_secret;
+use crate::settings::{Flags, Settings, Unusable};
+use crate::verify::parse_table;
+
+pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
+    let settings = load(flags)?;
+    let unusable = |mistakes| Unusable { mistakes, origin: settings.origin.clone() };
+    // Nothing is made by a check: where no secret is configured or made yet, one for the moment stands in.
+    let existing =
+        || existing_issuer_secret(&settings.server.data_dir).unwrap_or_else(|| generate_secret(&SystemEntropy));
+    let secrets = signing_secrets(&settings, || Ok(existing())).map_err(|mistake| unusable(vec![mistake]))?;
+    Plan::of(&settings, secrets, Arc::new(SystemClock::start())).map_err(unusable)?;
+    let text = toml::to_string(&effective(&settings)?).map_err(|error| Failure::Failed(error.to_string()))?;
+    write!(io::stdout(), "# The configuration can be used. This is what holds, defaults filled in:\n\n{text}")?;
+    Ok(())
+}
+
+/// What holds, section by section. Keys without a value are left out: TOML has no null.
+fn effective(settings: &Settings) -> Result<Value, Failure> {
+    let mut server = json(&settings.server)?;
+    server["mode"] = json(&settings.server.effective_mode())?;
+    let mut issuer = json(&settings.issuer)?;
+    issuer["url"] = settings.issuer_url().into();
+    let named = |name: &String| Some((name.clone(), settings.verifiers.get(name)?.clone()));
+    let verifiers = settings.verify.chain.iter().filter_map(named).filter_map(|(name, table)| {
+        let settings = parse_table(&name, table).ok()?;
+        Some((name, settings.effective()))
+    });
+    Ok(without_nulls(json!({
+        "server": server,
+        "log": json(&settings.log)?,
+        "store": json(&settings.store)?,
+        "shutdown": json(&settings.shutdown)?,
+        "net": json(&settings.net)?,
+        "verify": json(&settings.verify)?,
+        "verifiers": verifiers.collect::<Map<_, _>>(),
+        "issuer": issuer,
+        "clients": json(&settings.clients)?,
+        "types": json(&settings.types)?,
+    })))
+}
+
+fn json(section: &impl Serialize) -> Result<Value, Failure> {
+    serde_json::to_value(section).map_err(|error| Failure::Failed(error.to_string()))
+}
+
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let kept = members.into_iter().filter(|(_, value)| !value.is_null());
+            kept.map(|(name, value)| (name, without_nulls(value))).collect()
+        }
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        other => other,
+    }
+}

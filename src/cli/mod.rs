@@ -1,0 +1,129 @@
+//! The command line: a file for each subcommand.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::core::error::Misconfiguration;
+use crate::settings::{Flags, Origin, Settings, Unusable};
+
+mod check;
+mod client;
+mod healthcheck;
+mod openapi;
+mod serve;
+mod token;
+
+/// The configuration can not be used.
+const MISCONFIGURED: u8 = 2;
+
+/// The gateway between a Provider and its Clients
+#[derive(Debug, Parser)]
+#[command(name = "anteroom", version)]
+struct Arguments {
+    #[command(flatten)]
+    configuration: Configuration,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// Where the configuration is, and what wins over it.
+#[derive(Args, Debug)]
+struct Configuration {
+    /// The configuration file; without one the defaults hold
+    #[arg(long, global = true, env = "ANTEROOM_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The address to listen on
+    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
+    bind: Option<String>,
+    /// Where state lives
+    #[arg(long, global = true, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve (the default)
+    Serve,
+    /// Check the configuration and print the effective one, secrets masked
+    Check,
+    /// Clients that ask for tokens
+    #[command(subcommand)]
+    Client(client::Client),
+    /// Mint a token for a configured client and print it
+    Token(token::Token),
+    /// Print the contract, as the configured gateway serves it
+    Openapi(openapi::Openapi),
+    /// Ask the configured gateway whether it is alive: exit code 0 or 1
+    Healthcheck,
+}
+
+/// Why a command did not do its work.
+enum Failure {
+    /// The configuration can not be used.
+    Misconfigured(Unusable),
+    /// Anything else, as a sentence.
+    Failed(String),
+}
+
+impl From<Unusable> for Failure {
+    fn from(unusable: Unusable) -> Self {
+        Self::Misconfigured(unusable)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// Does what the arguments say.
+pub fn run() -> ExitCode {
+    let Arguments { configuration, command } = Arguments::parse();
+    let flags = Flags { config: configuration.config, bind: configuration.bind, data_dir: configuration.data_dir };
+    let done = match command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::run(&flags),
+        Command::Check => check::run(&flags),
+        Command::Client(command) => client::run(command),
+        Command::Token(arguments) => token::run(&flags, arguments),
+        Command::Openapi(arguments) => openapi::run(&flags, &arguments),
+        Command::Healthcheck => healthcheck::run(&flags),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Misconfigured(unusable)) => {
+            // Where standard error is gone there is nobody left to tell.
+            let _ = tell_mistakes(&unusable.mistakes, &unusable.origin);
+            ExitCode::from(MISCONFIGURED)
+        }
+        Err(Failure::Failed(sentence)) => {
+            let _ = writeln!(io::stderr(), "anteroom: {sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn load(flags: &Flags) -> Result<Settings, Unusable> {
+    Settings::load(
+        flags,
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+    )
+}
+
+/// Every mistake: where, which key, what is wrong, what to do.
+fn tell_mistakes(mistakes: &[Misconfiguration], origin: &Origin) -> io::Result<()> {
+    let mut out = io::stderr().lock();
+    let count = mistakes.len();
+    writeln!(
+        out,
+        "anteroom: can not start with this configuration ({count} mistake{})",
+        if count == 1 { "" } else { "s" }
+    )?;
+    for Misconfiguration { key, problem, remedy } in mistakes {
+        writeln!(out, "  {}: {key}: {problem}\n    {remedy}", origin.of(key))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! `anteroom openapi`: prints the contract, and the list of errors.
+
+use std::io::{self, Write};
+
+use clap::Args;
+
+use super::{Failure, load};
+use crate::http::{Contract, errors_document};
+use crate::queue::types::Types;
+use crate::settings::{Flags, Unusable};
+
+#[derive(Args, Debug)]
+pub(super) struct Openapi {
+    /// As YAML instead of JSON
+    #[arg(long, conflicts_with = "errors")]
+    yaml: bool,
+    /// The list of errors instead, as Markdown
+    #[arg(long)]
+    errors: bool,
+}
+
+pub(super) fn run(flags: &Flags, arguments: &Openapi) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    if arguments.errors {
+        out.write_all(errors_document().as_bytes())?;
+        return Ok(());
+    }
+    let settings = load(flags)?;
+    let types = Types::build(&settings.types, &settings.base)
+        .map_err(|mistakes| Unusable { mistakes, origin: settings.origin.clone() })?;
+    let contract = Contract::of(&types).map_err(|error| Failure::Failed(error.to_string()))?;
+    out.write_all(if arguments.yaml { &contract.yaml } else { &contract.json })?;
+    if !arguments.yaml {
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! `anteroom serve`: runs the gateway until it is told to stop.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Failure, load};
+use crate::app::{Application, DEMO_CLIENT, SystemClock, SystemEntropy};
+use crate::http::Mode;
+use crate::settings::{Flags, Settings, Unusable};
+use crate::telemetry::logs::LogFormat;
+
+pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
+    let settings = load(flags)?;
+    let mode = settings.server.effective_mode();
+    settings.log.start(if mode == Mode::Development { LogFormat::Pretty } else { LogFormat::Json });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let application = Application::start(&settings, Arc::new(SystemClock::start()), Arc::new(SystemEntropy))
+            .map_err(|mistakes| Unusable { mistakes, origin: settings.origin.clone() })?;
+        announce(&application, &settings)?;
+        let stop = async move {
+            tokio::select! {
+                _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+                _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+            }
+        };
+        let served = application.run(stop).await;
+        served.map(|()| tracing::info!("stopped")).map_err(Failure::Failed)
+    })
+}
+
+/// Says where the gateway listens, and how to get a first token.
+fn announce(application: &Application, settings: &Settings) -> io::Result<()> {
+    let (address, mode) = (application.address(), settings.server.effective_mode());
+    tracing::info!(mode = ?mode, store = settings.store.url, "listening on http://{address}");
+    if let Some(secret) = application.demo_secret() {
+        let place = settings.server.data_dir.join("demo-secret");
+        writeln!(
+            io::stdout(),
+            "\n  Anteroom is ready.  Swagger UI: http://{address}/ui/\n\n  client id      {DEMO_CLIENT}\n  client secret  {}   (kept in {})\n\n  \
+             Development mode: for this machine only. See README.md for a first request.\n",
+            secret.expose_secret(),
+            place.display(),
+        )?;
+    }
+    if settings.serves_nobody() {
+        tracing::warn!(
+            "no client is configured, so nobody can get a token here: run `anteroom client new NAME`, put the lines it prints into the \
+             file that --config or ANTEROOM_CONFIG names (or set ANTEROOM__CLIENTS='{{\"NAME\": {{\"secrets\": [\"sha256:…\"]}}}}'), and \
+             restart; or add an oidc verifier, see config/auth0.toml"
+        );
+    }
+    if settings.issuer.open {
+        tracing::warn!("issuer.open is on: whoever reaches this gateway gets a token");
+    }
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! The SQLite store on a damaged file: it says so, and never shows a request as something that it was not.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use anteroom::core::clock::SetClock;
+use anteroom::core::error::StoreError;
+use anteroom::core::ports::requests::Filter;
+use anteroom::core::request::{Owner, Request, Tags};
+use anteroom::store::StoreSettings;
+use rusqlite::Connection;
+
+use crate::stores::{Opened, START, failing, keyed, new, owner, request};
+
+const URL: &str = "sqlite:anteroom.db";
+
+/// The request that comes to harm; it is the first row of everything.
+fn harmed() -> Request {
+    let tags = Tags::from([("colour".into(), "red".into())]);
+    Request { alias: Some("QR-0001".into()), tags, ..request(&owner("anna"), START, 1) }
+}
+
+/// A store with the one that comes to harm and, of the same owner, one with another timeline; then `edit` is done to its file.
+async fn edited(edit: &str) -> (Opened, Arc<Request>) {
+    let on = Opened::new(URL);
+    let whole = Request { timeline: failing(), ..request(&owner("anna"), START, 2) };
+    on.submit(keyed(harmed(), "k", 1)).await;
+    on.submit(new(whole.clone())).await;
+    on.submit(new(request(&owner("bob"), START, 3))).await;
+    on.store.close().await;
+    let connection = Connection::open(on.directory.path().join("anteroom.db")).unwrap();
+    connection.pragma_update(None, "foreign_keys", false).unwrap();
+    assert_eq!(connection.execute(edit, []).unwrap(), 1, "{edit}");
+    connection.close().unwrap();
+    (on.reopened().await, Arc::new(whole))
+}
+
+fn assert_damaged<T: std::fmt::Debug>(answer: Result<T, StoreError>, edit: &str) {
+    match answer {
+        Err(StoreError::Damaged(name)) => assert_eq!(name, harmed().id.to_string(), "{edit}"),
+        other => panic!("{other:?} after {edit}"),
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_request_is_named_and_left_out_of_lists() {
+    for edit in [
+        "UPDATE requests SET kind = 'Default' WHERE seq = 1",
+        "UPDATE requests SET timeline = 2 WHERE seq = 1",
+        "UPDATE requests SET timeline = 77 WHERE seq = 1",
+        "UPDATE requests SET submitted_at = submitted_at + 1 WHERE seq = 1",
+        "UPDATE requests SET finished_at = finished_at + 1 WHERE seq = 1",
+        "UPDATE requests SET cancelled_at = submitted_at, finished_at = submitted_at WHERE seq = 1",
+        "UPDATE requests SET alias = NULL WHERE seq = 1",
+        "UPDATE requests SET tags = '{\"colour\":\"rex\"}' WHERE seq = 1",
+        "UPDATE requests SET tags = '{' WHERE seq = 1",
+        "UPDATE requests SET checksum = checksum + 1 WHERE seq = 1",
+        "UPDATE requests SET checksum = -1 WHERE seq = 1",
+        "UPDATE timelines SET definition = replace(definition, '5000', '6000') WHERE timeline = 1",
+        "UPDATE timelines SET definition = '{' WHERE timeline = 1",
+        "UPDATE timelines SET definition = '{\"stages\":[]}' WHERE timeline = 1",
+    ] {
+        let (on, whole) = edited(edit).await;
+        let (anna, requests) = (owner("anna"), on.requests());
+        assert_damaged(requests.find(&anna, harmed().id).await, edit);
+        assert_damaged(requests.cancel(&anna, harmed().id).await, edit);
+        assert_damaged(requests.submit(keyed(request(&anna, START, 4), "k", 1)).await, edit);
+        // The damaged one is the older; a page of one is filled by the other, and a page of two is not.
+        assert_eq!(on.all(&anna).await, [Arc::clone(&whole)], "{edit}");
+        assert_eq!(requests.find(&anna, whole.id).await.unwrap(), Some(whole), "{edit}");
+        assert!(on.store.is_ready());
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_filled_past_a_damaged_request() {
+    let (on, _) = edited("UPDATE requests SET kind = 'x' WHERE seq = 2").await;
+    let page = on.requests().list(&owner("anna"), &Filter::default(), None, 1, START).await.unwrap();
+    assert_eq!(page, [Arc::new(harmed())]);
+}
+
+#[tokio::test]
+async fn a_request_that_has_changed_hands_is_nobodys() {
+    for edit in [
+        "UPDATE requests SET owner = 2 WHERE seq = 1",
+        "UPDATE owners SET subject = 'eve' WHERE owner = 1",
+        "UPDATE owners SET issuer = '' WHERE owner = 1",
+    ] {
+        let (on, _) = edited(edit).await;
+        for owner in [owner("bob"), owner("eve"), owner("anna"), Owner { issuer: String::new(), ..owner("anna") }] {
+            assert_damaged(on.requests().find(&owner, harmed().id).await, edit);
+            let listed = on.all(&owner).await;
+            assert!(listed.iter().all(|request| request.id != harmed().id), "{edit}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_idempotency_key_names_its_request() {
+    for edit in [
+        "UPDATE idempotency SET fingerprint = zeroblob(32)",
+        "UPDATE idempotency SET checksum = checksum + 1",
+        "UPDATE idempotency SET key = 'l'",
+    ] {
+        let (on, _) = edited(edit).await;
+        let key = if edit.contains("key = 'l'") { "l" } else { "k" };
+        assert_damaged(on.requests().submit(keyed(request(&owner("anna"), START, 4), key, 1)).await, edit);
+    }
+}
+
+/// The store opens or does not, finds or does not; what it gives is what was stored.
+#[tokio::test]
+async fn a_flipped_bit_anywhere_shows_nothing_that_was_not_stored() {
+    let on = Opened::new(URL);
+    let sent: Vec<_> = (0..20).map(|number| Arc::new(one_of_many(number))).collect();
+    for request in &sent {
+        on.submit(new((**request).clone())).await;
+    }
+    on.store.close().await;
+    let whole = fs::read(on.directory.path().join("anteroom.db")).unwrap();
+    let mut refused = 0;
+    for round in 0..300 {
+        let mut bytes = whole.clone();
+        // A stride that shares no factor with the length of a page: every part of a page is met.
+        let at = round * 10_007 % bytes.len();
+        bytes[at] ^= 1 << (round % 8);
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("anteroom.db"), bytes).unwrap();
+        refused += usize::from(!reads_only_what_was_stored(directory.path(), &sent, at).await);
+    }
+    assert!(refused < 100, "{refused} of 300 flipped bits made the file unreadable");
+}
+
+fn one_of_many(number: u64) -> Request {
+    let alias = number.is_multiple_of(2).then(|| format!("QR-{number:04}"));
+    let plain = request(&owner("anna"), START, number);
+    let timeline = if number.is_multiple_of(3) { failing() } else { plain.timeline };
+    Request { alias, timeline, tags: harmed().tags, ..plain }
+}
+
+/// Whether the store opens.
+async fn reads_only_what_was_stored(directory: &Path, sent: &[Arc<Request>], at: usize) -> bool {
+    let settings = StoreSettings { url: URL.into() };
+    let Ok(store) = anteroom::store::open(&settings, directory, Arc::new(SetClock::at(START))) else {
+        return false;
+    };
+    let (requests, anna) = (store.requests(), owner("anna"));
+    for request in sent {
+        match requests.find(&anna, request.id).await {
+            Ok(Some(found)) => assert_eq!(found, *request, "bit flipped in byte {at}"),
+            Ok(None) | Err(StoreError::Damaged(_) | StoreError::Failed(_)) => {}
+            Err(error) => panic!("{error:?} after a bit flipped in byte {at}"),
+        }
+    }
+    for found in requests.list(&anna, &Filter::default(), None, 100, START).await.unwrap_or_default() {
+        assert!(sent.contains(&found), "{found:?} after a bit flipped in byte {at}");
+    }
+    true
+}

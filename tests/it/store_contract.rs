@@ -1,0 +1,426 @@
+//! What every store promises: one suite, run against each of them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::time::Duration;
+
+use anteroom::core::BoxFuture;
+use anteroom::core::clock::{Clock, SetClock, Timestamp};
+use anteroom::core::error::StoreError;
+use anteroom::core::ports::Store;
+use anteroom::core::ports::requests::{Cancellation, Filter, NewRequest, Position, Submission};
+use anteroom::core::request::{Request, Status, Tags, view};
+use anteroom::core::timeline::Timeline;
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use proptest::prelude::*;
+
+use crate::stores::{Opened, START, failing, id, idempotency, keyed, new, open, owner, request, stage};
+
+/// Runs every case against every store.
+macro_rules! contract {
+    ($($case:ident)*) => {
+        contract! { @store memory "memory:" $($case)* }
+        contract! { @store sqlite "sqlite:requests.db" $($case)* }
+    };
+    (@store $store:ident $url:literal $($case:ident)*) => {
+        mod $store {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(super::Opened::new($url)).await;
+            })*
+
+            #[test]
+            fn a_status_filter_lets_through_what_view_says() {
+                super::a_status_filter_lets_through_what_view_says($url);
+            }
+
+            #[test]
+            fn no_reader_sees_an_end_that_a_cancellation_undoes() {
+                super::no_reader_sees_an_end_that_a_cancellation_undoes($url);
+            }
+        }
+    };
+}
+
+contract! {
+    a_submitted_request_is_found_as_it_was
+    what_is_not_there_is_none
+    what_another_owner_has_is_not_there
+    a_list_is_newest_first
+    pages_join_to_the_whole_list
+    filters_restrict_a_list
+    a_key_replays_its_request
+    a_key_with_another_body_is_refused
+    a_key_counts_within_its_owner_and_route
+    an_alias_replays_its_request
+    a_key_is_looked_at_before_an_alias
+    a_burst_of_one_key_stores_one_request
+    a_burst_of_one_alias_stores_one_request
+    an_id_that_is_taken_changes_nothing
+    a_request_is_cancelled_until_its_end
+    a_cancelled_request_is_not_cancelled_again
+    a_clock_that_went_back_cancels_at_the_submission
+    a_store_is_ready_and_has_not_failed
+}
+
+async fn a_submitted_request_is_found_as_it_was(on: Opened) {
+    let tags = Tags::from([("Größe".into(), "\u{0}\"😀".into()), (String::new(), String::new())]);
+    let sent = Request {
+        alias: Some("QR-0001".into()),
+        tags,
+        kind: "demo-fail".into(),
+        timeline: failing(),
+        ..request(&owner("sub|'; --\u{202e}"), START, 1)
+    };
+    assert_eq!(on.submit(new(sent.clone())).await, Submission::Accepted(Arc::new(sent.clone())));
+    let found = on.requests().find(&sent.owner, sent.id).await.unwrap();
+    assert_eq!(found.as_deref(), Some(&sent));
+    let found = on.requests().find_by_alias(&sent.owner, "QR-0001").await.unwrap();
+    assert_eq!(found.as_deref(), Some(&sent));
+    assert_eq!(on.all(&sent.owner).await, [Arc::new(sent)]);
+}
+
+async fn what_is_not_there_is_none(on: Opened) {
+    let (anna, requests) = (owner("anna"), on.requests());
+    assert_eq!(requests.find(&anna, id(START, 1)).await.unwrap(), None);
+    assert_eq!(requests.find_by_alias(&anna, "QR-0001").await.unwrap(), None);
+    assert_eq!(requests.cancel(&anna, id(START, 1)).await.unwrap(), None);
+    assert!(on.all(&anna).await.is_empty());
+}
+
+async fn what_another_owner_has_is_not_there(on: Opened) {
+    let (anna, requests) = (owner("anna"), on.requests());
+    let sent = Request { alias: Some("QR-0001".into()), ..request(&anna, START, 1) };
+    on.submit(keyed(sent.clone(), "k", 1)).await;
+    // The same text, cut elsewhere; another issuer; another case.
+    let issuer = |issuer: &str| anteroom::core::request::Owner { issuer: issuer.into(), ..anna.clone() };
+    let shifted = anteroom::core::request::Owner { subject: "/anna".into(), ..issuer("https://issuer.example") };
+    for other in [owner("bob"), owner("Anna"), issuer("https://issuer.example"), shifted] {
+        assert_eq!(requests.find(&other, sent.id).await.unwrap(), None);
+        assert_eq!(requests.find_by_alias(&other, "QR-0001").await.unwrap(), None);
+        assert_eq!(requests.cancel(&other, sent.id).await.unwrap(), None);
+        let filter = Filter { idempotency_key: Some(("POST /v1/requests", "k".into())), ..Filter::default() };
+        assert!(requests.list(&other, &filter, None, 10, START).await.unwrap().is_empty());
+        assert!(on.all(&other).await.is_empty());
+    }
+    assert_eq!(on.all(&anna).await, [Arc::new(sent)]);
+}
+
+/// Nine requests at three times, submitted in no order, newest first; and as many of another owner.
+async fn nine(on: &Opened) -> Vec<Arc<Request>> {
+    let at = |number: u64| START.plus_millis(i64::try_from(number % 3).unwrap());
+    let mut sent: Vec<Request> = (0..9).map(|number| request(&owner("anna"), at(number), number)).collect();
+    for (number, request) in (100..).zip(&sent) {
+        on.submit(new(request.clone())).await;
+        on.submit(new(Request { owner: owner("bob"), id: id(START, number), ..request.clone() })).await;
+    }
+    sent.sort_by_key(|request| std::cmp::Reverse((request.submitted_at, request.id)));
+    sent.into_iter().map(Arc::new).collect()
+}
+
+async fn a_list_is_newest_first(on: Opened) {
+    let sent = nine(&on).await;
+    assert_eq!(on.all(&owner("anna")).await, sent);
+    let (requests, anna, filter) = (on.requests(), owner("anna"), Filter::default());
+    let page = |limit| requests.list(&anna, &filter, None, limit, START);
+    assert_eq!(page(4).await.unwrap(), sent[..4]);
+    assert_eq!(page(0).await.unwrap(), []);
+}
+
+async fn pages_join_to_the_whole_list(on: Opened) {
+    let (sent, anna) = (nine(&on).await, owner("anna"));
+    for limit in [1, 2, 4, 9] {
+        let (mut joined, mut after) = (Vec::new(), None);
+        loop {
+            let page = on.requests().list(&anna, &Filter::default(), after, limit, START).await.unwrap();
+            assert!(page.len() <= limit);
+            let Some(last) = page.last() else { break };
+            after = Some(Position { submitted_at: last.submitted_at, id: last.id });
+            joined.extend(page);
+        }
+        assert_eq!(joined, sent, "pages of {limit}");
+    }
+}
+
+async fn filters_restrict_a_list(on: Opened) {
+    let anna = owner("anna");
+    let plain = request(&anna, START, 1);
+    let late = Request { kind: "demo-fail".into(), ..request(&anna, START.plus_millis(1), 2) };
+    on.submit(keyed(plain.clone(), "k", 1)).await;
+    on.submit(new(late.clone())).await;
+    let cases = [
+        (Filter { kind: Some("default".into()), ..Filter::default() }, vec![&plain]),
+        (Filter { kind: Some("demo".into()), ..Filter::default() }, vec![]),
+        (Filter { idempotency_key: Some(("POST /v1/requests", "k".into())), ..Filter::default() }, vec![&plain]),
+        (Filter { idempotency_key: Some(("POST /request", "k".into())), ..Filter::default() }, vec![]),
+        (Filter { idempotency_key: Some(("POST /v1/requests", "K".into())), ..Filter::default() }, vec![]),
+        (Filter { status: Some(Status::Queued), ..Filter::default() }, vec![&late, &plain]),
+        (Filter { status: Some(Status::Queued), kind: Some("demo-fail".into()), idempotency_key: None }, vec![&late]),
+        (Filter { status: Some(Status::Expired), ..Filter::default() }, vec![]),
+    ];
+    for (filter, expected) in cases {
+        let listed = on.requests().list(&anna, &filter, None, 10, START).await.unwrap();
+        assert_eq!(listed.iter().map(|request| &**request).collect::<Vec<_>>(), expected, "{filter:?}");
+    }
+}
+
+async fn a_key_replays_its_request(on: Opened) {
+    let anna = owner("anna");
+    let first = Arc::new(request(&anna, START, 1));
+    assert_eq!(on.submit(keyed((*first).clone(), "k", 1)).await, Submission::Accepted(Arc::clone(&first)));
+    on.clock.advance(Duration::from_secs(1));
+    let again = request(&anna, on.clock.now(), 2);
+    assert_eq!(on.submit(keyed(again.clone(), "k", 1)).await, Submission::Replayed(Arc::clone(&first)));
+    // The replay shows the request as it is now.
+    let cancelled = Arc::new(Request { cancelled_at: Some(on.clock.now()), ..(*first).clone() });
+    on.requests().cancel(&anna, first.id).await.unwrap();
+    assert_eq!(on.submit(keyed(again, "k", 1)).await, Submission::Replayed(Arc::clone(&cancelled)));
+    assert_eq!(on.all(&anna).await, [cancelled]);
+}
+
+async fn a_key_with_another_body_is_refused(on: Opened) {
+    let anna = owner("anna");
+    let first = request(&anna, START, 1);
+    on.submit(keyed(first.clone(), "k", 1)).await;
+    assert_eq!(on.submit(keyed(request(&anna, START, 2), "k", 2)).await, Submission::KeyReused);
+    // The refused body has not taken the place of the first.
+    let replayed = on.submit(keyed(request(&anna, START, 3), "k", 1)).await;
+    assert_eq!(replayed, Submission::Replayed(Arc::new(first.clone())));
+    assert_eq!(on.all(&anna).await, [Arc::new(first)]);
+}
+
+async fn a_key_counts_within_its_owner_and_route(on: Opened) {
+    let (anna, bob) = (owner("anna"), owner("bob"));
+    let (first, second, third) = (request(&anna, START, 1), request(&bob, START, 2), request(&anna, START, 3));
+    let mut elsewhere = idempotency("k", 1);
+    elsewhere.route = "POST /request";
+    let elsewhere = NewRequest { idempotency: Some(elsewhere), ..new(third.clone()) };
+    assert_eq!(on.submit(keyed(first.clone(), "k", 1)).await, Submission::Accepted(Arc::new(first.clone())));
+    assert_eq!(on.submit(keyed(second.clone(), "k", 2)).await, Submission::Accepted(Arc::new(second.clone())));
+    assert_eq!(on.submit(elsewhere).await, Submission::Accepted(Arc::new(third.clone())));
+    assert_eq!(on.all(&anna).await, [Arc::new(third), Arc::new(first)]);
+    assert_eq!(on.all(&bob).await, [Arc::new(second)]);
+}
+
+async fn an_alias_replays_its_request(on: Opened) {
+    let (anna, bob) = (owner("anna"), owner("bob"));
+    let aliased = |request: Request| Request { alias: Some("QR-0001".into()), ..request };
+    let (first, other) = (aliased(request(&anna, START, 1)), aliased(request(&bob, START, 3)));
+    assert_eq!(on.submit(new(first.clone())).await, Submission::Accepted(Arc::new(first.clone())));
+    let again = aliased(request(&anna, START, 2));
+    assert_eq!(on.submit(new(again)).await, Submission::Replayed(Arc::new(first)));
+    assert_eq!(on.submit(new(other.clone())).await, Submission::Accepted(Arc::new(other)));
+}
+
+async fn a_key_is_looked_at_before_an_alias(on: Opened) {
+    let anna = owner("anna");
+    let aliased = |number, alias: &str| Request { alias: Some(alias.into()), ..request(&anna, START, number) };
+    let (first, second) = (aliased(1, "QR-0001"), aliased(2, "QR-0002"));
+    on.submit(keyed(first.clone(), "k", 1)).await;
+    on.submit(keyed(second.clone(), "l", 1)).await;
+    let replayed = on.submit(keyed(aliased(3, "QR-0002"), "k", 1)).await;
+    assert_eq!(replayed, Submission::Replayed(Arc::new(first)));
+    assert_eq!(on.submit(keyed(aliased(4, "QR-0002"), "k", 9)).await, Submission::KeyReused);
+    // A key that came with an alias that was there is not kept: nothing was stored under it.
+    let replayed = on.submit(keyed(aliased(5, "QR-0002"), "m", 1)).await;
+    assert_eq!(replayed, Submission::Replayed(Arc::new(second)));
+    let third = aliased(6, "QR-0003");
+    assert_eq!(on.submit(keyed(third.clone(), "m", 2)).await, Submission::Accepted(Arc::new(third)));
+}
+
+/// Submits them all at once; one is accepted, the others replay it, and it is the only one there is.
+async fn one_of(on: &Opened, burst: Vec<NewRequest>) {
+    let requests = on.requests();
+    let answers = join_all(burst.into_iter().map(|new| requests.submit(new))).await;
+    let all = on.all(&owner("anna")).await;
+    let [stored] = all.as_slice() else { panic!("{} were stored", all.len()) };
+    let accepted = answers.iter().filter(|answer| matches!(answer, Ok(Submission::Accepted(_)))).count();
+    assert_eq!(accepted, 1);
+    for answer in answers {
+        match answer.unwrap() {
+            Submission::Accepted(request) | Submission::Replayed(request) => assert_eq!(request, *stored),
+            Submission::KeyReused => panic!("the same body is not another one"),
+        }
+    }
+}
+
+async fn a_burst_of_one_key_stores_one_request(on: Opened) {
+    one_of(&on, (0..300).map(|number| keyed(request(&owner("anna"), START, number), "k", 1)).collect()).await;
+}
+
+async fn a_burst_of_one_alias_stores_one_request(on: Opened) {
+    let aliased = |number| Request { alias: Some("QR-0001".into()), ..request(&owner("anna"), START, number) };
+    one_of(&on, (0..300).map(|number| new(aliased(number))).collect()).await;
+}
+
+async fn an_id_that_is_taken_changes_nothing(on: Opened) {
+    let (anna, bob) = (owner("anna"), owner("bob"));
+    let first = request(&anna, START, 1);
+    on.submit(new(first.clone())).await;
+    // Together with one that is in order, which may share its commit.
+    let (wrong, right) = (keyed(request(&bob, START, 1), "k", 1), keyed(request(&bob, START, 2), "l", 1));
+    let requests = on.requests();
+    let (wrong, right) = tokio::join!(requests.submit(wrong), requests.submit(right));
+    assert!(matches!(wrong, Err(StoreError::Failed(_))), "{wrong:?}");
+    let Ok(Submission::Accepted(right)) = right else { panic!("{right:?}") };
+    assert_eq!(on.all(&anna).await, [Arc::new(first)]);
+    assert_eq!(on.all(&bob).await, [right]);
+    let later = request(&bob, START, 3);
+    assert_eq!(on.submit(keyed(later.clone(), "k", 2)).await, Submission::Accepted(Arc::new(later)));
+    assert!(on.store.is_ready());
+}
+
+async fn a_request_is_cancelled_until_its_end(on: Opened) {
+    let (anna, end) = (owner("anna"), START.plus_millis(15_000));
+    let (first, second) = (request(&anna, START, 1), request(&anna, START, 2));
+    on.submit(new(first.clone())).await;
+    on.submit(new(second.clone())).await;
+    on.clock.set(end.plus_millis(-1));
+    let cancelled = Arc::new(Request { cancelled_at: Some(end.plus_millis(-1)), ..first });
+    let answer = on.requests().cancel(&anna, cancelled.id).await.unwrap();
+    assert_eq!(answer, Some(Cancellation::Cancelled(Arc::clone(&cancelled))));
+    on.clock.set(end);
+    let answer = on.requests().cancel(&anna, second.id).await.unwrap();
+    assert_eq!(answer, Some(Cancellation::TooLate(Arc::new(second.clone()))));
+    assert_eq!(on.requests().find(&anna, cancelled.id).await.unwrap(), Some(Arc::clone(&cancelled)));
+    assert_eq!(on.all(&anna).await, [Arc::new(second), cancelled]);
+}
+
+async fn a_cancelled_request_is_not_cancelled_again(on: Opened) {
+    let anna = owner("anna");
+    let sent = Request { alias: Some("QR-0001".into()), ..request(&anna, START, 1) };
+    on.submit(new(sent.clone())).await;
+    let requests = on.requests();
+    let cancelled = Arc::new(Request { cancelled_at: Some(START), ..sent });
+    let both = tokio::join!(requests.cancel(&anna, cancelled.id), requests.cancel(&anna, cancelled.id));
+    assert_eq!(both.0.unwrap(), Some(Cancellation::Cancelled(Arc::clone(&cancelled))));
+    assert_eq!(both.1.unwrap(), Some(Cancellation::TooLate(Arc::clone(&cancelled))));
+    assert_eq!(requests.find_by_alias(&anna, "QR-0001").await.unwrap(), Some(cancelled));
+}
+
+async fn a_clock_that_went_back_cancels_at_the_submission(on: Opened) {
+    let anna = owner("anna");
+    let sent = request(&anna, START, 1);
+    on.submit(new(sent.clone())).await;
+    on.clock.set(START.plus_millis(-3_600_000));
+    let cancelled = Arc::new(Request { cancelled_at: Some(START), ..sent });
+    let answer = on.requests().cancel(&anna, cancelled.id).await.unwrap();
+    assert_eq!(answer, Some(Cancellation::Cancelled(cancelled)));
+}
+
+async fn a_store_is_ready_and_has_not_failed(on: Opened) {
+    on.submit(new(request(&owner("anna"), START, 1))).await;
+    assert!(on.store.is_ready());
+    assert_eq!(on.store.failure().now_or_never(), None);
+}
+
+fn timelines() -> impl Strategy<Value = Arc<Timeline>> {
+    let status = prop::sample::select(vec![Status::Scheduled, Status::Queued, Status::Running, Status::Retrying]);
+    let last = prop::sample::select(vec![Status::Succeeded, Status::Failed]);
+    (prop::collection::vec((1_i64..4, status), 0..4), last).prop_map(|(early, last)| {
+        let mut after = 0;
+        let mut stages: Vec<_> = Vec::new();
+        for (length, status) in early {
+            stages.push(stage(after, "early", status));
+            after += length;
+        }
+        stages.push(stage(after, "last", last));
+        Arc::new(Timeline::new(stages, None, None).unwrap())
+    })
+}
+
+/// What one request goes through: its timeline, when it is submitted, and when its cancellation is tried.
+type Life = (prop::sample::Index, i64, Option<i64>);
+
+fn a_status_filter_lets_through_what_view_says(url: &'static str) {
+    let life = (any::<prop::sample::Index>(), 0_i64..8, prop::option::weighted(0.3, 0_i64..12));
+    let lives = prop::collection::vec(life, 1..24);
+    let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |(timelines in prop::collection::vec(timelines(), 1..4), lives in lives)| {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(compare_filters(url, &timelines, &lives));
+    });
+}
+
+async fn compare_filters(url: &'static str, timelines: &[Arc<Timeline>], lives: &[Life]) {
+    let (on, anna) = (Opened::new(url), owner("anna"));
+    let requests = on.requests();
+    let sent: Vec<_> = (0..)
+        .zip(lives)
+        .map(|(number, (timeline, at, _))| Request {
+            timeline: Arc::clone(timeline.get(timelines)),
+            ..request(&anna, START.plus_millis(*at), number)
+        })
+        .collect();
+    join_all(sent.iter().map(|request| requests.submit(new(request.clone())))).await;
+    for (request, (_, at, cancel)) in sent.iter().zip(lives) {
+        if let Some(cancel) = cancel {
+            on.clock.set(START.plus_millis(at + cancel));
+            requests.cancel(&anna, request.id).await.unwrap();
+        }
+    }
+    for now in (-2..22).map(|millis| START.plus_millis(millis)) {
+        let all = requests.list(&anna, &Filter::default(), None, 1000, now).await.unwrap();
+        assert_eq!(all.len(), sent.len());
+        for status in Status::ALL {
+            let expected: Vec<_> = all.iter().filter(|request| view(request, now).status == status).cloned().collect();
+            let filter = Filter { status: Some(status), ..Filter::default() };
+            let listed = requests.list(&anna, &filter, None, 1000, now).await.unwrap();
+            assert_eq!(listed, expected, "{status} at {now}");
+        }
+    }
+}
+
+/// A clock that lets a reader in at the moment at which a cancellation is judged, and time pass until the reader is done.
+struct IntrusiveClock {
+    set: SetClock,
+    store: OnceLock<Arc<dyn Store>>,
+    intruded: AtomicBool,
+    seen: mpsc::Sender<(Timestamp, Request)>,
+}
+
+impl Clock for IntrusiveClock {
+    fn now(&self) -> Timestamp {
+        let now = self.set.now();
+        if !self.intruded.swap(true, Ordering::SeqCst) {
+            self.set.set(START.plus_millis(15_000));
+            let (requests, at, seen) = (self.store.get().unwrap().requests(), self.set.now(), self.seen.clone());
+            let (done, is_done) = mpsc::channel();
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                let found = runtime.block_on(requests.find(&owner("anna"), id(START, 1))).unwrap().unwrap();
+                seen.send((at, (*found).clone())).unwrap();
+                done.send(()).ok();
+            });
+            // A store that lets no reader in here keeps it waiting longer than this.
+            is_done.recv_timeout(Duration::from_millis(100)).ok();
+        }
+        now
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.set.monotonic()
+    }
+
+    fn sleep_until(&self, instant: Timestamp) -> BoxFuture<'static, ()> {
+        self.set.sleep_until(instant)
+    }
+}
+
+fn no_reader_sees_an_end_that_a_cancellation_undoes(url: &'static str) {
+    let directory = tempfile::tempdir().unwrap();
+    let (seen, reader_saw) = mpsc::channel();
+    let set = SetClock::at(START.plus_millis(14_999));
+    let clock = IntrusiveClock { set, store: OnceLock::new(), intruded: AtomicBool::new(false), seen };
+    let clock = Arc::new(clock);
+    let store = open(url, directory.path(), Arc::clone(&clock) as Arc<dyn Clock>);
+    assert!(clock.store.set(Arc::clone(&store)).is_ok());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let requests = store.requests();
+    runtime.block_on(requests.submit(new(request(&owner("anna"), START, 1)))).unwrap();
+    let answer = runtime.block_on(requests.cancel(&owner("anna"), id(START, 1))).unwrap();
+    assert!(matches!(answer, Some(Cancellation::Cancelled(_))), "{answer:?}");
+    let (at, request) = reader_saw.recv().unwrap();
+    assert_eq!(view(&request, at).status, Status::Cancelled);
+}

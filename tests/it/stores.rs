@@ -1,0 +1,124 @@
+//! What the tests of the stores share: stores with a clock that is set by hand, and requests to put into them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anteroom::core::clock::{Clock, SetClock, Timestamp};
+use anteroom::core::entropy::Entropy;
+use anteroom::core::ports::Store;
+use anteroom::core::ports::requests::{Filter, Idempotency, NewRequest, Requests};
+use anteroom::core::request::{Owner, Request, RequestId, Status, Tags};
+use anteroom::core::timeline::{Failure, Stage, Timeline};
+use anteroom::store::StoreSettings;
+use serde_json::json;
+
+/// The time at which every test begins.
+pub(crate) const START: Timestamp = Timestamp::from_seconds(1_795_000_000);
+
+/// An open store in a directory of its own.
+pub(crate) struct Opened {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: SetClock,
+    pub(crate) url: &'static str,
+    pub(crate) directory: tempfile::TempDir,
+}
+
+impl Opened {
+    pub(crate) fn new(url: &'static str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = SetClock::at(START);
+        Self { store: open(url, directory.path(), Arc::new(clock.clone())), clock, url, directory }
+    }
+
+    pub(crate) fn requests(&self) -> Arc<dyn Requests> {
+        self.store.requests()
+    }
+
+    /// Closes it and opens it again.
+    pub(crate) async fn reopened(self) -> Self {
+        self.store.close().await;
+        let store = open(self.url, self.directory.path(), Arc::new(self.clock.clone()));
+        Self { store, ..self }
+    }
+
+    pub(crate) async fn submit(&self, new: NewRequest) -> anteroom::core::ports::requests::Submission {
+        self.requests().submit(new).await.unwrap()
+    }
+
+    pub(crate) async fn all(&self, owner: &Owner) -> Vec<Arc<Request>> {
+        self.requests().list(owner, &Filter::default(), None, 1000, self.clock.now()).await.unwrap()
+    }
+}
+
+pub(crate) fn open(url: &str, directory: &Path, clock: Arc<dyn Clock>) -> Arc<dyn Store> {
+    anteroom::store::open(&StoreSettings { url: url.into() }, directory, clock).unwrap()
+}
+
+pub(crate) fn owner(subject: &str) -> Owner {
+    Owner { issuer: "https://issuer.example/".into(), subject: subject.into() }
+}
+
+/// Entropy of which the test knows what it gives.
+struct Numbered(u64);
+
+impl Entropy for Numbered {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(0);
+        let at = bytes.len() - 8;
+        bytes[at..].copy_from_slice(&self.0.to_be_bytes());
+    }
+}
+
+/// The id that is drawn at `at` as number `number`.
+pub(crate) fn id(at: Timestamp, number: u64) -> RequestId {
+    RequestId::draw(at, &Numbered(number))
+}
+
+pub(crate) fn stage(after_millis: i64, stage: &str, status: Status) -> Stage {
+    Stage { after_millis, stage: stage.into(), status }
+}
+
+/// Queued, running after 5 s, succeeded after 15 s.
+pub(crate) fn timeline() -> Arc<Timeline> {
+    let stages = vec![
+        stage(0, "received", Status::Queued),
+        stage(5_000, "processing", Status::Running),
+        stage(15_000, "done", Status::Succeeded),
+    ];
+    Arc::new(Timeline::new(stages, Some(json!({ "message": "processed {request_id}" })), None).unwrap())
+}
+
+/// Queued, failed after 5 s.
+pub(crate) fn failing() -> Arc<Timeline> {
+    let stages = vec![stage(0, "received", Status::Queued), stage(5_000, "refused", Status::Failed)];
+    let error =
+        Failure { code: "no_stock".into(), title: "No stock".into(), detail: "Order less.".into(), retryable: true };
+    Arc::new(Timeline::new(stages, None, Some(error)).unwrap())
+}
+
+/// A plain request of that owner.
+pub(crate) fn request(owner: &Owner, at: Timestamp, number: u64) -> Request {
+    Request {
+        id: id(at, number),
+        owner: owner.clone(),
+        kind: "default".into(),
+        timeline: timeline(),
+        submitted_at: at,
+        cancelled_at: None,
+        alias: None,
+        tags: Tags::new(),
+    }
+}
+
+pub(crate) fn new(request: Request) -> NewRequest {
+    NewRequest { request, payload: r#"{"amount": 1.50}"#.into(), idempotency: None }
+}
+
+/// The request under a key, with a body that is told from others by `body`.
+pub(crate) fn keyed(request: Request, key: &str, body: u8) -> NewRequest {
+    NewRequest { idempotency: Some(idempotency(key, body)), ..new(request) }
+}
+
+pub(crate) fn idempotency(key: &str, body: u8) -> Idempotency {
+    Idempotency { route: "POST /v1/requests", key: key.into(), fingerprint: [body; 32] }
+}
