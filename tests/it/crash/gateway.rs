@@ -1,0 +1,141 @@
+//! A gateway as a process of its own, which can be killed like one; and a client of it.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A running gateway; dropping it kills it.
+pub(super) struct Gateway {
+    process: Child,
+    data_dir: PathBuf,
+    base: String,
+    log: Option<JoinHandle<String>>,
+}
+
+impl Gateway {
+    /// Starts the built program on a free port, and waits until it listens.
+    pub(super) fn start(data_dir: &Path) -> Self {
+        Self::start_under(&[], data_dir)
+    }
+
+    /// The same below another program, such as a tracer.
+    pub(super) fn start_under(tracer: &[&str], data_dir: &Path) -> Self {
+        let words: Vec<_> = tracer.iter().copied().chain([env!("CARGO_BIN_EXE_anteroom"), "serve"]).collect();
+        let mut command = Command::new(words[0]);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("ANTEROOM_") {
+                command.env_remove(name);
+            }
+        }
+        command.args(&words[1..]).args(["--bind", "127.0.0.1:0", "--data-dir"]).arg(data_dir);
+        // A process group of its own, so that a tracer and what it traces die together.
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+        let mut process = command.spawn().unwrap();
+        let (sender, receiver) = mpsc::channel();
+        let stderr = BufReader::new(process.stderr.take().unwrap());
+        let log = std::thread::spawn(move || {
+            let mut text = String::new();
+            for line in stderr.lines().map_while(Result::ok) {
+                if let Some((_, address)) = line.split_once("listening on http://") {
+                    let end =
+                        address.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':').unwrap_or(address.len());
+                    _ = sender.send(format!("http://{}", &address[..end]));
+                }
+                text.push_str(&line);
+                text.push('\n');
+            }
+            text
+        });
+        let mut gateway = Self { process, data_dir: data_dir.into(), base: String::new(), log: Some(log) };
+        match receiver.recv_timeout(PATIENCE) {
+            Ok(base) => gateway.base = base,
+            Err(error) => panic!("the gateway does not listen ({error}); its log:\n{}", gateway.kill()),
+        }
+        gateway
+    }
+
+    /// A client with a token of the demo client.
+    pub(super) async fn client(&self) -> Client {
+        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        let secret = std::fs::read_to_string(self.data_dir.join("demo-secret")).unwrap();
+        let body = json!({"grant_type": "client_credentials", "client_id": "demo", "client_secret": secret.trim_end()});
+        let answer = http.post(format!("{}/oauth/token", self.base)).json(&body).send().await.unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        Client { http, base: self.base.clone(), token: answer["access_token"].as_str().unwrap().into() }
+    }
+
+    /// Kills it as `kill -9` does; answers its log.
+    pub(super) fn kill(mut self) -> String {
+        self.signal_group();
+        self.end().1
+    }
+
+    /// Waits for it to end by itself; answers how it did, and its log.
+    pub(super) fn end(&mut self) -> (ExitStatus, String) {
+        let status = self.process.wait().unwrap();
+        (status, self.log.take().map(|log| log.join().unwrap()).unwrap_or_default())
+    }
+
+    fn signal_group(&self) {
+        let kill = format!("kill -KILL -{} 2>/dev/null", self.process.id());
+        Command::new("sh").args(["-c", &kill]).status().unwrap();
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if self.log.is_some() {
+            self.signal_group();
+            self.end();
+        }
+    }
+}
+
+/// A client of one gateway process.
+#[derive(Clone)]
+pub(super) struct Client {
+    http: reqwest::Client,
+    base: String,
+    token: String,
+}
+
+impl Client {
+    /// Submits a request under an idempotency key; the id it was accepted under, or what came instead.
+    pub(super) async fn submit(&self, key: &str) -> Result<String, String> {
+        let body = json!({"type": "default", "payload": {"key": key}, "tags": {"key": key}});
+        let post = self.http.post(format!("{}/v1/requests", self.base)).bearer_auth(&self.token);
+        let answer = post.header("Idempotency-Key", key).json(&body).send().await.map_err(|error| error.to_string())?;
+        let status = answer.status().as_u16();
+        let view: Value = answer.json().await.map_err(|error| error.to_string())?;
+        match (status, view["request_id"].as_str()) {
+            (202, Some(id)) => Ok(id.into()),
+            _ => Err(format!("{status} {view}")),
+        }
+    }
+
+    /// The key in the tags of the request with this id; none when there is no such request.
+    pub(super) async fn key_of(&self, id: &str) -> Option<String> {
+        let view = self.get(&format!("/v1/requests/{id}")).await;
+        view["tags"]["key"].as_str().map(str::to_owned)
+    }
+
+    /// The ids of the requests that were submitted under this idempotency key.
+    pub(super) async fn ids_of(&self, key: &str) -> Vec<String> {
+        let list = self.get(&format!("/v1/requests?idempotency_key={key}")).await;
+        let items = list["items"].as_array().unwrap_or_else(|| panic!("not a list: {list}"));
+        items.iter().map(|view| view["request_id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let get = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token);
+        get.send().await.unwrap().json().await.unwrap()
+    }
+}
