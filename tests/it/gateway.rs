@@ -1,0 +1,171 @@
+//! A gateway of one's own for a test: the real program on a free port, with a clock that the test sets.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anteroom::app::{Application, SystemEntropy};
+use anteroom::core::clock::{SetClock, Timestamp};
+use anteroom::settings::{Flags, Settings};
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+/// When a test's clock begins: 2026-11-22T06:12:03.482Z.
+pub const NOON: Timestamp = Timestamp::from_millis(1_795_327_923_482);
+
+/// A running gateway. It stops, and its data goes, when this is dropped.
+pub struct Gateway {
+    pub clock: SetClock,
+    pub address: SocketAddr,
+    pub folder: TempDir,
+    http: reqwest::Client,
+    stop: Option<oneshot::Sender<()>>,
+    serving: Option<JoinHandle<Result<(), String>>>,
+}
+
+impl Gateway {
+    /// One without configuration: development mode, the demo client, the built-in types.
+    pub fn start() -> Self {
+        Self::configured("")
+    }
+
+    /// One with this configuration file. Address and data directory are the test's own.
+    pub fn configured(toml: &str) -> Self {
+        Self::in_folder(tempfile::tempdir().unwrap(), toml)
+    }
+
+    /// One that finds what an earlier one left in its folder, or files that the test put there.
+    pub fn in_folder(folder: TempDir, toml: &str) -> Self {
+        let clock = SetClock::at(NOON);
+        let settings = settings(folder.path(), toml);
+        let (stop, stopped) = oneshot::channel();
+        let (started, starting) = std::sync::mpsc::channel();
+        let its_clock = Arc::new(clock.clone());
+        let serving = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async move {
+                let application = Application::start(&settings, its_clock, Arc::new(SystemEntropy));
+                let application = application.map_err(|mistakes| format!("{mistakes:?}"))?;
+                started.send(application.address()).unwrap();
+                application.run(async { _ = stopped.await }).await
+            })
+        });
+        let Ok(address) = starting.recv() else { panic!("not started: {:?}", serving.join()) };
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+        Self { clock, address, folder, http, stop: Some(stop), serving: Some(serving) }
+    }
+
+    /// Stops it, and gives its folder to the next.
+    pub fn stop(mut self) -> TempDir {
+        self.end().unwrap().unwrap();
+        std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
+    }
+
+    fn end(&mut self) -> Option<Result<(), String>> {
+        self.stop.take()?.send(()).ok();
+        self.serving.take()?.join().ok()
+    }
+
+    /// The address of a path here.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A call without a token.
+    pub fn call(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, self.url(path))
+    }
+
+    /// The secret of the demo client.
+    pub fn demo_secret(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("data/demo-secret")).unwrap()
+    }
+
+    /// A token of the demo client's.
+    pub async fn demo_token(&self) -> String {
+        self.token("demo", &self.demo_secret(), None).await
+    }
+
+    /// A token for these credentials, narrowed to `scope`.
+    pub async fn token(&self, id: &str, secret: &str, scope: Option<&str>) -> String {
+        let mut form = vec![("grant_type", "client_credentials")];
+        form.extend(scope.map(|scope| ("scope", scope)));
+        let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let call = self.call(Method::POST, "/oauth/token").basic_auth(id, Some(secret));
+        let answer = call.header("content-type", "application/x-www-form-urlencoded").body(body).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.json::<Value>().await.unwrap()["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// Submits a request of the type `default` and answers its id.
+    pub async fn submit(&self, token: &str) -> String {
+        let body = json!({ "type": "default", "payload": {} });
+        let answer = self.call(Method::POST, "/v1/requests").bearer_auth(token).json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), 202);
+        answer.json::<Value>().await.unwrap()["request_id"].as_str().unwrap().to_owned()
+    }
+
+    /// The status, as an owner reads it.
+    pub async fn get(&self, token: &str, path: &str) -> Answer {
+        Answer::of(self.call(Method::GET, path).bearer_auth(token).send().await.unwrap()).await
+    }
+
+    /// Moves the clock on.
+    pub fn advance(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The settings of a gateway in a folder.
+fn settings(folder: &Path, toml: &str) -> Settings {
+    let file = folder.join("anteroom.toml");
+    std::fs::write(&file, toml).unwrap();
+    let bind = Some("127.0.0.1:0".to_owned());
+    let flags = Flags { config: Some(file), bind, data_dir: Some(folder.join("data")) };
+    Settings::load(&flags, std::iter::empty()).map_err(|unusable| unusable.mistakes).unwrap()
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    /// Reads it.
+    pub async fn of(response: Response) -> Self {
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Self { status, headers, text: response.text().await.unwrap() }
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {}", self.text))
+    }
+
+    /// A header's text; empty when it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The body as JSON, with `trace_id` taken out: it must be the exchange's own.
+    pub fn problem(&self) -> Value {
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let mut problem = self.json();
+        let trace_id = problem.as_object_mut().unwrap().remove("trace_id").unwrap();
+        assert_eq!(trace_id, self.header("x-trace-id"));
+        problem
+    }
+}
