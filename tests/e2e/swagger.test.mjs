@@ -28,7 +28,7 @@ async function execute(block) {
     block.locator('button.execute').click(),
   ]);
   const live = block.locator('.live-responses-table .response-col_status').last();
-  await live.waitFor();
+  await live.scrollIntoViewIfNeeded();
   return { request: response.request(), response, shown: parseInt(await live.innerText(), 10) };
 }
 
