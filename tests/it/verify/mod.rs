@@ -1,0 +1,9 @@
+//! The verifiers: what they are made of, and each of their parts under test.
+
+mod configuration;
+pub(crate) mod keys;
+mod network;
+mod options;
+mod provider;
+mod remote_keys;
+pub(crate) mod subjects;
