@@ -96,6 +96,11 @@ fn what_is_wrong_with_a_provider() {
             if lines.starts_with("audience") || lines.starts_with("issuer") { lines } else { &format!("{lines}\n") };
         assert_eq!(mistakes(&oidc(lines), files.path()), [format!("verifiers.idp.{expected}")], "{lines}");
     }
+}
+
+#[test]
+fn what_can_not_even_be_read() {
+    let files = files();
     let missing = mistakes(&oidc("keys = \"file:absent.pem\""), files.path());
     assert!(
         missing[0].starts_with("verifiers.idp.keys: ") && missing[0].contains("absent.pem can not be read"),
@@ -161,7 +166,6 @@ fn secrets_unfit_to_sign_with() {
         tell(Chain::build(&["self".into()], &tables("[verifiers.self]\nkind = \"self\"\n"), &setup))
     };
     assert_eq!(build(&[SECRET]), [""; 0]);
-    assert_eq!(build(&[&"é".repeat(1), SECRET]).len(), 1);
     assert_eq!(build(&[]), [format!("issuer.secrets: is empty, so that no token could be verified. {REMEDY}")]);
     for (secret, length) in [("", 0), ("your-256-bit-secret", 19), (&SECRET[1..], 31)] {
         let problem = format!("is {length} bytes long, and HS256 needs at least 32");

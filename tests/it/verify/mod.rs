@@ -5,5 +5,6 @@ pub(crate) mod keys;
 mod network;
 mod options;
 mod provider;
+mod published_keys;
 mod remote_keys;
 pub(crate) mod subjects;
