@@ -42,7 +42,7 @@ fn serve_tls() -> (u16, String) {
 }
 
 fn client(change: impl FnOnce(&mut NetSettings)) -> HttpClient {
-    let mut settings = NetSettings::default();
+    let mut settings = NetSettings { timeout: Duration::from_mins(1), ..NetSettings::default() };
     change(&mut settings);
     settings.client(Path::new(".")).unwrap()
 }
@@ -64,7 +64,8 @@ async fn a_private_ca_is_trusted_when_named() {
     );
     let files = tempfile::tempdir().unwrap();
     std::fs::write(files.path().join("ca.pem"), ca).unwrap();
-    let settings = NetSettings { ca_file: Some("ca.pem".into()), ..NetSettings::default() };
+    let settings =
+        NetSettings { ca_file: Some("ca.pem".into()), timeout: Duration::from_mins(1), ..NetSettings::default() };
     let trusting = settings.client(files.path()).unwrap();
     assert_eq!(trusting.get_json::<Value>(&url).await.unwrap().document["keys"], serde_json::json!([]));
 
@@ -96,13 +97,10 @@ async fn errors_say_what_happened() {
     serve("/large", ResponseTemplate::new(200).set_body_string(format!("\"{}\"", "x".repeat(100)))).await;
     serve("/moved", ResponseTemplate::new(301).insert_header("location", "/exact")).await;
     serve("/exact", ResponseTemplate::new(200).set_body_string(format!("\"{}\"", "x".repeat(98)))).await;
-    let client = client(|settings| {
-        settings.timeout = Duration::from_millis(300);
-        settings.max_body_bytes = 100;
-    });
+    let client = client(|settings| settings.max_body_bytes = 100);
+    let hasty = self::client(|settings| settings.timeout = Duration::from_millis(100));
     let uri = server.uri();
     let cases = [
-        ("/slow", "did not answer in time (net.timeout)"),
         ("/page", "did not answer the JSON document that was expected, at line 2, column 2"),
         ("/large", "answered more than 100 bytes (net.max_body_bytes)"),
         ("/moved", "answered 301 Moved Permanently; only 200 counts, and redirects are not followed"),
@@ -111,6 +109,7 @@ async fn errors_say_what_happened() {
     for (at, says) in cases {
         assert_eq!(error(&client, &format!("{uri}{at}")).await, format!("{uri}{at} {says}"));
     }
+    assert_eq!(error(&hasty, &format!("{uri}/slow")).await, format!("{uri}/slow did not answer in time (net.timeout)"));
     assert!(client.get_json::<Value>(&format!("{uri}/exact")).await.is_ok());
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let refused = error(&client, &format!("http://127.0.0.1:{port}/")).await;

@@ -55,7 +55,7 @@ pub(crate) fn own_issuer(secrets: &[&str]) -> OwnIssuer {
 }
 
 pub(crate) fn setup<'a>(base: &'a Path, clock: &SetClock, own: Option<OwnIssuer>) -> Setup<'a> {
-    let settings = NetSettings { timeout: Duration::from_secs(3), ..NetSettings::default() };
+    let settings = NetSettings { timeout: Duration::from_mins(1), ..NetSettings::default() };
     Setup { base, http: settings.client(base).unwrap(), clock: Arc::new(clock.clone()), own }
 }
 
