@@ -47,6 +47,9 @@ const WITH_BODY: &[(u16, &str)] = &[
     (415, "The body is not JSON, or it is compressed"),
 ];
 
+/// Where tokens are to be had; relative to the server, so that it holds behind a path prefix.
+const TOKEN_URL: &str = "oauth/token";
+
 /// The contract, serialized.
 #[derive(Clone, Debug)]
 pub struct Contract {
@@ -54,6 +57,8 @@ pub struct Contract {
     pub json: Bytes,
     /// As YAML.
     pub yaml: Bytes,
+    /// As JSON for the page, one folder below.
+    pub(super) page: Bytes,
 }
 
 impl Contract {
@@ -67,7 +72,9 @@ impl Contract {
         describe_errors(&mut document);
         describe_types(&mut document, types);
         let yaml = yaml_serde::to_string(&document).map_err(serde::ser::Error::custom)?;
-        Ok(Self { json: serde_json::to_vec_pretty(&document)?.into(), yaml: yaml.into() })
+        let json = serde_json::to_vec_pretty(&document)?.into();
+        move_below(&mut document);
+        Ok(Self { json, yaml: yaml.into(), page: serde_json::to_vec(&document)?.into() })
     }
 }
 
@@ -91,8 +98,7 @@ fn assemble(rows: Vec<Row>) -> OpenApi {
         }
     }
     let scopes = SCOPES.iter().take(2).copied().collect::<Scopes>();
-    // Relative to the document, so that it holds behind a path prefix.
-    let client_credentials = Flow::ClientCredentials(ClientCredentials::new("oauth/token", scopes));
+    let client_credentials = Flow::ClientCredentials(ClientCredentials::new(TOKEN_URL, scopes));
     let components = ComponentsBuilder::new()
         .schemas_from_iter(schemas)
         .security_scheme("oauth2", SecurityScheme::OAuth2(OAuth2::new([client_credentials])))
@@ -113,6 +119,16 @@ fn assemble(rows: Vec<Row>) -> OpenApi {
         .paths(paths.build())
         .components(Some(components.build()))
         .build()
+}
+
+/// Moves the relative addresses into a folder below. Swagger UI takes `tokenUrl` as relative to its page, where the specification
+/// says: to the server; so the page reads a document of its own, in which both come to the same.
+fn move_below(document: &mut Value) {
+    document["servers"] = json!([{ "url": "../" }]);
+    let flow = "/components/securitySchemes/oauth2/flows/clientCredentials/tokenUrl";
+    if let Some(url) = document.pointer_mut(flow) {
+        *url = format!("../{TOKEN_URL}").into();
+    }
 }
 
 /// Marks a guarded operation until its errors are described; it does not stay in the document.

@@ -32,7 +32,7 @@ impl Server {
     pub fn bind(gateway: Arc<Gateway>, contract: Contract, grace: Period) -> io::Result<Self> {
         let settings = gateway.server.clone();
         let partner = gateway.queue.types().partner().is_some();
-        let assets = Data::new(Assets::load(gateway.ui_client_id.as_deref()));
+        let assets = Data::new(Assets::load(&contract, gateway.ui_client_id.as_deref()));
         let (gateway, contract) = (Data::from(gateway), Data::new(contract));
         let app = move || {
             let origins = &gateway.server.cors_origins;

@@ -11,6 +11,7 @@ use utoipa_swagger_ui::{Config, oauth};
 
 use super::code::Code;
 use super::conditional::is_known;
+use super::document::Contract;
 use super::problem::Problem;
 
 /// Scripts come from here alone and none stands in a page; the styles of Swagger UI are written into its elements.
@@ -31,6 +32,9 @@ const FILES: &[&str] = &[
     "favicon-32x32.png",
 ];
 
+/// The contract as the page reads it, beside the page.
+const CONTRACT: &str = "openapi.json";
+
 /// The files of the page, ready to be sent.
 pub(super) struct Assets(HashMap<&'static str, Asset>);
 
@@ -42,26 +46,33 @@ struct Asset {
 }
 
 impl Assets {
-    /// Loads them; the Authorize dialog is filled with `client_id`.
-    pub(super) fn load(client_id: Option<&str>) -> Self {
+    /// Loads them; the page shows `contract`, and the Authorize dialog is filled with `client_id`.
+    pub(super) fn load(contract: &Contract, client_id: Option<&str>) -> Self {
         let mut login = oauth::Config::new().app_name("Anteroom");
         login.client_id = client_id.map(str::to_owned);
-        let config = Config::with_oauth_config(["../openapi.json"], login)
+        let config = Config::with_oauth_config([CONTRACT], login)
             .persist_authorization(true)
             .try_it_out_enabled(true)
             .display_request_duration(true);
         let config = Arc::new(config);
         let load = |name: &&'static str| {
             let file = utoipa_swagger_ui::serve(name, Arc::clone(&config)).ok()??;
-            let etag = format!("\"{:08x}\"", crc32fast::hash(&file.bytes));
             let content = match file.bytes {
                 std::borrow::Cow::Borrowed(bytes) => Bytes::from_static(bytes),
                 std::borrow::Cow::Owned(bytes) => bytes.into(),
             };
-            Some((*name, Asset { content, media_type: file.content_type, gzipped: file.gzpipped, etag }))
+            let (etag, media_type, gzipped) = (etag(&content), file.content_type, file.gzpipped);
+            Some((*name, Asset { content, media_type, gzipped, etag }))
         };
-        Self(FILES.iter().filter_map(load).collect())
+        let mut assets = FILES.iter().filter_map(load).collect::<HashMap<_, _>>();
+        let (content, media_type) = (contract.page.clone(), "application/json".into());
+        assets.insert(CONTRACT, Asset { etag: etag(&content), content, media_type, gzipped: false });
+        Self(assets)
     }
+}
+
+fn etag(content: &[u8]) -> String {
+    format!("\"{:08x}\"", crc32fast::hash(content))
 }
 
 /// Leads to the page; relative, so that it holds behind a path prefix.

@@ -11,7 +11,7 @@ const FLAGS = [
 export async function open() {
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
   const page = await (await browser.newContext({ viewport: { width: 1280, height: 1000 } })).newPage();
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(60_000); // a busy machine is no fault
   const seen = { elsewhere: [], errors: [] };
   page.on('request', request => {
     const { protocol, hostname } = new URL(request.url());

@@ -14,7 +14,9 @@ after(() => close?.());
 async function tryOut(id) {
   const block = page.locator(`.opblock[id$="-${id}"]`);
   if (!(await block.getAttribute('class')).includes('is-open')) await block.locator('.opblock-summary-control').click();
-  await block.locator('.try-out__btn:not(.cancel)').click();
+  const button = block.locator('.try-out__btn');
+  await button.waitFor();
+  if (!(await button.getAttribute('class')).includes('cancel')) await button.click(); // it may be on from the start
   return block;
 }
 
@@ -26,7 +28,7 @@ async function execute(block) {
     block.locator('button.execute').click(),
   ]);
   const live = block.locator('.live-responses-table .response-col_status').last();
-  await live.waitFor();
+  await live.scrollIntoViewIfNeeded();
   return { request: response.request(), response, shown: parseInt(await live.innerText(), 10) };
 }
 

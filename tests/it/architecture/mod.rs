@@ -14,7 +14,7 @@ use source::Source;
 const LAYERS: [(&str, &[&str]); 14] = [
     ("main", &["cli"]),
     ("lib", &[]),
-    ("cli", &["app", "settings", "core"]),
+    ("cli", &["app", "settings", "http", "queue", "oauth", "verify", "core"]),
     ("app", &["settings", "http", "queue", "oauth", "verify", "store", "core"]),
     ("settings", &["http", "queue", "oauth", "verify", "store", "core"]),
     ("http", &["queue", "oauth", "verify", "core"]),

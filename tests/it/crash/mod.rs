@@ -1,6 +1,6 @@
 //! An accepted request is never lost: not to kill -9, not to a disk that is slow to sync, not to one that can not.
 
-mod gateway;
+mod process;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use gateway::{Client, Gateway};
+use process::{Client, Gateway};
 
 const CLIENTS: usize = 16;
 
