@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anteroom::core::period::Period;
 use anteroom::net::{HttpClient, NetSettings, secure_url};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::Value;
@@ -42,7 +43,7 @@ fn serve_tls() -> (u16, String) {
 }
 
 fn client(change: impl FnOnce(&mut NetSettings)) -> HttpClient {
-    let mut settings = NetSettings { timeout: Duration::from_mins(1), ..NetSettings::default() };
+    let mut settings = NetSettings { timeout: Period::seconds(60), ..NetSettings::default() };
     change(&mut settings);
     settings.client(Path::new(".")).unwrap()
 }
@@ -65,7 +66,7 @@ async fn a_private_ca_is_trusted_when_named() {
     let files = tempfile::tempdir().unwrap();
     std::fs::write(files.path().join("ca.pem"), ca).unwrap();
     let settings =
-        NetSettings { ca_file: Some("ca.pem".into()), timeout: Duration::from_mins(1), ..NetSettings::default() };
+        NetSettings { ca_file: Some("ca.pem".into()), timeout: Period::seconds(60), ..NetSettings::default() };
     let trusting = settings.client(files.path()).unwrap();
     assert_eq!(trusting.get_json::<Value>(&url).await.unwrap().document["keys"], serde_json::json!([]));
 
@@ -98,7 +99,7 @@ async fn errors_say_what_happened() {
     serve("/moved", ResponseTemplate::new(301).insert_header("location", "/exact")).await;
     serve("/exact", ResponseTemplate::new(200).set_body_string(format!("\"{}\"", "x".repeat(98)))).await;
     let client = client(|settings| settings.max_body_bytes = 100);
-    let hasty = self::client(|settings| settings.timeout = Duration::from_millis(100));
+    let hasty = self::client(|settings| settings.timeout = "100ms".parse().unwrap());
     let uri = server.uri();
     let cases = [
         ("/page", "did not answer the JSON document that was expected, at line 2, column 2"),

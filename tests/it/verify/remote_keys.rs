@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use anteroom::core::period::Period;
 use anteroom::core::clock::{Clock, SetClock};
 use anteroom::core::verdict::Verdict;
 use anteroom::net::NetSettings;
@@ -49,7 +50,7 @@ impl Provider {
              algorithms = [\"RS256\", \"ES256\", \"EdDSA\"]\n{}\n",
             keys(&server.uri())
         );
-        let settings = NetSettings { timeout: Duration::from_mins(1), ..NetSettings::default() };
+        let settings = NetSettings { timeout: Period::seconds(60), ..NetSettings::default() };
         let base = std::path::Path::new(".");
         let setup = Setup { base, http: settings.client(base).unwrap(), clock: Arc::new(clock.clone()), own: None };
         let chain = Chain::build(&["idp".into()], &tables(&toml), &setup).unwrap();

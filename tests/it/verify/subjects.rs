@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anteroom::core::period::Period;
 use anteroom::core::clock::{SetClock, Timestamp};
 use anteroom::core::error::Misconfiguration;
 use anteroom::core::verdict::Verdict;
@@ -55,7 +56,7 @@ pub(crate) fn own_issuer(secrets: &[&str]) -> OwnIssuer {
 }
 
 pub(crate) fn setup<'a>(base: &'a Path, clock: &SetClock, own: Option<OwnIssuer>) -> Setup<'a> {
-    let settings = NetSettings { timeout: Duration::from_mins(1), ..NetSettings::default() };
+    let settings = NetSettings { timeout: Period::seconds(60), ..NetSettings::default() };
     Setup { base, http: settings.client(base).unwrap(), clock: Arc::new(clock.clone()), own }
 }
 
