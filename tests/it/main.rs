@@ -6,5 +6,6 @@ mod sqlite;
 mod sqlite_damage;
 mod sqlite_faults;
 mod store_contract;
+mod store_time;
 mod stores;
 mod view;
