@@ -121,6 +121,6 @@ pub(crate) fn no_reader_sees_an_end_that_a_cancellation_undoes(url: &'static str
     runtime.block_on(requests.submit(new(request(&owner("anna"), START, 1)))).unwrap();
     let answer = runtime.block_on(requests.cancel(&owner("anna"), id(START, 1))).unwrap();
     assert!(matches!(answer, Some(Cancellation::Cancelled(_))), "{answer:?}");
-    let (at, request) = reader_saw.recv().unwrap();
+    let (at, request) = reader_saw.recv_timeout(Duration::from_secs(10)).unwrap();
     assert_eq!(view(&request, at).status, Status::Cancelled);
 }
