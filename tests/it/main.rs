@@ -10,6 +10,7 @@ mod sqlite;
 mod sqlite_damage;
 mod sqlite_faults;
 mod store_contract;
+mod store_time;
 mod stores;
 mod verifier_contract;
 mod verify;
