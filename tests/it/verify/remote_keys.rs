@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anteroom::core::period::Period;
 use anteroom::core::clock::{Clock, SetClock};
+use anteroom::core::period::Period;
 use anteroom::core::verdict::Verdict;
 use anteroom::net::NetSettings;
 use anteroom::verify::{Chain, Setup};

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use anteroom::core::period::Period;
 use anteroom::core::clock::{SetClock, Timestamp};
 use anteroom::core::error::Misconfiguration;
+use anteroom::core::period::Period;
 use anteroom::core::verdict::Verdict;
 use anteroom::net::NetSettings;
 use anteroom::verify::{Chain, OwnIssuer, Setup};
