@@ -264,11 +264,11 @@ fn explain(section: &str, error: &serde_path_to_error::Error<ConfigError>) -> Mi
     let path = error.path().to_string();
     let key = if path == "." { section.to_owned() } else { format!("{section}.{path}") };
     let problem = match innermost(error.inner()) {
-        ConfigError::Type { unexpected, expected, .. } => format!("it is {unexpected}, expected {expected}"),
+        ConfigError::Type { unexpected, expected, .. } => format!("found {unexpected}, expected {expected}"),
         other => other.to_string(),
     };
     // Serde's words for TOML's things.
-    let problem = problem.replace("a sequence", "a list").replace("a map", "a table");
+    let problem = problem.replace("sequence", "list").replace("map", "table");
     match problem.split_once(", expected ") {
         Some((_, expected)) if key.contains("secret") => {
             Misconfiguration::new(key, "it does not have the right form", format!("Expected: {expected}"))

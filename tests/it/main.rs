@@ -3,9 +3,13 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that can not go on has failed, and says where")]
 
 mod architecture;
+mod cli;
 mod crash;
 mod gateway;
 mod health;
+mod process;
+mod serving;
+mod settings;
 mod sqlite;
 mod sqlite_damage;
 mod sqlite_faults;
