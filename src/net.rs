@@ -10,8 +10,8 @@ use reqwest::{Certificate, Client, ClientBuilder, Response, StatusCode, Url, red
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::core::duration;
 use crate::core::error::Misconfiguration;
+use crate::core::period::Period;
 
 /// The section `[net]`: how the gateway talks to identity providers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,23 +20,22 @@ pub struct NetSettings {
     /// A PEM file with the certificates of private CAs, trusted besides the system's.
     pub ca_file: Option<PathBuf>,
     /// How long one exchange may take, from the name lookup to the last byte.
-    #[serde(with = "duration")]
-    pub timeout: Duration,
+    pub timeout: Period,
     /// How many bytes of an answer are read.
     pub max_body_bytes: usize,
 }
 
 impl Default for NetSettings {
     fn default() -> Self {
-        Self { ca_file: None, timeout: Duration::from_secs(5), max_body_bytes: 512 * 1024 }
+        Self { ca_file: None, timeout: Period::seconds(5), max_body_bytes: 512 * 1024 }
     }
 }
 
 impl NetSettings {
     /// The client that these settings describe. `base` is the folder that a relative `ca_file` is relative to.
     pub fn client(&self, base: &Path) -> Result<HttpClient, Misconfiguration> {
-        if self.timeout.is_zero() || self.max_body_bytes == 0 {
-            let key = if self.timeout.is_zero() { "net.timeout" } else { "net.max_body_bytes" };
+        if self.timeout.duration().is_zero() || self.max_body_bytes == 0 {
+            let key = if self.timeout.duration().is_zero() { "net.timeout" } else { "net.max_body_bytes" };
             return Err(Misconfiguration::new(key, "is 0", "Leave it out, or write a limit greater than 0"));
         }
         let authorities = self.ca_file.as_ref().map_or(Ok(Vec::new()), |path| read_authorities(&base.join(path)))?;
@@ -56,8 +55,8 @@ impl NetSettings {
     fn builder(&self) -> ClientBuilder {
         Client::builder()
             .user_agent(concat!("anteroom/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(self.timeout)
-            .timeout(self.timeout)
+            .connect_timeout(self.timeout.duration())
+            .timeout(self.timeout.duration())
             .redirect(redirect::Policy::none())
             .no_proxy()
             // Fetches are rare, and a kept connection would belong to the worker that opened it.

@@ -92,6 +92,9 @@ pub struct Origin {
 impl Origin {
     /// What set `key`, or would.
     pub fn of(&self, key: &str) -> String {
+        if key.starts_with(environment::PREFIX) {
+            return "environment".into();
+        }
         let covers = |set: &str| key == set || key.strip_prefix(set).is_some_and(|rest| rest.starts_with('.'));
         let by_override = self.overrides.iter().find(|(set, _)| covers(set)).map(|(_, by)| by.clone());
         let by_file = || self.file.as_ref().map(|file| file.display().to_string());
@@ -106,6 +109,8 @@ pub struct Unusable {
     pub mistakes: Vec<Misconfiguration>,
     /// Where values came from.
     pub origin: Origin,
+    /// What could be read all the same, so that it can be judged as well.
+    pub readable: Option<Box<Settings>>,
 }
 
 impl Settings {
@@ -117,7 +122,7 @@ impl Settings {
         let mut origin = Origin { file: flags.config.clone(), ..Origin::default() };
         let mut layers = match flags.config.as_deref().map(read_file).transpose() {
             Ok(table) => table.unwrap_or_default(),
-            Err(mistake) => return Err(Unusable { mistakes: vec![mistake], origin }),
+            Err(mistake) => return Err(Unusable { mistakes: vec![mistake], origin, readable: None }),
         };
         let mut mistakes = environment::apply(&mut layers, variables, &mut origin.overrides);
         apply_flags(&mut layers, flags, &mut origin.overrides);
@@ -128,7 +133,15 @@ impl Settings {
         mistakes.extend(settings.server.mistakes());
         mistakes.extend(settings.log.mistakes());
         mistakes.extend(settings.open_issuer_mistakes());
-        if mistakes.is_empty() { Ok(settings) } else { Err(Unusable { mistakes, origin }) }
+        if mistakes.is_empty() {
+            return Ok(settings);
+        }
+        Err(Unusable { mistakes, origin, readable: Some(Box::new(settings)) })
+    }
+
+    /// These settings, found unusable.
+    pub fn unusable(&self, mistakes: Vec<Misconfiguration>) -> Unusable {
+        Unusable { mistakes, origin: self.origin.clone(), readable: None }
     }
 
     /// The `iss` of our own tokens. It names the owner of requests, so it does not follow the port.
@@ -251,14 +264,16 @@ fn explain(section: &str, error: &serde_path_to_error::Error<ConfigError>) -> Mi
     let path = error.path().to_string();
     let key = if path == "." { section.to_owned() } else { format!("{section}.{path}") };
     let problem = match innermost(error.inner()) {
-        ConfigError::Type { unexpected, expected, .. } if !key.contains("secret") => {
-            format!("it is {unexpected} where {expected} is expected")
-        }
-        ConfigError::Type { expected, .. } => format!("it does not have the right form: {expected} is expected"),
+        ConfigError::Type { unexpected, expected, .. } => format!("found {unexpected}, expected {expected}"),
         other => other.to_string(),
     };
+    // Serde's words for TOML's things.
+    let problem = problem.replace("sequence", "list").replace("map", "table");
     match problem.split_once(", expected ") {
-        Some((unknown, expected)) => Misconfiguration::new(key, unknown, format!("Expected: {expected}")),
+        Some((_, expected)) if key.contains("secret") => {
+            Misconfiguration::new(key, "it does not have the right form", format!("Expected: {expected}"))
+        }
+        Some((found, expected)) => Misconfiguration::new(key, found, format!("Expected: {expected}")),
         None => Misconfiguration::new(key, problem, "See config/anteroom.toml for every key and its meaning"),
     }
 }

@@ -1,25 +1,17 @@
 //! `anteroom check`: judges the configuration and prints the effective one, secrets masked.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Failure, load};
-use crate::app::{Plan, SystemClock, SystemEntropy, existing_issuer_secret, signing_secrets};
-use crate::oauth::clients::generate_secret;
-use crate::settings::{Flags, Settings, Unusable};
+use super::{Failure, judge, load};
+use crate::settings::{Flags, Settings};
 use crate::verify::parse_table;
 
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     let settings = load(flags)?;
-    let unusable = |mistakes| Unusable { mistakes, origin: settings.origin.clone() };
-    // Nothing is made by a check: where no secret is configured or made yet, one for the moment stands in.
-    let existing =
-        || existing_issuer_secret(&settings.server.data_dir).unwrap_or_else(|| generate_secret(&SystemEntropy));
-    let secrets = signing_secrets(&settings, || Ok(existing())).map_err(|mistake| unusable(vec![mistake]))?;
-    Plan::of(&settings, secrets, Arc::new(SystemClock::start())).map_err(unusable)?;
+    judge(&settings).map_err(|mistakes| settings.unusable(mistakes))?;
     let text = toml::to_string(&effective(&settings)?).map_err(|error| Failure::Failed(error.to_string()))?;
     write!(io::stdout(), "# The configuration can be used. This is what holds, defaults filled in:\n\n{text}")?;
     Ok(())

@@ -3,10 +3,13 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::app::{Plan, SystemClock, SystemEntropy, existing_issuer_secret, signing_secrets};
 use crate::core::error::Misconfiguration;
+use crate::oauth::clients::generate_secret;
 use crate::settings::{Flags, Origin, Settings, Unusable};
 
 mod check;
@@ -106,7 +109,25 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// Reads the settings; where they can not be used, every section is judged all the same, so that all mistakes are told at once.
 fn load(flags: &Flags) -> Result<Settings, Unusable> {
+    read(flags).map_err(|mut unusable| {
+        if let Some(Err(more)) = unusable.readable.take().map(|settings| judge(&settings)) {
+            unusable.mistakes.extend(more);
+        }
+        unusable
+    })
+}
+
+/// What follows from the settings. Nothing is made for it: where no signing secret is configured or made yet, one for the moment
+/// stands in.
+fn judge(settings: &Settings) -> Result<Plan, Vec<Misconfiguration>> {
+    let existing = existing_issuer_secret(&settings.server.data_dir);
+    let secrets = signing_secrets(settings, || Ok(existing.unwrap_or_else(|| generate_secret(&SystemEntropy))));
+    Plan::of(settings, secrets.map_err(|mistake| vec![mistake])?, Arc::new(SystemClock::start()))
+}
+
+fn read(flags: &Flags) -> Result<Settings, Unusable> {
     Settings::load(
         flags,
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),

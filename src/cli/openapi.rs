@@ -7,7 +7,7 @@ use clap::Args;
 use super::{Failure, load};
 use crate::http::{Contract, errors_document};
 use crate::queue::types::Types;
-use crate::settings::{Flags, Unusable};
+use crate::settings::Flags;
 
 #[derive(Args, Debug)]
 pub(super) struct Openapi {
@@ -26,8 +26,7 @@ pub(super) fn run(flags: &Flags, arguments: &Openapi) -> Result<(), Failure> {
         return Ok(());
     }
     let settings = load(flags)?;
-    let types = Types::build(&settings.types, &settings.base)
-        .map_err(|mistakes| Unusable { mistakes, origin: settings.origin.clone() })?;
+    let types = Types::build(&settings.types, &settings.base).map_err(|mistakes| settings.unusable(mistakes))?;
     let contract = Contract::of(&types).map_err(|error| Failure::Failed(error.to_string()))?;
     out.write_all(if arguments.yaml { &contract.yaml } else { &contract.json })?;
     if !arguments.yaml {

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Failure, load};
 use crate::app::{Application, DEMO_CLIENT, SystemClock, SystemEntropy};
 use crate::http::Mode;
-use crate::settings::{Flags, Settings, Unusable};
+use crate::settings::{Flags, Settings};
 use crate::telemetry::logs::LogFormat;
 
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
@@ -20,7 +20,7 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     runtime.block_on(async {
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let application = Application::start(&settings, Arc::new(SystemClock::start()), Arc::new(SystemEntropy))
-            .map_err(|mistakes| Unusable { mistakes, origin: settings.origin.clone() })?;
+            .map_err(|mistakes| settings.unusable(mistakes))?;
         announce(&application, &settings)?;
         let stop = async move {
             tokio::select! {

@@ -11,7 +11,7 @@ use crate::core::error::Misconfiguration;
 use crate::oauth::TokenService;
 use crate::oauth::clients::{Client, Clients, default_scopes, generate_secret};
 use crate::oauth::issuer::Issuer;
-use crate::settings::{Flags, Unusable};
+use crate::settings::Flags;
 
 #[derive(Args, Debug)]
 pub(super) struct Token {
@@ -24,7 +24,7 @@ pub(super) struct Token {
 
 pub(super) fn run(flags: &Flags, arguments: Token) -> Result<(), Failure> {
     let settings = load(flags)?;
-    let unusable = |mistakes| Unusable { mistakes, origin: settings.origin.clone() };
+    let unusable = |mistakes| settings.unusable(mistakes);
     let made = || {
         existing_issuer_secret(&settings.server.data_dir).ok_or_else(|| {
             let problem = format!("{} holds no signing secret yet", settings.server.data_dir.display());

@@ -5,7 +5,6 @@ use std::pin::Pin;
 
 pub mod claims;
 pub mod clock;
-pub mod duration;
 pub mod entropy;
 pub mod error;
 pub mod json;

@@ -103,12 +103,14 @@ pub(super) async fn get_partner_request(
     http: HttpRequest,
     name: Path<String>,
 ) -> Result<HttpResponse, Problem> {
+    // Taken before the row is read, as in `get_request`.
+    let now = gateway.queue.now();
     let request = match gateway.queue.get_partner(&allowed, &name).await {
         Err(Error::NotFound) => return Ok(HttpResponse::NotFound().json("No such request_id")),
         found => found?,
     };
     trace::note_request(&http, request.id);
-    let view = view(&request, gateway.queue.now());
+    let view = view(&request, now);
     let finished_at = view.finished_at.filter(|_| view.status == Status::Succeeded);
     let result = match view.result {
         Some(Value::Object(members)) => members,

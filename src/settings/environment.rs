@@ -7,7 +7,7 @@ use config::{Map, Value, ValueKind};
 use super::{NAMED_TABLES, SECTIONS};
 use crate::core::error::Misconfiguration;
 
-const PREFIX: &str = "ANTEROOM__";
+pub(super) const PREFIX: &str = "ANTEROOM__";
 
 /// Lays the variables over `layers`, and notes in `overrides` which variable set which key.
 ///

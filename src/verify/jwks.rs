@@ -119,16 +119,26 @@ impl RemoteKeys {
             Some(snapshot) if now < snapshot.usable_until => {
                 // In an outage that is known of, what can be done without the provider is not held up.
                 if let Some(over) = self.fetch(cause).filter(|_| !self.is_failing()) {
-                    wait(over, WAIT_WITH_OLD_KEYS).await;
+                    self.wait(over, WAIT_WITH_OLD_KEYS).await;
                 }
             }
             _ => {
                 if let Some(over) = self.fetch(cause) {
-                    wait(over, WAIT).await;
+                    self.wait(over, WAIT).await;
                 }
             }
         }
         self.settle(unverified_key_id)
+    }
+
+    /// Waits until a fetch is over, at most for `limit`. It is over when its sender is dropped, which `changed` reports as an
+    /// error; too late is as good as failed.
+    async fn wait(&self, mut over: watch::Receiver<()>, limit: Duration) {
+        let too_late = self.clock.sleep_until(self.clock.now().plus(limit));
+        tokio::select! {
+            _ = over.changed() => {}
+            () = too_late => {}
+        }
     }
 
     fn is_failing(&self) -> bool {
@@ -245,10 +255,4 @@ impl RemoteKeys {
         };
         Err(FetchError::ForeignIssuer { address, found: found.issuer, hint })
     }
-}
-
-/// Waits until a fetch is over, at most for `limit`. It is over when its sender is dropped, which `changed` reports as an error; too
-/// late is as good as failed.
-async fn wait(mut over: watch::Receiver<()>, limit: Duration) {
-    let _ = tokio::time::timeout(limit, over.changed()).await;
 }

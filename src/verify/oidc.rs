@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use secrecy::ExposeSecret;
@@ -16,8 +15,8 @@ use super::{Setup, UnverifiedJwt, Verifier, VerifierSettings};
 use crate::core::BoxFuture;
 use crate::core::claims::UnverifiedClaims;
 use crate::core::clock::Timestamp;
-use crate::core::duration;
 use crate::core::error::Misconfiguration;
+use crate::core::period::Period;
 use crate::core::policy::SCOPES;
 use crate::core::verdict::Verdict;
 use crate::net::secure_url;
@@ -46,8 +45,7 @@ pub(super) struct OidcSettings {
     /// The claims that its scopes are read from.
     grants_from: Vec<String>,
     /// How far its clock may be from ours.
-    #[serde(with = "duration")]
-    leeway: Duration,
+    leeway: Period,
     /// The claim with the e-mail address.
     email_claim: String,
 }
@@ -64,7 +62,7 @@ impl Default for OidcSettings {
             scopes: BTreeMap::new(),
             grants: Vec::new(),
             grants_from: vec!["scope".into(), "scp".into()],
-            leeway: Duration::from_secs(5),
+            leeway: Period::seconds(5),
             email_claim: "email".into(),
         }
     }
@@ -85,7 +83,7 @@ impl VerifierSettings for OidcSettings {
             rules: Rules {
                 algorithms,
                 token_type: TokenType::AccessTokenOrUntyped,
-                leeway: self.leeway,
+                leeway: self.leeway.duration(),
                 audience: Audience { any: self.audience.clone(), all: self.audience_all.clone() },
             },
             scopes: self.scopes.clone(),
@@ -120,7 +118,7 @@ impl Mistakes<'_> {
 
 /// The algorithms that can be allowed: those whose keys can be published.
 const ALGORITHMS: &[&str] = &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
-const MAX_LEEWAY: Duration = Duration::from_mins(1);
+const MAX_LEEWAY: Period = Period::seconds(60);
 
 impl OidcSettings {
     fn check_issuer(&self, mistakes: &mut Mistakes<'_>) {
@@ -141,8 +139,7 @@ impl OidcSettings {
             mistakes.add("audience", problem, "Name the `aud` that its tokens for this gateway have");
         }
         if self.leeway > MAX_LEEWAY {
-            let problem =
-                format!("{} is more than the {} allowed", duration::show(self.leeway), duration::show(MAX_LEEWAY));
+            let problem = format!("{} is more than the {} allowed", self.leeway, MAX_LEEWAY);
             mistakes.add("leeway", problem, "Set the clocks by NTP, and leave it out");
         }
     }

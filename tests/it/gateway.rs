@@ -15,13 +15,13 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 /// When a test's clock begins: 2026-11-22T06:12:03.482Z.
-pub const NOON: Timestamp = Timestamp::from_millis(1_795_327_923_482);
+pub(crate) const NOON: Timestamp = Timestamp::from_millis(1_795_327_923_482);
 
 /// A running gateway. It stops, and its data goes, when this is dropped.
-pub struct Gateway {
-    pub clock: SetClock,
-    pub address: SocketAddr,
-    pub folder: TempDir,
+pub(crate) struct Gateway {
+    pub(crate) clock: SetClock,
+    pub(crate) address: SocketAddr,
+    pub(crate) folder: TempDir,
     http: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
     serving: Option<JoinHandle<Result<(), String>>>,
@@ -29,17 +29,17 @@ pub struct Gateway {
 
 impl Gateway {
     /// One without configuration: development mode, the demo client, the built-in types.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::configured("")
     }
 
     /// One with this configuration file. Address and data directory are the test's own.
-    pub fn configured(toml: &str) -> Self {
+    pub(crate) fn configured(toml: &str) -> Self {
         Self::in_folder(tempfile::tempdir().unwrap(), toml)
     }
 
     /// One that finds what an earlier one left in its folder, or files that the test put there.
-    pub fn in_folder(folder: TempDir, toml: &str) -> Self {
+    pub(crate) fn in_folder(folder: TempDir, toml: &str) -> Self {
         let clock = SetClock::at(NOON);
         let settings = settings(folder.path(), toml);
         let (stop, stopped) = oneshot::channel();
@@ -60,38 +60,43 @@ impl Gateway {
     }
 
     /// Stops it, and gives its folder to the next.
-    pub fn stop(mut self) -> TempDir {
+    pub(crate) fn stop(mut self) -> TempDir {
         self.end().unwrap().unwrap();
         std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
     }
 
+    /// Tells it to stop, and does not wait.
+    pub(crate) fn begin_to_stop(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+    }
+
     fn end(&mut self) -> Option<Result<(), String>> {
-        self.stop.take()?.send(()).ok();
+        self.stop.take().map(|stop| stop.send(()));
         self.serving.take()?.join().ok()
     }
 
     /// The address of a path here.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// A call without a token.
-    pub fn call(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn call(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, self.url(path))
     }
 
     /// The secret of the demo client.
-    pub fn demo_secret(&self) -> String {
+    pub(crate) fn demo_secret(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("data/demo-secret")).unwrap()
     }
 
     /// A token of the demo client's.
-    pub async fn demo_token(&self) -> String {
+    pub(crate) async fn demo_token(&self) -> String {
         self.token("demo", &self.demo_secret(), None).await
     }
 
     /// A token for these credentials, narrowed to `scope`.
-    pub async fn token(&self, id: &str, secret: &str, scope: Option<&str>) -> String {
+    pub(crate) async fn token(&self, id: &str, secret: &str, scope: Option<&str>) -> String {
         let mut form = vec![("grant_type", "client_credentials")];
         form.extend(scope.map(|scope| ("scope", scope)));
         let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
@@ -102,7 +107,7 @@ impl Gateway {
     }
 
     /// Submits a request of the type `default` and answers its id.
-    pub async fn submit(&self, token: &str) -> String {
+    pub(crate) async fn submit(&self, token: &str) -> String {
         let body = json!({ "type": "default", "payload": {} });
         let answer = self.call(Method::POST, "/v1/requests").bearer_auth(token).json(&body).send().await.unwrap();
         assert_eq!(answer.status(), 202);
@@ -110,12 +115,12 @@ impl Gateway {
     }
 
     /// The status, as an owner reads it.
-    pub async fn get(&self, token: &str, path: &str) -> Answer {
+    pub(crate) async fn get(&self, token: &str, path: &str) -> Answer {
         Answer::of(self.call(Method::GET, path).bearer_auth(token).send().await.unwrap()).await
     }
 
     /// Moves the clock on.
-    pub fn advance(&self, seconds: u64) {
+    pub(crate) fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
 }
@@ -137,31 +142,31 @@ fn settings(folder: &Path, toml: &str) -> Settings {
 
 /// An answer, read whole.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: reqwest::header::HeaderMap,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
     /// Reads it.
-    pub async fn of(response: Response) -> Self {
+    pub(crate) async fn of(response: Response) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Self { status, headers, text: response.text().await.unwrap() }
     }
 
     /// The body as JSON.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {}", self.text))
     }
 
     /// A header's text; empty when it is not there.
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// The body as JSON, with `trace_id` taken out: it must be the exchange's own.
-    pub fn problem(&self) -> Value {
+    pub(crate) fn problem(&self) -> Value {
         assert_eq!(self.header("content-type"), "application/problem+json");
         let mut problem = self.json();
         let trace_id = problem.as_object_mut().unwrap().remove("trace_id").unwrap();

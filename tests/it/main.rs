@@ -1,14 +1,21 @@
 //! The integration tests, one binary that mirrors the public surface.
 
-#![expect(clippy::unwrap_used, reason = "a test, and what helps it, fails by panicking")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that can not go on has failed, and says where")]
 
 mod architecture;
+mod cli;
 mod crash;
 mod gateway;
 mod health;
+mod process;
+mod serving;
+mod settings;
 mod sqlite;
 mod sqlite_damage;
 mod sqlite_faults;
 mod store_contract;
+mod store_time;
 mod stores;
+mod verifier_contract;
+mod verify;
 mod view;

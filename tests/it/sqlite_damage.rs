@@ -109,6 +109,20 @@ async fn a_damaged_idempotency_key_names_its_request() {
     }
 }
 
+/// A payload that nobody names is in the way of the next one: the request before it is written, and has to go again.
+#[tokio::test]
+async fn a_submission_that_fails_half_way_leaves_nothing() {
+    let (on, whole) = edited("DELETE FROM requests WHERE seq = 3").await;
+    let (anna, requests) = (owner("anna"), on.requests());
+    let sent = Request { alias: Some("QR-0004".into()), ..request(&anna, START, 4) };
+    let answer = requests.submit(keyed(sent.clone(), "key-4", 1)).await;
+    assert!(matches!(answer, Err(StoreError::Failed(_))), "{answer:?}");
+    assert_eq!(requests.find(&anna, sent.id).await.unwrap(), None);
+    assert_eq!(requests.find_by_alias(&anna, "QR-0004").await.unwrap(), None);
+    assert_eq!(on.all(&anna).await, [whole, Arc::new(harmed())]);
+    assert!(on.store.is_ready());
+}
+
 /// The store opens or does not, finds or does not; what it gives is what was stored.
 #[tokio::test]
 async fn a_flipped_bit_anywhere_shows_nothing_that_was_not_stored() {

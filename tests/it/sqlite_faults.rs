@@ -157,6 +157,7 @@ async fn meet_a_failing_sync(directory: PathBuf) {
     let mut answered = Vec::new();
     let refused = loop {
         let number = answered.len().try_into().unwrap();
+        assert!(number < 100, "no sync fails");
         match requests.submit(new(request(&owner("anna"), START, number))).await {
             Ok(Submission::Accepted(request)) => answered.push(request.id.to_string()),
             other => break other,
@@ -217,7 +218,7 @@ async fn more_writes_than_may_wait_are_refused_at_once() {
     let (other, whose) = (store.requests(), anna.clone());
     let held = tokio::spawn(async move { other.cancel(&whose, id(START, 9000)).await });
     tokio::task::yield_now().await;
-    is_asked.recv().unwrap();
+    is_asked.recv_timeout(Duration::from_secs(10)).unwrap();
     // The writer has the cancellation in hand, and only that.
     let mut burst = join_all((0..4100).map(|number| requests.submit(new(request(&anna, START, number)))));
     assert!((&mut burst).now_or_never().is_none());

@@ -40,8 +40,9 @@ pub(in crate::http) async fn get_request(
 ) -> Result<HttpResponse, Problem> {
     let id = request_id(&id)?;
     trace::note_request(&http, id);
-    let request = gateway.queue.get(&allowed, id).await?;
+    // The time is taken before the row is read: a view never shows an end that a cancellation then undoes.
     let now = gateway.queue.now();
+    let request = gateway.queue.get(&allowed, id).await?;
     let view = view(&request, now);
     let unchanged = is_known(&http, &etag(&view));
     let mut answer = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };

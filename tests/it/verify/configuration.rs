@@ -1,0 +1,204 @@
+//! What a configuration of verifiers can get wrong, and how it is told.
+
+use std::path::Path;
+
+use anteroom::core::clock::SetClock;
+use anteroom::core::error::Misconfiguration;
+use anteroom::verify::{Chain, KINDS, VerifySettings, parse_table};
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::keys::{EC, RSA, SECRET, pem};
+use super::subjects::{chain, now, own_issuer, setup, tables};
+
+/// The mistakes in a chain of all these verifiers, as they are told.
+fn mistakes(toml: &str, base: &Path) -> Vec<String> {
+    tell(chain(toml, base, &SetClock::at(now())))
+}
+
+fn tell(built: Result<Chain, Vec<Misconfiguration>>) -> Vec<String> {
+    built.err().unwrap_or_default().iter().map(ToString::to_string).collect()
+}
+
+fn files() -> TempDir {
+    let files = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(files.path().join(name), text).unwrap();
+    write("rsa.pem", &RSA.public_pem());
+    write("ec.pem", &EC.public_pem());
+    write("private.pem", &pem("PRIVATE KEY", &[1, 2, 3]));
+    write("two.pem", &format!("{}{}", RSA.public_pem(), RSA.public_pem()));
+    write("set.json", &json!({ "keys": [RSA.jwk()] }).to_string());
+    write("empty.json", "{\"keys\":[]}");
+    write("nonsense", "hello");
+    files
+}
+
+/// A good table of the kind `oidc`, with these lines besides.
+fn oidc(lines: &str) -> String {
+    let audience = if lines.contains("audience") { "" } else { "audience = [\"anteroom\"]\n" };
+    let issuer = if lines.contains("issuer =") { "" } else { "issuer = \"https://idp.example/\"\n" };
+    format!("[verifiers.idp]\nkind = \"oidc\"\n{issuer}{audience}{lines}\n")
+}
+
+#[test]
+fn what_is_wrong_with_a_provider() {
+    const ALGORITHMS: &str = "Allow what its keys sign with: \"RS256\", \"RS384\", \"RS512\", \"PS256\", \"PS384\", \"PS512\", \
+                              \"ES256\", \"ES384\", \"EdDSA\"";
+    const SCOPES: &str = "Write one of \"requests:read\", \"requests:write\", \"requests:work\", \"admin\"";
+    const ISSUER: &str = "Write the exact `iss` of its tokens, like \"https://TENANT.eu.auth0.com/\"";
+    const KEYS: &str = "Name a PEM public key or certificate, or a JWK Set, that fits `algorithms`";
+    const AUDIENCE: &str = "is missing or empty, so that tokens meant for other services would pass. \
+                            Name the `aud` that its tokens for this gateway have";
+    const PLAIN: &str = "is not https (http is allowed for localhost only)";
+    let cases = [
+        ("issuer = \"\"", format!("issuer: is missing. {ISSUER}")),
+        ("issuer = \"http://idp.example/\"", format!("issuer: \"http://idp.example/\" {PLAIN}. {ISSUER}")),
+        ("issuer = \"acme\"", format!("issuer: \"acme\" is not a URL. {ISSUER}")),
+        ("issuer = \"https://a.example/?x\"", format!("issuer: \"https://a.example/?x\" has a query or a fragment. {ISSUER}")),
+        ("audience = []", format!("audience: {AUDIENCE}")),
+        ("audience_all = [\"\"]", format!("audience: {AUDIENCE}")),
+        ("algorithms = []", format!("algorithms: is empty. {ALGORITHMS}")),
+        ("algorithms = [\"none\"]", format!("algorithms: \"none\" can not be allowed. {ALGORITHMS}")),
+        (
+            "algorithms = [\"RS256\", \"HS256\"]",
+            format!("algorithms: HS256 needs a shared secret, and published keys are no secret. {ALGORITHMS}"),
+        ),
+        ("scopes = { \"read\" = \"requests:reed\" }", format!("scopes.\"read\": \"requests:reed\" is no scope of this gateway. {SCOPES}")),
+        ("grants = [\"root\"]", format!("grants: \"root\" is no scope of this gateway. {SCOPES}")),
+        ("leeway = \"61s\"", "leeway: 1m 1s is more than the 1m allowed. Set the clocks by NTP, and leave it out".into()),
+        (
+            "jwks_uri = \"http://idp.example/keys\"",
+            format!("jwks_uri: \"http://idp.example/keys\" {PLAIN}. Write the address of its JWK Set, or leave it out for discovery"),
+        ),
+        (
+            "jwks_uri = \"https://idp.example/keys\"\nkeys = \"file:rsa.pem\"",
+            "keys: and jwks_uri are both there. Keep one of them".into(),
+        ),
+        ("keys = \"file:private.pem\"", format!("keys: file:private.pem holds a private key; only the public one belongs here. {KEYS}")),
+        (
+            "keys = \"file:two.pem\"",
+            format!("keys: file:two.pem holds several keys or certificates; keep one, or write them as a JWK Set. {KEYS}"),
+        ),
+        ("keys = \"file:nonsense\"", format!("keys: file:nonsense holds no public key or certificate that can be used. {KEYS}")),
+        ("keys = \"file:empty.json\"", format!("keys: file:empty.json holds no key that can be used. {KEYS}")),
+        ("keys = \"file:ec.pem\"", format!("keys: file:ec.pem holds no key for RS256. {KEYS}")),
+        (
+            "audiense = [\"x\"]",
+            "audiense: is not a key of this kind of verifier. Correct its name, or take it out; known is one of `issuer`, \
+             `jwks_uri`, `keys`, `algorithms`, `audience`, `audience_all`, `scopes`, `grants`, `grants_from`, `leeway`, \
+             `email_claim`"
+                .into(),
+        ),
+    ];
+    let files = files();
+    for (lines, expected) in cases {
+        let lines =
+            if lines.starts_with("audience") || lines.starts_with("issuer") { lines } else { &format!("{lines}\n") };
+        assert_eq!(mistakes(&oidc(lines), files.path()), [format!("verifiers.idp.{expected}")], "{lines}");
+    }
+}
+
+#[test]
+fn what_can_not_even_be_read() {
+    let files = files();
+    let missing = mistakes(&oidc("keys = \"file:absent.pem\""), files.path());
+    assert!(
+        missing[0].starts_with("verifiers.idp.keys: ") && missing[0].contains("absent.pem can not be read"),
+        "{missing:?}"
+    );
+    let untimed = mistakes(&oidc("leeway = \"5\""), files.path());
+    assert!(untimed[0].contains("verifiers.idp.leeway: \"5\" is not a length of time"), "{untimed:?}");
+    let list = mistakes(&oidc("audience = 5"), files.path());
+    assert!(list[0].starts_with("verifiers.idp.audience: "), "{list:?}");
+}
+
+#[test]
+fn every_mistake_is_told_at_once() {
+    let toml = "[verifiers.a]\nkind = \"oidc\"\nissuer = \"http://a.example\"\nleeway = \"2m\"\n[verifiers.b]\nkind = \"magic\"\n\
+                [verifiers.c]\nissuer = \"https://c.example\"\n[verifiers.d]\nkind = \"self\"\nx = 1\n";
+    let keys: Vec<_> = chain(toml, Path::new("."), &SetClock::at(now()))
+        .err()
+        .unwrap()
+        .into_iter()
+        .map(|mistake| format!("{}: {}", mistake.key, mistake.problem))
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            "verifiers.a.issuer: \"http://a.example\" is not https (http is allowed for localhost only)",
+            "verifiers.a.audience: is missing or empty, so that tokens meant for other services would pass",
+            "verifiers.a.leeway: 2m is more than the 1m allowed",
+            "verifiers.b.kind: \"magic\" is no kind of verifier",
+            "verifiers.c.kind: is missing",
+            "verifiers.d.x: is not a key of this kind of verifier",
+        ]
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_chain() {
+    let good = "[verifiers.idp]\nkind = \"oidc\"\nissuer = \"https://idp.example\"\naudience = [\"a\"]\n";
+    let toml = format!("{good}{}[verifiers.broken]\nkind = \"magic\"\n", good.replace("idp]", "again]"));
+    let build = |names: &[&str]| {
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        tell(Chain::build(&names, &tables(&toml), &setup(Path::new("."), &SetClock::at(now()), None)))
+    };
+    assert_eq!(build(&["idp"]), [""; 0], "a verifier that is not in the chain is not looked at");
+    assert_eq!(build(&[]), ["verify.chain: names no verifier, so that nobody could call the API. Name at least one"]);
+    assert_eq!(
+        build(&["idp", "idp", "auth0", "again"]),
+        [
+            "verify.chain: names \"idp\" twice. Take one of them out",
+            "verify.chain: names \"auth0\", and there is no such verifier. Add a table [verifiers.auth0], or name one that \
+             there is (\"again\", \"broken\", \"idp\")",
+            "verify.chain: names \"idp\" and \"again\", which have the same issuer. Keep one verifier for each issuer",
+        ]
+    );
+    assert_eq!(VerifySettings::default().chain, ["self"]);
+}
+
+/// A17, and A2 where it can be met at start: what can not be an HMAC secret.
+#[test]
+fn secrets_unfit_to_sign_with() {
+    const REMEDY: &str = "Make one with `openssl rand -base64 48 > FILE` and name it as \"file:FILE\"";
+    let build = |secrets: &[&str]| {
+        let setup = setup(Path::new("."), &SetClock::at(now()), Some(own_issuer(secrets)));
+        tell(Chain::build(&["self".into()], &tables("[verifiers.self]\nkind = \"self\"\n"), &setup))
+    };
+    assert_eq!(build(&[SECRET]), [""; 0]);
+    assert_eq!(build(&[]), [format!("issuer.secrets: is empty, so that no token could be verified. {REMEDY}")]);
+    for (secret, length) in [("", 0), ("your-256-bit-secret", 19), (&SECRET[1..], 31)] {
+        let problem = format!("is {length} bytes long, and HS256 needs at least 32");
+        assert_eq!(build(&[SECRET, secret]), [format!("issuer.secrets[1]: {problem}. {REMEDY}")]);
+    }
+    let guessable = ["secret".repeat(6), "0".repeat(64), "a-string-secret-at-least-256-bits-long".into()];
+    for secret in &guessable {
+        let problem = "is a published or repetitive one, which anybody can guess";
+        assert_eq!(build(&[secret]), [format!("issuer.secrets[0]: {problem}. {REMEDY}")], "{secret}");
+    }
+    for signer in [&RSA, &EC] {
+        let text_forms =
+            signer.public_forms().into_iter().filter_map(|(form, bytes)| Some((form, String::from_utf8(bytes).ok()?)));
+        for (form, text) in text_forms.filter(|(form, _)| !form.contains("number")) {
+            let problem = "is a key or a certificate, whose public part anybody may know; HS256 needs a secret";
+            assert_eq!(build(&[&text]), [format!("issuer.secrets[0]: {problem}. {REMEDY}")], "{form}");
+        }
+    }
+}
+
+#[test]
+fn what_holds_is_shown_with_its_defaults() {
+    let table = |toml: &str| tables(toml).remove("idp").unwrap();
+    let read = parse_table("idp", table(&oidc("keys = \"file:rsa.pem\"\nleeway = \"10s\""))).unwrap();
+    assert_eq!(
+        read.effective(),
+        json!({
+            "kind": "oidc", "issuer": "https://idp.example/", "jwks_uri": null, "keys": "file:rsa.pem",
+            "algorithms": ["RS256"], "audience": ["anteroom"], "audience_all": [], "scopes": {}, "grants": [],
+            "grants_from": ["scope", "scp"], "leeway": "10s", "email_claim": "email",
+        })
+    );
+    let own = parse_table("idp", table("[verifiers.idp]\nkind = \"self\"\n")).unwrap();
+    assert_eq!(own.effective(), json!({ "kind": "self" }));
+    assert_eq!(KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>(), ["self", "oidc"]);
+}

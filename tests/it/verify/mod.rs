@@ -1,0 +1,10 @@
+//! The verifiers: what they are made of, and each of their parts under test.
+
+mod configuration;
+pub(crate) mod keys;
+mod network;
+mod options;
+mod provider;
+mod published_keys;
+mod remote_keys;
+pub(crate) mod subjects;

@@ -1,0 +1,135 @@
+//! Outbound HTTP: private CAs, limits, addresses, and what its errors say.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anteroom::core::period::Period;
+use anteroom::net::{HttpClient, NetSettings, secure_url};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use serde_json::Value;
+use wiremock::matchers::path;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+/// Serves `{"keys":[]}` over TLS for `localhost`, one connection after another; gives its port and the certificate of its CA.
+fn serve_tls() -> (u16, String) {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca_key = KeyPair::generate().unwrap();
+    let ca = params.self_signed(&ca_key).unwrap();
+    let leaf_key = KeyPair::generate().unwrap();
+    let leaf = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let leaf = leaf.signed_by(&leaf_key, &Issuer::new(params, ca_key)).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(leaf_key.serialize_der()).unwrap();
+    let config = rustls::ServerConfig::builder().with_no_client_auth();
+    let config = Arc::new(config.with_single_cert(vec![leaf.der().clone()], key).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let session = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut tls = rustls::StreamOwned::new(session, stream);
+            // A client that does not trust the certificate leaves; what it leaves behind is of no interest.
+            if tls.read(&mut [0; 4096]).is_ok() {
+                let _ = tls.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{\"keys\":[]}");
+                tls.conn.send_close_notify();
+                let _ = tls.flush();
+            }
+        }
+    });
+    (port, ca.pem())
+}
+
+fn client(change: impl FnOnce(&mut NetSettings)) -> HttpClient {
+    let mut settings = NetSettings { timeout: Period::seconds(60), ..NetSettings::default() };
+    change(&mut settings);
+    settings.client(Path::new(".")).unwrap()
+}
+
+async fn error(client: &HttpClient, url: &str) -> String {
+    client.get_json::<Value>(url).await.unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn a_private_ca_is_trusted_when_named() {
+    let (port, ca) = serve_tls();
+    let url = format!("https://localhost:{port}/keys");
+    assert_eq!(
+        error(&client(|_| ()), &url).await,
+        format!(
+            "{url} can not be trusted: its certificate is from a CA that is not trusted here. \
+             Put the certificate of its CA into a PEM file and name that in net.ca_file"
+        )
+    );
+    let files = tempfile::tempdir().unwrap();
+    std::fs::write(files.path().join("ca.pem"), ca).unwrap();
+    let settings =
+        NetSettings { ca_file: Some("ca.pem".into()), timeout: Period::seconds(60), ..NetSettings::default() };
+    let trusting = settings.client(files.path()).unwrap();
+    assert_eq!(trusting.get_json::<Value>(&url).await.unwrap().document["keys"], serde_json::json!([]));
+
+    let by_address = error(&trusting, &format!("https://127.0.0.1:{port}/keys")).await;
+    assert!(by_address.contains("can not be trusted") && by_address.contains("not valid for name"), "{by_address}");
+}
+
+#[test]
+fn a_ca_file_that_is_none() {
+    let files = tempfile::tempdir().unwrap();
+    std::fs::write(files.path().join("empty.pem"), "nothing").unwrap();
+    let problem = |name: &str| {
+        let settings = NetSettings { ca_file: Some(name.into()), ..NetSettings::default() };
+        let mistake = settings.client(files.path()).unwrap_err();
+        assert_eq!(mistake.key, "net.ca_file");
+        assert_eq!(mistake.remedy, "Name a PEM file with at least one CA certificate");
+        mistake.problem
+    };
+    assert!(problem("absent.pem").contains("absent.pem can not be read"));
+    assert!(problem("empty.pem").ends_with("empty.pem holds no certificate"));
+}
+
+#[tokio::test]
+async fn errors_say_what_happened() {
+    let server = MockServer::start().await;
+    let serve = async |at: &str, answer| Mock::given(path(at)).respond_with(answer).mount(&server).await;
+    serve("/slow", ResponseTemplate::new(200).set_delay(Duration::from_mins(1))).await;
+    serve("/page", ResponseTemplate::new(200).set_body_string("{\"a\":\n oops")).await;
+    serve("/large", ResponseTemplate::new(200).set_body_string(format!("\"{}\"", "x".repeat(100)))).await;
+    serve("/moved", ResponseTemplate::new(301).insert_header("location", "/exact")).await;
+    serve("/exact", ResponseTemplate::new(200).set_body_string(format!("\"{}\"", "x".repeat(98)))).await;
+    let client = client(|settings| settings.max_body_bytes = 100);
+    let hasty = self::client(|settings| settings.timeout = "100ms".parse().unwrap());
+    let uri = server.uri();
+    let cases = [
+        ("/page", "did not answer the JSON document that was expected, at line 2, column 2"),
+        ("/large", "answered more than 100 bytes (net.max_body_bytes)"),
+        ("/moved", "answered 301 Moved Permanently; only 200 counts, and redirects are not followed"),
+        ("/absent", "answered 404 Not Found; only 200 counts, and redirects are not followed"),
+    ];
+    for (at, says) in cases {
+        assert_eq!(error(&client, &format!("{uri}{at}")).await, format!("{uri}{at} {says}"));
+    }
+    assert_eq!(error(&hasty, &format!("{uri}/slow")).await, format!("{uri}/slow did not answer in time (net.timeout)"));
+    assert!(client.get_json::<Value>(&format!("{uri}/exact")).await.is_ok());
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let refused = error(&client, &format!("http://127.0.0.1:{port}/")).await;
+    assert!(refused.contains("can not be reached: Connection refused"), "{refused}");
+}
+
+#[test]
+fn addresses_that_may_be_asked() {
+    for good in
+        ["https://a.example/x", "http://localhost:1/", "http://127.0.0.1/", "http://127.8.9.1/", "http://[::1]:8/"]
+    {
+        assert!(secure_url(good).is_ok(), "{good}");
+    }
+    let plain =
+        ["http://a.example/", "http://localhost.a.example/", "http://10.0.0.1/", "ftp://localhost/", "file:///etc/x"];
+    for bad in
+        plain.into_iter().chain(["http://127.0.0.1.a.example/", "http://[::2]/", "http://user@a.example@localhost.x/"])
+    {
+        assert_eq!(secure_url(bad), Err("is not https (http is allowed for localhost only)"), "{bad}");
+    }
+    assert_eq!(secure_url("a.example"), Err("is not a URL"));
+}

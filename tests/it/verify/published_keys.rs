@@ -1,0 +1,116 @@
+//! What a provider may publish: odd keys, keys without names, and the document that leads to them.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::Algorithm;
+use serde_json::{Value, json};
+use wiremock::matchers::{any, path};
+use wiremock::{Mock, ResponseTemplate};
+
+use super::keys::{EC, ED, OTHER_RSA, RSA, Signer, encode, hmac};
+use super::remote_keys::{Provider, jwks};
+use super::subjects::word;
+
+#[tokio::test]
+async fn tokens_without_a_key_id() {
+    let provider = Provider::publishing(jwks(&[&OTHER_RSA, &RSA, &EC])).await;
+    assert_eq!(word(&provider.verdict(&RSA, None).await), "accepted");
+    assert_eq!(word(&provider.verdict(&EC, None).await), "accepted");
+    assert_eq!(word(&provider.verdict(&ED, None).await), "key_unknown");
+    assert_eq!(provider.fetches().await, 1, "a token without a key id never causes a fetch");
+
+    let fifth: Vec<_> = (0..4).map(|_| &*OTHER_RSA).chain([&*RSA]).collect();
+    let provider = Provider::publishing(jwks(&fifth)).await;
+    assert_eq!(word(&provider.verdict(&RSA, None).await), "signature_invalid", "four keys are tried, not more");
+    assert_eq!(word(&provider.verdict(&RSA, Some("rsa-1")).await), "accepted");
+}
+
+#[tokio::test]
+async fn odd_keys_spoil_nothing_and_are_never_used() {
+    let changed = |signer: &Signer, kid: &str, change: &dyn Fn(&mut Value)| {
+        let mut jwk = signer.jwk();
+        jwk["kid"] = kid.into();
+        change(&mut jwk);
+        jwk
+    };
+    let rsa = |kid: &str, change: &dyn Fn(&mut Value)| changed(&OTHER_RSA, kid, change);
+    let ec = |kid: &str, change: &dyn Fn(&mut Value)| changed(&EC, kid, change);
+    let small = encode([0xc5; 128]);
+    let keys = json!({ "keys": [
+        1, null, "key", {}, { "kid": "no-type" }, { "kty": "quantum", "kid": "new" },
+        { "kty": "oct", "kid": "oct", "k": encode("a secret that everybody knows by now") },
+        rsa("enc", &|jwk| jwk["use"] = "enc".into()),
+        rsa("ops", &|jwk| jwk["key_ops"] = json!(["encrypt"])),
+        rsa("alg", &|jwk| jwk["alg"] = "RS512".into()),
+        rsa("oaep", &|jwk| jwk["alg"] = "RSA-OAEP".into()),
+        rsa("no-n", &|jwk| drop(jwk.as_object_mut().unwrap().remove("n"))),
+        rsa("small", &|jwk| jwk["n"] = small.clone().into()),
+        rsa("e-1", &|jwk| jwk["e"] = "AQ".into()),
+        rsa("padded", &|jwk| jwk["n"] = format!("{}=", jwk["n"].as_str().unwrap()).into()),
+        ec("off-curve", &|jwk| jwk["x"] = encode([7; 32]).into()),
+        ec("short-y", &|jwk| jwk["y"] = encode([7; 31]).into()),
+        ec("other-curve", &|jwk| jwk["crv"] = "P-384".into()),
+        ec("as-ed", &|jwk| { jwk["kty"] = "OKP".into(); jwk["crv"] = "Ed25519".into(); }),
+        rsa("zero-before-n", &|jwk| jwk["n"] = zero_before(&jwk["n"]).into()),
+        rsa("verify", &|jwk| jwk["key_ops"] = json!(["verify"])),
+        rsa("RS256", &|jwk| jwk["alg"] = "RS256".into()),
+        RSA.jwk(), EC.jwk(), ED.jwk(),
+    ] });
+    let provider = Provider::publishing(ResponseTemplate::new(200).set_body_json(keys)).await;
+    for good in [&RSA, &EC, &ED] {
+        assert_eq!(provider.judge(good).await, "accepted");
+    }
+    for kid in ["zero-before-n", "verify", "RS256"] {
+        assert_eq!(word(&provider.verdict(&OTHER_RSA, Some(kid)).await), "accepted", "{kid}");
+    }
+    for kid in ["enc", "ops", "alg", "oaep", "no-n", "small", "e-1", "padded"] {
+        assert_eq!(word(&provider.verdict(&OTHER_RSA, Some(kid)).await), "key_unknown", "{kid}");
+    }
+    for kid in ["off-curve", "short-y", "other-curve", "as-ed", "new", "no-type", "oct"] {
+        assert_eq!(word(&provider.verdict(&EC, Some(kid)).await), "key_unknown", "{kid}");
+    }
+    let symmetric = hmac(b"a secret that everybody knows by now");
+    assert_eq!(word(&provider.verdict(&symmetric, Some("oct")).await), "algorithm_not_allowed");
+    assert_eq!(provider.judge(&RSA.with(Algorithm::RS512)).await, "algorithm_not_allowed");
+}
+
+fn zero_before(number: &Value) -> String {
+    let number = URL_SAFE_NO_PAD.decode(number.as_str().unwrap()).unwrap();
+    encode([vec![0], number].concat())
+}
+
+#[tokio::test]
+async fn one_kid_for_keys_of_several_kinds() {
+    let provider = Provider::publishing(jwks(&[&EC.named("same"), &RSA.named("same"), &OTHER_RSA.named("same")])).await;
+    for signer in [&RSA, &OTHER_RSA, &EC] {
+        assert_eq!(word(&provider.verdict(signer, Some("same")).await), "accepted");
+    }
+}
+
+#[tokio::test]
+async fn discovery_must_name_the_issuer_exactly() {
+    for (suffix, claimed, expected) in [
+        ("", "", "accepted"),
+        ("/", "/", "accepted"),
+        ("/realms/acme", "/realms/acme", "accepted"),
+        ("", "/", "unavailable"),
+        ("/", "", "unavailable"),
+        ("/realms/acme", "/realms/other", "unavailable"),
+    ] {
+        let provider = Provider::start(jwks(&[&RSA]), |_| String::new(), suffix).await;
+        let uri = provider.server.uri();
+        let document = json!({ "issuer": format!("{uri}{claimed}"), "jwks_uri": format!("{uri}/keys"), "x": [1] });
+        let at = format!("{}/.well-known/openid-configuration", suffix.trim_end_matches('/'));
+        let discovery = ResponseTemplate::new(200).set_body_json(document);
+        Mock::given(path(at)).respond_with(discovery).mount(&provider.server).await;
+        assert_eq!(provider.judge(&RSA).await, expected, "{suffix:?} against {claimed:?}");
+    }
+}
+
+#[tokio::test]
+async fn discovery_can_not_lead_to_plain_http_elsewhere() {
+    let provider = Provider::start(jwks(&[&RSA]), |_| String::new(), "").await;
+    let document = json!({ "issuer": provider.issuer, "jwks_uri": "http://169.254.169.254/latest/meta-data" });
+    Mock::given(any()).respond_with(ResponseTemplate::new(200).set_body_json(document)).mount(&provider.server).await;
+    assert_eq!(provider.judge(&RSA).await, "unavailable");
+}

@@ -1,0 +1,180 @@
+//! One subject per kind of verifier: a chain that has it, and a signer whose tokens it accepts.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use anteroom::core::clock::{SetClock, Timestamp};
+use anteroom::core::error::Misconfiguration;
+use anteroom::core::period::Period;
+use anteroom::core::verdict::Verdict;
+use anteroom::net::NetSettings;
+use anteroom::verify::{Chain, OwnIssuer, Setup};
+use jsonwebtoken::Algorithm;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use super::keys::{EC, ED, OTHER_RSA, RSA, SECRET, Signer, hmac};
+
+/// 2026-11-22T06:00:00Z, in seconds.
+pub(crate) const NOW: i64 = 1_795_327_200;
+pub(crate) const OWN: &str = "http://localhost:8080";
+pub(crate) const ISSUER: &str = "https://issuer.example/tenant";
+pub(crate) const OTHER_ISSUER: &str = "https://other.example/";
+
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_seconds(NOW)
+}
+
+/// A verifier under test. Its chain has a second issuer, whose only key is [`OTHER_RSA`].
+pub(crate) struct Subject {
+    pub(crate) name: &'static str,
+    pub(crate) issuer: &'static str,
+    pub(crate) chain: Chain,
+    pub(crate) signer: Signer,
+    /// Whether it looks keys up by their `kid`.
+    pub(crate) looks_keys_up: bool,
+    _files: TempDir,
+    _server: Option<MockServer>,
+}
+
+/// The `verifiers` of a configuration in TOML.
+pub(crate) fn tables(toml: &str) -> BTreeMap<String, config::Value> {
+    let source = config::File::from_str(toml, config::FileFormat::Toml);
+    let whole = config::Config::builder().add_source(source).build().unwrap();
+    whole.get_table("verifiers").unwrap().into_iter().collect()
+}
+
+/// Our own issuer, with these secrets.
+pub(crate) fn own_issuer(secrets: &[&str]) -> OwnIssuer {
+    let secrets = secrets.iter().map(|secret| SecretString::from((*secret).to_owned())).collect();
+    OwnIssuer { url: OWN.into(), audience: vec!["anteroom".into(), "api-prototype".into()], secrets }
+}
+
+pub(crate) fn setup<'a>(base: &'a Path, clock: &SetClock, own: Option<OwnIssuer>) -> Setup<'a> {
+    let settings = NetSettings { timeout: Period::seconds(60), ..NetSettings::default() };
+    Setup { base, http: settings.client(base).unwrap(), clock: Arc::new(clock.clone()), own }
+}
+
+/// A chain of these verifiers, in the order of their names.
+pub(crate) fn chain(toml: &str, base: &Path, clock: &SetClock) -> Result<Chain, Vec<Misconfiguration>> {
+    let tables = tables(toml);
+    let names: Vec<_> = tables.keys().cloned().collect();
+    Chain::build(
+        &names,
+        &tables,
+        &setup(base, clock, Some(own_issuer(&[SECRET, "another secret, good for a rotation"]))),
+    )
+}
+
+/// Every kind under test.
+pub(crate) async fn all() -> Vec<Subject> {
+    let rsa = || RSA.clone();
+    vec![
+        Subject::own(),
+        Subject::by_file("oidc, PEM file", rsa(), &RSA.public_pem(), false),
+        Subject::by_file("oidc, JWK Set file", rsa(), &json!({ "keys": [RSA.jwk()] }).to_string(), true),
+        Subject::served("oidc, served RS256", rsa()).await,
+        Subject::served("oidc, served PS256", RSA.with(Algorithm::PS256)).await,
+        Subject::served("oidc, served ES256", EC.clone()).await,
+        Subject::served("oidc, served EdDSA", ED.clone()).await,
+    ]
+}
+
+impl Subject {
+    fn own() -> Self {
+        Self::new("self", OWN, "[verifiers.self]\nkind = \"self\"\n", hmac(SECRET.as_bytes()), None)
+    }
+
+    fn by_file(name: &'static str, signer: Signer, keys: &str, looks_keys_up: bool) -> Self {
+        let subject = Self::new(name, ISSUER, &oidc("keys = \"file:keys\"", signer.algorithm), signer, Some(keys));
+        Self { looks_keys_up, ..subject }
+    }
+
+    async fn served(name: &'static str, signer: Signer) -> Self {
+        let server = MockServer::start().await;
+        let keys = ResponseTemplate::new(200).set_body_json(json!({ "keys": [OTHER_RSA.jwk(), signer.jwk()] }));
+        Mock::given(any()).respond_with(keys).mount(&server).await;
+        let toml = oidc(&format!("jwks_uri = \"{}/keys\"", server.uri()), signer.algorithm);
+        Self { looks_keys_up: true, _server: Some(server), ..Self::new(name, ISSUER, &toml, signer, None) }
+    }
+
+    fn new(name: &'static str, issuer: &'static str, toml: &str, signer: Signer, keys: Option<&str>) -> Self {
+        let files = tempfile::tempdir().unwrap();
+        std::fs::write(files.path().join("other.pem"), OTHER_RSA.public_pem()).unwrap();
+        std::fs::write(files.path().join("keys"), keys.unwrap_or_default()).unwrap();
+        let other = format!(
+            "[verifiers.other]\nkind = \"oidc\"\nissuer = \"{OTHER_ISSUER}\"\naudience = [\"anteroom\"]\n\
+             algorithms = [\"RS256\", \"PS256\", \"ES256\", \"EdDSA\"]\nkeys = \"file:other.pem\"\n"
+        );
+        let chain = chain(&format!("{toml}{other}"), files.path(), &SetClock::at(now())).unwrap();
+        Self { name, issuer, chain, signer, looks_keys_up: false, _files: files, _server: None }
+    }
+
+    pub(crate) fn is_own(&self) -> bool {
+        self.issuer == OWN
+    }
+
+    /// The header of a good token.
+    pub(crate) fn header(&self) -> Value {
+        let typ = if self.is_own() { "at+jwt" } else { "JWT" };
+        json!({ "alg": self.signer.algorithm, "typ": typ, "kid": self.signer.kid })
+    }
+
+    /// The claims of a good token.
+    pub(crate) fn claims(&self) -> Value {
+        claims(self.issuer)
+    }
+
+    /// A good token.
+    pub(crate) fn token(&self) -> String {
+        self.signer.sign(&self.header(), &self.claims())
+    }
+
+    /// A token, well signed, with something else in its header.
+    pub(crate) fn with_header(&self, change: impl FnOnce(&mut Value)) -> String {
+        let mut header = self.header();
+        change(&mut header);
+        self.signer.sign(&header, &self.claims())
+    }
+
+    /// A token, well signed, with something else in its claims.
+    pub(crate) fn with_claims(&self, change: impl FnOnce(&mut Value)) -> String {
+        let mut claims = self.claims();
+        change(&mut claims);
+        self.signer.sign(&self.header(), &claims)
+    }
+
+    /// The verdict in one word.
+    pub(crate) async fn judge(&self, token: &str, now: Timestamp) -> &'static str {
+        word(&self.chain.verify(token, now).await)
+    }
+}
+
+/// The claims of a good token of this issuer.
+pub(crate) fn claims(issuer: &str) -> Value {
+    json!({
+        "iss": issuer, "sub": "acme", "aud": "anteroom", "iat": NOW - 10, "exp": NOW + 3600,
+        "client_id": "acme-client", "scope": "requests:read unheard-of",
+    })
+}
+
+/// The code of the reason, or `accepted`, or `unavailable`.
+pub(crate) fn word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Accepted(_) => "accepted",
+        Verdict::Rejected(reason) => reason.code(),
+        Verdict::Unavailable { .. } => "unavailable",
+    }
+}
+
+fn oidc(keys: &str, algorithm: Algorithm) -> String {
+    format!(
+        "[verifiers.idp]\nkind = \"oidc\"\nissuer = \"{ISSUER}\"\naudience = [\"anteroom\", \"api\"]\n\
+         algorithms = [\"{algorithm:?}\"]\n{keys}\n\
+         scopes = {{ \"requests:read\" = \"requests:read\", \"write:requests\" = \"requests:write\" }}\n"
+    )
+}
