@@ -48,8 +48,8 @@ fn a_slow_body_is_cut() {
 async fn over_the_bound_of_requests_in_work_the_answer_is_503_at_once_and_health_goes_on() {
     let gateway = Gateway::configured("[server]\nmax_in_flight = 1\n");
     let mut held = TcpStream::connect(gateway.address).unwrap();
-    let head = "POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
-    held.write_all(head.as_bytes()).unwrap();
+    let opening = "POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
+    held.write_all(opening.as_bytes()).unwrap();
     // The gateway asks for the body once the request is in work.
     let mut asked = [0; 25];
     held.read_exact(&mut asked).unwrap();
@@ -111,8 +111,9 @@ fn a_client_that_goes_away_leaves_nothing_in_work() {
     let gateway = Gateway::configured("[server]\nmax_in_flight = 1\n");
     for _ in 0..3 {
         let mut stream = TcpStream::connect(gateway.address).unwrap();
-        let head = "POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
-        stream.write_all(head.as_bytes()).unwrap();
+        let opening =
+            "POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
+        stream.write_all(opening.as_bytes()).unwrap();
         let mut asked = [0; 25];
         stream.read_exact(&mut asked).unwrap();
         stream.shutdown(Shutdown::Write).unwrap();
@@ -142,8 +143,8 @@ async fn a_request_in_flight_is_answered_before_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let mut gateway = process::Gateway::start(folder.path());
     let mut held = TcpStream::connect(gateway.base().strip_prefix("http://").unwrap()).unwrap();
-    let head = "POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
-    held.write_all(head.as_bytes()).unwrap();
+    let opening = "POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
+    held.write_all(opening.as_bytes()).unwrap();
     held.read_exact(&mut [0; 25]).unwrap();
     gateway.terminate();
     // Once it takes no new connection, it has begun to stop.
