@@ -80,7 +80,7 @@ async fn token_mints_what_the_running_gateway_believes() {
     let data_dir = folder.path().to_str().unwrap();
     let output = run(folder.path(), &["--data-dir", data_dir, "token", "demo", "--scope", "requests:read"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let call = reqwest::Client::new().get(format!("{}/v1/whoami", gateway.base()));
+    let call = crate::gateway::http().get(format!("{}/v1/whoami", gateway.base()));
     let answer = call.bearer_auth(text(&output.stdout).trim_end()).send().await.unwrap();
     let caller: Value = answer.json().await.unwrap();
     assert_eq!((&caller["subject"], &caller["scopes"]), (&"demo".into(), &serde_json::json!(["requests:read"])));

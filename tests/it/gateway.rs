@@ -55,8 +55,7 @@ impl Gateway {
             })
         });
         let Ok(address) = starting.recv() else { panic!("not started: {:?}", serving.join()) };
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
-        Self { clock, address, folder, http, stop: Some(stop), serving: Some(serving) }
+        Self { clock, address, folder, http: http(), stop: Some(stop), serving: Some(serving) }
     }
 
     /// Stops it, and gives its folder to the next.
@@ -129,6 +128,11 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// A client that follows no redirect and asks no proxy.
+pub(crate) fn http() -> reqwest::Client {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap()
 }
 
 /// The settings of a gateway in a folder.

@@ -167,7 +167,7 @@ async fn no_token_and_no_secret_reaches_the_log() {
     let mut gateway = process::Gateway::start(folder.path());
     let client = gateway.client().await;
     client.submit("key").await.unwrap();
-    let http = reqwest::Client::new();
+    let http = crate::gateway::http();
     let forged = format!("{}.e30.c2ln", "eyJhbGciOiJub25lIn0");
     http.get(format!("{}/v1/whoami?access_token={forged}", gateway.base())).bearer_auth(&forged).send().await.unwrap();
     gateway.terminate();

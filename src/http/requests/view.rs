@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::{Object, ObjectBuilder, Type};
 
 use crate::core::request::{Request, Status, View};
 use crate::core::timeline::Failure;
@@ -28,7 +29,8 @@ pub(in crate::http) struct RequestView {
     #[serde(rename = "type")]
     kind: String,
     /// How it gets on; `succeeded`, `failed`, `cancelled` and `expired` are terminal.
-    status: StatusName,
+    #[schema(schema_with = status_schema)]
+    status: Status,
     /// The name of its present stage; each type has its own.
     stage: String,
     /// How far it is, as its worker says.
@@ -62,34 +64,9 @@ pub(in crate::http) struct RequestView {
     links: Links,
 }
 
-/// How a request gets on. The list is closed.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = Status)]
-pub(in crate::http) enum StatusName {
-    Scheduled,
-    Queued,
-    Running,
-    Retrying,
-    Succeeded,
-    Failed,
-    Cancelled,
-    Expired,
-}
-
-impl From<Status> for StatusName {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Scheduled => Self::Scheduled,
-            Status::Queued => Self::Queued,
-            Status::Running => Self::Running,
-            Status::Retrying => Self::Retrying,
-            Status::Succeeded => Self::Succeeded,
-            Status::Failed => Self::Failed,
-            Status::Cancelled => Self::Cancelled,
-            Status::Expired => Self::Expired,
-        }
-    }
+/// The schema of a status: the closed list.
+pub(super) fn status_schema() -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Status::ALL.map(Status::name))).build()
 }
 
 /// Why a request failed.
@@ -134,7 +111,7 @@ impl RequestView {
         Self {
             request_id: request.id.to_string(),
             kind: request.kind.clone(),
-            status: view.status.into(),
+            status: view.status,
             stage: view.stage,
             progress: None,
             submitted_at: request.submitted_at.to_string(),

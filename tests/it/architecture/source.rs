@@ -38,10 +38,7 @@ impl Source {
         let mut sources = Vec::new();
         for entry in entries {
             let path = format!("{name}/{}", entry.file_name().unwrap().to_str().unwrap());
-            if entry.ends_with("node_modules") {
-                continue;
-            }
-            if entry.is_dir() {
+            if entry.is_dir() && !entry.ends_with("node_modules") {
                 sources.extend(Self::read_all(&entry, &path));
             } else if entry.extension().is_some_and(|extension| extension == "rs") {
                 sources.push(Self::new(&path, &std::fs::read_to_string(&entry).unwrap()));
