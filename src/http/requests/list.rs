@@ -51,6 +51,7 @@ pub(in crate::http) struct RequestPage {
     /// The requests, newest first.
     items: Vec<RequestView>,
     /// What to send as `cursor` for the next page; `null` on the last one.
+    #[schema(required)]
     next_cursor: Option<String>,
 }
 

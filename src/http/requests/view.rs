@@ -34,39 +34,46 @@ pub(in crate::http) struct RequestView {
     /// The name of its present stage; each type has its own.
     stage: String,
     /// How far it is, as its worker says.
-    #[schema(value_type = Option<Object>)]
+    #[schema(required, value_type = Option<Object>)]
     progress: Option<Value>,
     /// When it was submitted.
     #[schema(format = DateTime)]
     submitted_at: String,
     /// When it first ran.
-    #[schema(format = DateTime)]
+    #[schema(required, format = DateTime)]
     started_at: Option<String>,
     /// When it reached its end.
-    #[schema(format = DateTime)]
+    #[schema(required, format = DateTime)]
     finished_at: Option<String>,
     /// When it last changed.
     #[schema(format = DateTime)]
     updated_at: String,
     /// When its owner asked to cancel it.
-    #[schema(format = DateTime)]
+    #[schema(required, format = DateTime)]
     cancel_requested_at: Option<String>,
     /// How many times a worker took it up.
     attempt: u32,
     /// Its owner's labels.
     tags: BTreeMap<String, String>,
     /// Why it failed.
+    #[schema(required)]
     error: Option<FailureView>,
-    /// What it gave.
-    #[schema(value_type = Option<Object>)]
+    /// What it gave, once it has succeeded.
+    #[schema(required, value_type = Value)]
     result: Option<Value>,
     /// What can be done with it now.
     links: Links,
 }
 
+const STATUS: &str = "How a request gets on; `succeeded`, `failed`, `cancelled` and `expired` are terminal";
+
 /// The schema of a status: the closed list.
 pub(super) fn status_schema() -> Object {
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Status::ALL.map(Status::name))).build()
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(Status::ALL.map(Status::name)))
+        .description(Some(STATUS))
+        .build()
 }
 
 /// Why a request failed.
