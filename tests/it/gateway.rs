@@ -1,6 +1,8 @@
 //! A gateway of one's own for a test: the real program on a free port, with a clock that the test sets.
 
-use std::net::SocketAddr;
+use std::fmt::Write as _;
+use std::io::{Read, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -8,6 +10,8 @@ use std::time::Duration;
 
 use anteroom::app::{Application, SystemEntropy};
 use anteroom::core::clock::{SetClock, Timestamp};
+use anteroom::core::error::Misconfiguration;
+use anteroom::oauth::clients::hash;
 use anteroom::settings::{Flags, Settings};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -15,13 +19,13 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 /// When a test's clock begins: 2026-11-22T06:12:03.482Z.
-pub const NOON: Timestamp = Timestamp::from_millis(1_795_327_923_482);
+pub(crate) const NOON: Timestamp = Timestamp::from_millis(1_795_327_923_482);
 
 /// A running gateway. It stops, and its data goes, when this is dropped.
-pub struct Gateway {
-    pub clock: SetClock,
-    pub address: SocketAddr,
-    pub folder: TempDir,
+pub(crate) struct Gateway {
+    pub(crate) clock: SetClock,
+    pub(crate) address: SocketAddr,
+    pub(crate) folder: TempDir,
     http: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
     serving: Option<JoinHandle<Result<(), String>>>,
@@ -29,17 +33,17 @@ pub struct Gateway {
 
 impl Gateway {
     /// One without configuration: development mode, the demo client, the built-in types.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::configured("")
     }
 
     /// One with this configuration file. Address and data directory are the test's own.
-    pub fn configured(toml: &str) -> Self {
+    pub(crate) fn configured(toml: &str) -> Self {
         Self::in_folder(tempfile::tempdir().unwrap(), toml)
     }
 
     /// One that finds what an earlier one left in its folder, or files that the test put there.
-    pub fn in_folder(folder: TempDir, toml: &str) -> Self {
+    pub(crate) fn in_folder(folder: TempDir, toml: &str) -> Self {
         let clock = SetClock::at(NOON);
         let settings = settings(folder.path(), toml);
         let (stop, stopped) = oneshot::channel();
@@ -60,7 +64,7 @@ impl Gateway {
     }
 
     /// Stops it, and gives its folder to the next.
-    pub fn stop(mut self) -> TempDir {
+    pub(crate) fn stop(mut self) -> TempDir {
         self.end().unwrap().unwrap();
         std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
     }
@@ -71,27 +75,27 @@ impl Gateway {
     }
 
     /// The address of a path here.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// A call without a token.
-    pub fn call(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn call(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, self.url(path))
     }
 
     /// The secret of the demo client.
-    pub fn demo_secret(&self) -> String {
+    pub(crate) fn demo_secret(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("data/demo-secret")).unwrap()
     }
 
     /// A token of the demo client's.
-    pub async fn demo_token(&self) -> String {
+    pub(crate) async fn demo_token(&self) -> String {
         self.token("demo", &self.demo_secret(), None).await
     }
 
     /// A token for these credentials, narrowed to `scope`.
-    pub async fn token(&self, id: &str, secret: &str, scope: Option<&str>) -> String {
+    pub(crate) async fn token(&self, id: &str, secret: &str, scope: Option<&str>) -> String {
         let mut form = vec![("grant_type", "client_credentials")];
         form.extend(scope.map(|scope| ("scope", scope)));
         let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
@@ -102,20 +106,48 @@ impl Gateway {
     }
 
     /// Submits a request of the type `default` and answers its id.
-    pub async fn submit(&self, token: &str) -> String {
+    pub(crate) async fn submit(&self, token: &str) -> String {
         let body = json!({ "type": "default", "payload": {} });
         let answer = self.call(Method::POST, "/v1/requests").bearer_auth(token).json(&body).send().await.unwrap();
         assert_eq!(answer.status(), 202);
         answer.json::<Value>().await.unwrap()["request_id"].as_str().unwrap().to_owned()
     }
 
-    /// The status, as an owner reads it.
-    pub async fn get(&self, token: &str, path: &str) -> Answer {
-        Answer::of(self.call(Method::GET, path).bearer_auth(token).send().await.unwrap()).await
+    /// What an owner reads at a path.
+    pub(crate) async fn get(&self, token: &str, path: &str) -> Answer {
+        Answer::to(self.call(Method::GET, path).bearer_auth(token)).await
+    }
+
+    /// What an owner is answered who sends JSON to a path.
+    pub(crate) async fn post(&self, token: &str, path: &str, body: &Value) -> Answer {
+        Answer::to(self.call(Method::POST, path).bearer_auth(token).json(body)).await
+    }
+
+    /// A connection to which these bytes were written: for what no client library would send.
+    pub(crate) fn connect(&self, bytes: &str) -> TcpStream {
+        let mut connection = TcpStream::connect(self.address).unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        connection.write_all(bytes.as_bytes()).unwrap();
+        connection
+    }
+
+    /// The answer to these bytes, head and body; `bytes` asks for the connection to be closed.
+    pub(crate) fn raw(&self, bytes: &str) -> String {
+        let mut answer = String::new();
+        self.connect(bytes).read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// What was wrong with a configuration that does not start.
+    pub(crate) fn refusal(toml: &str) -> Vec<Misconfiguration> {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), toml);
+        let started = Application::start(&settings, Arc::new(SetClock::at(NOON)), Arc::new(SystemEntropy));
+        started.err().expect("a refusal")
     }
 
     /// Moves the clock on.
-    pub fn advance(&self, seconds: u64) {
+    pub(crate) fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
 }
@@ -124,6 +156,21 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// A table `[clients.ID]` with this secret.
+pub(crate) fn client(id: &str, secret: &str, scopes: &[&str]) -> String {
+    let hex = hash(secret).iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").unwrap();
+        hex
+    });
+    format!("[clients.{id:?}]\nsecrets = [\"sha256:{hex}\"]\nscopes = {scopes:?}\n")
+}
+
+/// A problem's whole body, but for its `trace_id`.
+pub(crate) fn problem(status: u16, code: &str, title: &str, detail: &str) -> Value {
+    let kind = format!("urn:anteroom:error:{code}");
+    json!({ "type": kind, "title": title, "status": status, "detail": detail, "code": code })
 }
 
 /// The settings of a gateway in a folder.
@@ -137,31 +184,36 @@ fn settings(folder: &Path, toml: &str) -> Settings {
 
 /// An answer, read whole.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: reqwest::header::HeaderMap,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
+    /// Makes the call and reads what it is answered.
+    pub(crate) async fn to(call: RequestBuilder) -> Self {
+        Self::of(call.send().await.unwrap()).await
+    }
+
     /// Reads it.
-    pub async fn of(response: Response) -> Self {
+    pub(crate) async fn of(response: Response) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Self { status, headers, text: response.text().await.unwrap() }
     }
 
     /// The body as JSON.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {}", self.text))
     }
 
     /// A header's text; empty when it is not there.
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// The body as JSON, with `trace_id` taken out: it must be the exchange's own.
-    pub fn problem(&self) -> Value {
+    pub(crate) fn problem(&self) -> Value {
         assert_eq!(self.header("content-type"), "application/problem+json");
         let mut problem = self.json();
         let trace_id = problem.as_object_mut().unwrap().remove("trace_id").unwrap();

@@ -3,15 +3,23 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that can not go on has failed, and says where")]
 
 mod architecture;
+mod auth;
 mod crash;
 mod gateway;
 mod health;
+mod oauth;
+mod openapi;
+mod partner;
+mod problems;
+mod requests;
 mod sqlite;
 mod sqlite_damage;
 mod sqlite_faults;
 mod store_contract;
 mod store_time;
 mod stores;
+mod ui;
 mod verifier_contract;
 mod verify;
 mod view;
+mod whoami;
