@@ -37,6 +37,7 @@ pub(super) struct PartnerSubmission {
 
 /// A status as the prototype answers it; a finished request has the members of its result as well.
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({"request_id": "QR-8eaedc400e2b5721bc255f9f9c31f8b1", "status": "QUEUED", "submitted_at": 1_641_797_243}))]
 pub(super) struct PartnerStatus {
     /// The name of the request.
     #[schema(example = "QR-8eaedc400e2b5721bc255f9f9c31f8b1")]

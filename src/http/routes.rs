@@ -33,13 +33,15 @@ pub(super) struct Documented {
 
 impl Row {
     /// An operation of the contract: path, methods and description are those above the handler.
-    pub(super) fn operation<D: utoipa::Path + utoipa::__dev::SchemaReferences>(
+    pub(super) fn operation<D: utoipa::Path + utoipa::__dev::SchemaReferences + for<'t> utoipa::__dev::Tags<'t>>(
         guarded: bool,
         route: fn() -> Route,
     ) -> Self {
         let mut schemas = Vec::new();
         D::schemas(&mut schemas);
-        let documented = Documented { methods: D::methods(), operation: D::operation(), schemas };
+        let mut operation = D::operation();
+        operation.tags = Some(D::tags().into_iter().map(str::to_owned).collect());
+        let documented = Documented { methods: D::methods(), operation, schemas };
         let methods = documented.methods.iter().map(method).collect();
         Self { path: D::path(), methods, guarded, documented: Some(documented), route }
     }

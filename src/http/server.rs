@@ -43,9 +43,9 @@ impl Server {
                 .configure(|config| routes::mount(&super::table(partner), config))
                 .default_service(web::to(not_found))
                 .wrap(from_fn(slashes::merge))
-                .wrap(Condition::new(!origins.is_empty(), cors(origins)))
                 .wrap(from_fn(limits::only_this_machine))
                 .wrap(from_fn(limits::bound))
+                .wrap(Condition::new(!origins.is_empty(), cors(origins)))
                 .wrap(from_fn(trace::trace))
         };
         let server = HttpServer::new(app)

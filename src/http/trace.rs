@@ -2,7 +2,7 @@
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, HttpRequest};
@@ -68,7 +68,8 @@ pub(super) async fn trace<B: MessageBody + 'static>(
     let problem = response.response().error().map(problem::of);
     let mut response = match &problem {
         Some(problem) => {
-            let answer = problem.answer(&context.trace_id).map_into_right_body();
+            let mut answer = problem.answer(&context.trace_id).map_into_right_body();
+            keep_cors(response.headers(), answer.headers_mut());
             response.into_response(answer)
         }
         None => response.map_into_left_body(),
@@ -90,6 +91,14 @@ pub(super) async fn trace<B: MessageBody + 'static>(
         &response,
     );
     Ok(response)
+}
+
+/// What lets a page of another origin read an answer stays on it when the answer is a problem.
+fn keep_cors(from: &HeaderMap, to: &mut HeaderMap) {
+    let is_cors = |name: &HeaderName| name == header::VARY || name.as_str().starts_with("access-control-");
+    for (name, value) in from.iter().filter(|(name, _)| is_cors(name)) {
+        to.append(name.clone(), value.clone());
+    }
 }
 
 struct Exchange<'a> {

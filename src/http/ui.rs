@@ -71,8 +71,9 @@ impl Assets {
     }
 }
 
+/// A weak tag, since it names the content in either encoding (RFC 9110 section 8.8.3.3).
 fn etag(content: &[u8]) -> String {
-    format!("\"{:08x}\"", crc32fast::hash(content))
+    format!("W/\"{:08x}\"", crc32fast::hash(content))
 }
 
 /// Leads to the page; relative, so that it holds behind a path prefix.

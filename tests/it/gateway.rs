@@ -1,6 +1,8 @@
 //! A gateway of one's own for a test: the real program on a free port, with a clock that the test sets.
 
-use std::net::SocketAddr;
+use std::fmt::Write as _;
+use std::io::{Read, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -8,6 +10,8 @@ use std::time::Duration;
 
 use anteroom::app::{Application, SystemEntropy};
 use anteroom::core::clock::{SetClock, Timestamp};
+use anteroom::core::error::Misconfiguration;
+use anteroom::oauth::clients::hash;
 use anteroom::settings::{Flags, Settings};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -113,9 +117,37 @@ impl Gateway {
         answer.json::<Value>().await.unwrap()["request_id"].as_str().unwrap().to_owned()
     }
 
-    /// The status, as an owner reads it.
+    /// What an owner reads at a path.
     pub(crate) async fn get(&self, token: &str, path: &str) -> Answer {
-        Answer::of(self.call(Method::GET, path).bearer_auth(token).send().await.unwrap()).await
+        Answer::to(self.call(Method::GET, path).bearer_auth(token)).await
+    }
+
+    /// What an owner is answered who sends JSON to a path.
+    pub(crate) async fn post(&self, token: &str, path: &str, body: &Value) -> Answer {
+        Answer::to(self.call(Method::POST, path).bearer_auth(token).json(body)).await
+    }
+
+    /// A connection to which these bytes were written: for what no client library would send.
+    pub(crate) fn connect(&self, bytes: &str) -> TcpStream {
+        let mut connection = TcpStream::connect(self.address).unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        connection.write_all(bytes.as_bytes()).unwrap();
+        connection
+    }
+
+    /// The answer to these bytes, head and body; `bytes` asks for the connection to be closed.
+    pub(crate) fn raw(&self, bytes: &str) -> String {
+        let mut answer = String::new();
+        self.connect(bytes).read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// What was wrong with a configuration that does not start.
+    pub(crate) fn refusal(toml: &str) -> Vec<Misconfiguration> {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), toml);
+        let started = Application::start(&settings, Arc::new(SetClock::at(NOON)), Arc::new(SystemEntropy));
+        started.err().expect("a refusal")
     }
 
     /// Moves the clock on.
@@ -128,6 +160,21 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// A table `[clients.ID]` with this secret.
+pub(crate) fn client(id: &str, secret: &str, scopes: &[&str]) -> String {
+    let hex = hash(secret).iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").unwrap();
+        hex
+    });
+    format!("[clients.{id:?}]\nsecrets = [\"sha256:{hex}\"]\nscopes = {scopes:?}\n")
+}
+
+/// A problem's whole body, but for its `trace_id`.
+pub(crate) fn problem(status: u16, code: &str, title: &str, detail: &str) -> Value {
+    let kind = format!("urn:anteroom:error:{code}");
+    json!({ "type": kind, "title": title, "status": status, "detail": detail, "code": code })
 }
 
 /// A client that follows no redirect and asks no proxy.
@@ -153,6 +200,11 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Makes the call and reads what it is answered.
+    pub(crate) async fn to(call: RequestBuilder) -> Self {
+        Self::of(call.send().await.unwrap()).await
+    }
+
     /// Reads it.
     pub(crate) async fn of(response: Response) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());

@@ -3,11 +3,17 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that can not go on has failed, and says where")]
 
 mod architecture;
+mod auth;
 mod cli;
 mod crash;
 mod gateway;
 mod health;
+mod oauth;
+mod openapi;
+mod partner;
+mod problems;
 mod process;
+mod requests;
 mod serving;
 mod settings;
 mod sqlite;
@@ -16,6 +22,8 @@ mod sqlite_faults;
 mod store_contract;
 mod store_time;
 mod stores;
+mod ui;
 mod verifier_contract;
 mod verify;
 mod view;
+mod whoami;

@@ -1,5 +1,6 @@
 //! `GET /v1/requests`: one's own requests, newest first, page by page.
 
+use actix_web::error::QueryPayloadError;
 use actix_web::http::header;
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
@@ -74,7 +75,7 @@ pub(in crate::http) async fn list_requests(
     http: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let query = Query::<ListQuery>::from_query(http.query_string())
-        .map_err(|error| malformed(&format!("The query can not be read: {error}.")))?
+        .map_err(|error| malformed(&format!("The query can not be read: {}.", told(&error))))?
         .into_inner();
     let (filter, limit) = (query.filter()?, query.limit()?);
     let after = query.cursor.as_deref().map(|cursor| position(cursor, &filter)).transpose()?;
@@ -107,6 +108,14 @@ impl ListQuery {
         let limit = self.limit.unwrap_or(USUAL);
         let in_bounds = (1..=MOST).contains(&limit);
         if in_bounds { Ok(limit) } else { Err(malformed(&format!("The parameter limit is not between 1 and {MOST}."))) }
+    }
+}
+
+/// The fault itself, without the words that the HTTP library puts before it.
+fn told(error: &QueryPayloadError) -> String {
+    match error {
+        QueryPayloadError::Deserialize(fault) => fault.to_string(),
+        other => other.to_string(),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::core::error::Error;
 use crate::core::policy::WriteRequests;
 use crate::core::request::view;
 use crate::http::allowed::Allowed;
-use crate::http::body::Json;
+use crate::http::body::{Json, Object};
 use crate::http::origin::base_url;
 use crate::http::problem::Problem;
 use crate::http::{Gateway, trace};
@@ -68,9 +68,9 @@ pub(in crate::http) async fn submit_request(
     allowed: Allowed<WriteRequests>,
     gateway: Data<Gateway>,
     http: HttpRequest,
-    body: Json<SubmitRequest>,
+    body: Json<Object<SubmitRequest>>,
 ) -> Result<HttpResponse, Problem> {
-    let Json(SubmitRequest { kind, payload, tags }) = body;
+    let Json(Object(SubmitRequest { kind, payload, tags })) = body;
     let draft = Draft { kind, payload: Payload::read(payload, "/payload")?, tags };
     let submitted = gateway.queue.submit(&allowed, draft, idempotency_key(&http)?).await?;
     let (request, now) = (submitted.request, gateway.queue.now());

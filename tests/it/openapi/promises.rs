@@ -1,0 +1,106 @@
+//! Every operation of the contract answers as the contract says.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{Operation, operations};
+use crate::gateway::{Answer, Gateway, client};
+use crate::partner::TOML as PARTNER;
+
+const SECRET: &str = "an-example-of-a-secret";
+const SCOPES: [&str; 2] = ["requests:read", "requests:write"];
+
+/// The client that has every scope but this; HTTP Basic takes no colon in its name.
+fn lacking(scope: &str) -> String {
+    format!("without {}", scope.replace(':', " "))
+}
+
+/// A gateway that has every operation there is, with clients that have every scope but one.
+fn gateway() -> Gateway {
+    let clients = [
+        client("all", SECRET, &["admin", SCOPES[0], SCOPES[1]]),
+        client(&lacking(SCOPES[0]), SECRET, &["admin", SCOPES[1]]),
+        client(&lacking(SCOPES[1]), SECRET, &["admin", SCOPES[0]]),
+    ];
+    Gateway::configured(&format!("{PARTNER}\n{}", clients.concat()))
+}
+
+async fn document(gateway: &Gateway) -> Value {
+    Answer::to(gateway.call(Method::GET, "/openapi.json")).await.json()
+}
+
+/// The operation with nothing to work on: an unknown id, an empty body.
+async fn call(gateway: &Gateway, operation: &Operation<'_>, token: Option<&str>) -> Answer {
+    let path = operation.path.replace("{request_id}", "req_01JD9W3W7QX5T4N0V6K8B2C1DE");
+    let call = gateway.call(operation.method.to_uppercase().parse().unwrap(), &path);
+    let call = if operation.says.get("requestBody").is_some() { call.json(&json!({})) } else { call };
+    Answer::to(if let Some(token) = token { call.bearer_auth(token) } else { call }).await
+}
+
+#[tokio::test]
+async fn a_guarded_operation_needs_a_token_with_its_scope() {
+    let gateway = gateway();
+    let document = document(&gateway).await;
+    let mut guarded = 0;
+    for operation in operations(&document) {
+        let id = operation.id();
+        let without = call(&gateway, &operation, None).await;
+        let Some(scope) = operation.scope() else {
+            assert_ne!(without.status, 403, "{id} is not said to be guarded");
+            continue;
+        };
+        guarded += 1;
+        assert_eq!((without.status, &without.problem()["code"]), (401, &json!("token_missing")), "{id}");
+        assert!(operation.has_response(401) && operation.has_response(403) && operation.has_response(503), "{id}");
+        if scope.is_empty() {
+            let token = gateway.token("all", SECRET, Some("admin")).await;
+            assert_eq!(call(&gateway, &operation, Some(&token)).await.status, 200, "{id}");
+            continue;
+        }
+        let token = gateway.token(&lacking(scope), SECRET, None).await;
+        let refused = call(&gateway, &operation, Some(&token)).await;
+        let challenge = format!("Bearer realm=\"anteroom\", error=\"insufficient_scope\", scope=\"{scope}\"");
+        assert_eq!((refused.status, refused.header("www-authenticate")), (403, challenge.as_str()), "{id}");
+        assert_eq!(refused.problem()["code"], "insufficient_scope", "{id}");
+    }
+    assert_eq!(guarded, 7);
+}
+
+#[tokio::test]
+async fn no_operation_answers_what_it_does_not_say() {
+    let gateway = gateway();
+    let document = document(&gateway).await;
+    let token = gateway.token("all", SECRET, None).await;
+    for operation in operations(&document) {
+        for token in [None, Some("x"), Some(&*token)] {
+            let answer = call(&gateway, &operation, token).await;
+            let id = operation.id();
+            assert!(operation.has_response(answer.status), "{id} answers {}, and does not say so", answer.status);
+            let said = &operation.says["responses"][answer.status.to_string()]["content"];
+            let media_type = answer.header("content-type").split(';').next().unwrap();
+            let as_said = if media_type.is_empty() { said.is_null() } else { said.get(media_type).is_some() };
+            assert!(as_said, "{id} answers {} with {media_type:?}, and says {said}", answer.status);
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_path_refuses_other_methods_and_names_its_own() {
+    let gateway = gateway();
+    let document = document(&gateway).await;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let mut said: Vec<_> = item.as_object().unwrap().keys().map(|method| method.to_uppercase()).collect();
+        if said.contains(&"GET".to_owned()) {
+            said.push("HEAD".into());
+        }
+        said.sort();
+        let path = path.replace("{request_id}", "req_01JD9W3W7QX5T4N0V6K8B2C1DE");
+        for method in [Method::DELETE, Method::PATCH] {
+            let answer = Answer::to(gateway.call(method.clone(), &path)).await;
+            let mut allowed: Vec<_> = answer.header("allow").split(", ").map(str::to_owned).collect();
+            allowed.sort();
+            assert_eq!((answer.status, allowed), (405, said.clone()), "{method} {path}");
+            assert_eq!(answer.problem()["code"], "method_not_allowed");
+        }
+    }
+}
