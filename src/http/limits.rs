@@ -1,4 +1,4 @@
-//! The bound on requests in work, and what development mode refuses.
+//! Who is let in: the bound on requests in work, and what development mode refuses.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -15,6 +15,7 @@ use super::code::Code;
 use super::origin::PROXY_HEADERS;
 use super::problem::Problem;
 use super::settings::{Mode, host_of, is_loopback_host};
+use super::slashes;
 
 /// The number of requests in work.
 #[derive(Debug, Default)]
@@ -41,41 +42,41 @@ fn refuse<B>(request: ServiceRequest, problem: Problem) -> ServiceResponse<Eithe
     request.error_response(problem).map_into_right_body()
 }
 
-/// Refuses what is over the bound, at once. Health is always answered.
-pub(super) async fn bound<B: MessageBody>(
-    request: ServiceRequest,
+/// Lets a request in: repeated slashes merged, not from elsewhere in development mode, and not over the bound of requests in work.
+pub(super) async fn admit<B: MessageBody>(
+    mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let gateway = request.app_data::<Data<Gateway>>().cloned();
-    let Some(gateway) = gateway.filter(|_| !matches!(request.path(), "/healthz" | "/readyz")) else {
-        return Ok(next.call(request).await?.map_into_left_body());
+    slashes::merge(&mut request);
+    let Some(gateway) = request.app_data::<Data<Gateway>>().cloned() else {
+        return Ok(refuse(request, Problem::new(Code::Internal)));
     };
+    if gateway.mode == Mode::Development
+        && let Some(problem) = from_elsewhere(&request, &gateway)
+    {
+        return Ok(refuse(request, problem));
+    }
+    // Health is always answered.
+    if matches!(request.path(), "/healthz" | "/readyz") {
+        return Ok(next.call(request).await?.map_into_left_body());
+    }
     let Some(_counted) = gateway.in_flight.enter(gateway.server.max_in_flight) else {
         return Ok(refuse(request, Problem::new(Code::Overloaded).retry_after(Duration::from_secs(1))));
     };
     Ok(next.call(request).await?.map_into_left_body())
 }
 
-/// In development mode: refuses a foreign `Host` (a page that rebinds its name to this machine) and anything a proxy passed on.
-pub(super) async fn only_this_machine<B: MessageBody>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let Some(gateway) = request.app_data::<Data<Gateway>>().filter(|gateway| gateway.mode == Mode::Development) else {
-        return Ok(next.call(request).await?.map_into_left_body());
-    };
+/// What development mode refuses: a foreign `Host` (a page that rebinds its name to this machine) and what a proxy passed on.
+fn from_elsewhere(request: &ServiceRequest, gateway: &Gateway) -> Option<Problem> {
     let headers = request.headers();
-    if let Some(name) = PROXY_HEADERS.iter().find(|name| headers.contains_key(**name)) {
+    if let Some(name) = PROXY_HEADERS.iter().find(|name| headers.contains_key(*name)) {
         let detail = format!(
             "The request carries {name}, so it came through a proxy, and in development mode the gateway serves only this machine. \
              Set server.mode to \"production\", or name the proxy in server.trusted_proxies."
         );
-        return Ok(refuse(request, Problem::detailed(Code::DevelopmentMode, detail)));
+        return Some(Problem::detailed(Code::DevelopmentMode, detail));
     }
-    let host = headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default());
-    let is_ours = |host: &str| is_loopback_host(host) || gateway.server.public_host().as_deref() == Some(host);
-    if host.is_some_and(|host| !is_ours(host_of(host))) {
-        return Ok(refuse(request, Problem::new(Code::DevelopmentMode)));
-    }
-    Ok(next.call(request).await?.map_into_left_body())
+    let host = host_of(headers.get(header::HOST)?.to_str().unwrap_or_default());
+    let is_ours = is_loopback_host(host) || gateway.server.public_host().as_deref() == Some(host);
+    (!is_ours).then(|| Problem::new(Code::DevelopmentMode))
 }

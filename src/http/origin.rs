@@ -3,16 +3,16 @@
 use std::net::IpAddr;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::header::{self, HeaderMap, HeaderName};
 
 use super::settings::ServerSettings;
 
-const FORWARDED_FOR: &str = "x-forwarded-for";
-const FORWARDED_HOST: &str = "x-forwarded-host";
-const FORWARDED_PROTO: &str = "x-forwarded-proto";
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The headers that only a proxy sends.
-pub(super) const PROXY_HEADERS: &[&str] = &["forwarded", FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO];
+pub(super) const PROXY_HEADERS: [HeaderName; 4] = [header::FORWARDED, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO];
 
 /// The address that clients know the gateway by, without a slash at the end: `server.public_url`, else the request's own host.
 pub(super) fn base_url(request: &HttpRequest, server: &ServerSettings) -> String {
@@ -20,10 +20,9 @@ pub(super) fn base_url(request: &HttpRequest, server: &ServerSettings) -> String
         return url.clone();
     }
     let headers = request.headers();
-    let forwarded = |name| if from_trusted_proxy(request, server) { text(headers, name) } else { None };
+    let forwarded = |name| if from_trusted_proxy(request, server) { text(headers, &name) } else { None };
     let scheme = forwarded(FORWARDED_PROTO).filter(|scheme| *scheme == "https").unwrap_or("http");
-    let host =
-        forwarded(FORWARDED_HOST).or_else(|| text(headers, header::HOST.as_str())).filter(|host| is_authority(host));
+    let host = forwarded(FORWARDED_HOST).or_else(|| text(headers, &header::HOST)).filter(|host| is_authority(host));
     match host {
         Some(host) => format!("{scheme}://{host}"),
         None => format!("http://{}", server.bind),
@@ -46,7 +45,7 @@ fn from_trusted_proxy(request: &HttpRequest, server: &ServerSettings) -> bool {
     request.peer_addr().is_some_and(|peer| server.trusted_proxies.contains(&peer.ip()))
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 

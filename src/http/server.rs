@@ -15,7 +15,7 @@ use super::code::Code;
 use super::document::Contract;
 use super::problem::Problem;
 use super::ui::Assets;
-use super::{Gateway, limits, routes, slashes, trace};
+use super::{Gateway, limits, routes, trace};
 use crate::core::period::Period;
 
 /// A server that listens.
@@ -42,9 +42,7 @@ impl Server {
                 .app_data(assets.clone())
                 .configure(|config| routes::mount(&super::table(partner), config))
                 .default_service(web::to(not_found))
-                .wrap(from_fn(slashes::merge))
-                .wrap(from_fn(limits::only_this_machine))
-                .wrap(from_fn(limits::bound))
+                .wrap(from_fn(limits::admit))
                 .wrap(Condition::new(!origins.is_empty(), cors(origins)))
                 .wrap(from_fn(trace::trace))
         };

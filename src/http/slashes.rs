@@ -1,22 +1,15 @@
 //! Repeated slashes in a path count as one: the partner prototype's clients call `//auth` and `//request`.
 
-use actix_web::Error;
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::ServiceRequest;
 use actix_web::http::Uri;
 use actix_web::http::uri::PathAndQuery;
-use actix_web::middleware::Next;
 
-/// Merges them before the path is matched.
-pub(super) async fn merge<B: MessageBody>(
-    mut request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
+/// Merges them, before the path is matched.
+pub(super) fn merge(request: &mut ServiceRequest) {
     if let Some(uri) = merged(request.uri()) {
         request.match_info_mut().get_mut().update(&uri);
         request.head_mut().uri = uri;
     }
-    next.call(request).await
 }
 
 /// The address with repeated slashes merged; none when there are none.

@@ -10,6 +10,7 @@ use actix_web::{Error, HttpMessage, HttpRequest};
 use super::problem::{self, Problem};
 use super::{Gateway, security_headers};
 use crate::core::entropy::Entropy;
+use crate::core::hex;
 use crate::core::request::RequestId;
 use crate::core::verdict::Verdict;
 
@@ -33,12 +34,10 @@ struct TraceContext {
 impl TraceContext {
     fn of(request: &ServiceRequest, entropy: &dyn Entropy) -> Self {
         let sent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok()).and_then(sent_trace_id);
-        let trace_id = match sent {
-            Some(trace_id) => trace_id.to_owned(),
-            None => format!("{:032x}", u128::from_be_bytes(entropy.draw())),
-        };
-        let span_id = u64::from_be_bytes(entropy.draw());
-        Self { traceparent: format!("00-{trace_id}-{span_id:016x}-01"), trace_id }
+        let random = hex(&entropy.draw::<24>());
+        let (random_trace, span_id) = random.split_at(32);
+        let trace_id = sent.unwrap_or(random_trace).to_owned();
+        Self { traceparent: format!("00-{trace_id}-{span_id}-01"), trace_id }
     }
 }
 

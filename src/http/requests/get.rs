@@ -21,7 +21,7 @@ use crate::http::{Gateway, trace};
     security(("bearer" = []), ("oauth2" = ["requests:read"])),
     params(
         ("request_id" = String, Path, description = "The id that the submission answered", example = "req_01JD9W3W7QX5T4N0V6K8B2C1DE"),
-        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an earlier answer", example = "\"1\""),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an earlier answer"),
     ),
     responses(
         (status = 200, description = "The request", body = RequestView, headers(

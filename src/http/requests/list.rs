@@ -30,17 +30,15 @@ const USUAL: usize = 50;
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct ListQuery {
     /// Only those with this status now.
-    #[param(schema_with = status_schema, required = false, example = "running")]
+    #[param(schema_with = status_schema, required = false)]
     status: Option<String>,
     /// Only those of this type.
     #[serde(rename = "type")]
-    #[param(example = "default")]
     kind: Option<String>,
     /// Only the one that was submitted with this `Idempotency-Key`.
-    #[param(example = "order-4711")]
     idempotency_key: Option<String>,
     /// The most requests on a page: 1 to 200.
-    #[param(minimum = 1, maximum = 200, default = 50, example = 50)]
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<usize>,
     /// The `next_cursor` of the page before; the filters must be the same.
     cursor: Option<String>,

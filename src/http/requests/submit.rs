@@ -50,8 +50,7 @@ fn default_type() -> String {
 /// be able to repeat the call safely: the same key with the same body answers the same request with `Idempotent-Replayed: true`.
 #[utoipa::path(post, path = "/v1/requests", tag = "requests",
     security(("bearer" = []), ("oauth2" = ["requests:write"])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "A name for this submission, unique for you; 1 to 255 characters",
-        example = "order-4711")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A name for this submission, unique for you; 1 to 255 characters")),
     request_body(content = SubmitRequest, content_type = "application/json",
         example = json!({"type": "default", "payload": {"answer": 42}, "tags": {"order": "4711"}})),
     responses(
