@@ -64,7 +64,7 @@ async fn the_door_stays_shut_in_production() {
     let file = folder.path().join("anteroom.toml");
     std::fs::write(&file, toml).unwrap();
     let flags = anteroom::settings::Flags { config: Some(file), ..Default::default() };
-    let refused = anteroom::settings::Settings::load(&flags, std::iter::empty()).err().expect("a refusal");
+    let refused = anteroom::settings::Settings::load(&flags, std::iter::empty()).expect_err("a refusal");
     let keys: Vec<_> = refused.mistakes.iter().map(|mistake| mistake.key.as_str()).collect();
     assert_eq!(keys, ["issuer.open"]);
 }
