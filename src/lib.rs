@@ -1,4 +1,34 @@
-//! Anteroom: the gateway between a Provider and its Clients.
+//! Anteroom: the gateway between a Provider's services and the programs of its Clients. It checks every caller's token, takes their
+//! requests into a durable queue, and tells how a request gets on.
+//!
+//! # The map
+//!
+//! A request travels from left to right, and each step asks for the type that only the one before makes, so none can be skipped:
+//!
+//! ```text
+//! bytes ─ http/trace ─ http/authn ─ verify ─ http/allowed ─ http/requests/… ─ queue ─ core/ports ─ store
+//!         trace_id     bearer       Verdict  Permit<P>      DTO → domain      outcome             on disk
+//! ```
+//!
+//! | Place | What lives there |
+//! | --- | --- |
+//! | `src/core/` | the domain: `view` says how a request gets on, `Permit` proves what a caller may; no I/O, no HTTP, no SQL |
+//! | `src/verify/` | verifiers, one file per kind, and the chain that picks one by the token's `iss`; the list is `KINDS` |
+//! | `src/store/` | stores behind the ports of `core`, and their migrations; the list is `SCHEMES` |
+//! | `src/queue/` | the request service, the request types with their schemas |
+//! | `src/oauth/` | clients, their authentication, and the tokens that we mint |
+//! | `src/http/` | the only folder that knows actix-web: the route table is `src/http/mod.rs`, a path's first segment its file |
+//! | `src/net.rs` | outbound HTTP, within limits of time and size |
+//! | `src/secret.rs` | where secrets come from: files and the environment |
+//! | `src/telemetry/` | logs |
+//! | `src/settings.rs` | layers the configuration; each module owns its section |
+//! | `src/app.rs` | the composition root: the one place that sees everything |
+//! | `src/cli/` | one file per subcommand |
+//! | `src/main.rs` | arguments in, exit code out |
+//!
+//! Who may import whom is a table in `tests/it/architecture/`, which fails when the code breaks it. Errors become answers in one place,
+//! `src/http/problem.rs`, out of one list, `src/http/code.rs`. Time and randomness are arguments: [`core::clock::Clock`],
+//! [`core::entropy::Entropy`].
 
 pub mod app;
 pub mod cli;

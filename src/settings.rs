@@ -150,18 +150,24 @@ impl Settings {
         url.unwrap_or_else(|| "http://localhost:8080".into())
     }
 
-    /// Whether the demo client exists: in development, when no client is named and tokens are not given freely.
+    /// Whether the demo client exists: in development, when no client is named, tokens are not given freely, and ours are believed.
     pub fn has_demo_client(&self) -> bool {
-        self.server.effective_mode() == Mode::Development && self.clients.is_empty() && !self.issuer.open
+        let nobody_else = self.clients.is_empty() && !self.issuer.open;
+        self.server.effective_mode() == Mode::Development
+            && nobody_else
+            && self.verify.chain.iter().any(|name| self.is_self(name))
+    }
+
+    /// Whether the verifier of that name checks our own tokens.
+    fn is_self(&self, name: &str) -> bool {
+        let table = self.verifiers.get(name).and_then(|table| table.clone().into_table().ok());
+        table.and_then(|table| table.get("kind")?.clone().into_string().ok()).as_deref() == Some("self")
     }
 
     /// Whether nobody can get a token that the gateway believes: no client, and no issuer but itself.
     pub fn serves_nobody(&self) -> bool {
-        let is_self = |name: &String| {
-            let table = self.verifiers.get(name).and_then(|table| table.clone().into_table().ok());
-            table.and_then(|table| table.get("kind")?.clone().into_string().ok()).as_deref() == Some("self")
-        };
-        self.clients.is_empty() && !self.has_demo_client() && !self.issuer.open && self.verify.chain.iter().all(is_self)
+        let others = self.verify.chain.iter().any(|name| !self.is_self(name));
+        self.clients.is_empty() && !self.has_demo_client() && !self.issuer.open && !others
     }
 
     fn open_issuer_mistakes(&self) -> Option<Misconfiguration> {
@@ -264,11 +270,11 @@ fn explain(section: &str, error: &serde_path_to_error::Error<ConfigError>) -> Mi
     let path = error.path().to_string();
     let key = if path == "." { section.to_owned() } else { format!("{section}.{path}") };
     let problem = match innermost(error.inner()) {
-        ConfigError::Type { unexpected, expected, .. } => format!("it is {unexpected}, expected {expected}"),
+        ConfigError::Type { unexpected, expected, .. } => format!("found {unexpected}, expected {expected}"),
         other => other.to_string(),
     };
     // Serde's words for TOML's things.
-    let problem = problem.replace("a sequence", "a list").replace("a map", "a table");
+    let problem = problem.replace("sequence", "list").replace("map", "table");
     match problem.split_once(", expected ") {
         Some((_, expected)) if key.contains("secret") => {
             Misconfiguration::new(key, "it does not have the right form", format!("Expected: {expected}"))

@@ -34,6 +34,7 @@ mod routes;
 mod security_headers;
 mod server;
 mod settings;
+mod slashes;
 mod trace;
 mod ui;
 mod whoami;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use actix_cors::Cors;
 use actix_web::dev::ServerHandle;
 use actix_web::http::header;
-use actix_web::middleware::{Condition, NormalizePath, TrailingSlash, from_fn};
+use actix_web::middleware::{Condition, from_fn};
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpResponse, HttpServer};
 
@@ -15,7 +15,7 @@ use super::code::Code;
 use super::document::Contract;
 use super::problem::Problem;
 use super::ui::Assets;
-use super::{Gateway, limits, routes, trace};
+use super::{Gateway, limits, routes, slashes, trace};
 use crate::core::period::Period;
 
 /// A server that listens.
@@ -42,7 +42,7 @@ impl Server {
                 .app_data(assets.clone())
                 .configure(|config| routes::mount(&super::table(partner), config))
                 .default_service(web::to(not_found))
-                .wrap(NormalizePath::new(TrailingSlash::MergeOnly))
+                .wrap(from_fn(slashes::merge))
                 .wrap(from_fn(limits::only_this_machine))
                 .wrap(from_fn(limits::bound))
                 .wrap(Condition::new(!origins.is_empty(), cors(origins)))

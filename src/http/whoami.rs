@@ -21,6 +21,7 @@ pub(super) struct CallerView {
     /// Whom it was issued for; issuer and subject together own requests.
     subject: String,
     /// The OAuth client that it was issued to.
+    #[schema(required)]
     client_id: Option<String>,
     /// The scopes that count here.
     scopes: Vec<String>,
@@ -29,6 +30,7 @@ pub(super) struct CallerView {
     /// Whom the token is meant for.
     audience: Vec<String>,
     /// The e-mail address in the token.
+    #[schema(required)]
     email: Option<String>,
     /// When the token expires.
     #[schema(format = DateTime)]

@@ -59,8 +59,7 @@ impl Gateway {
             })
         });
         let Ok(address) = starting.recv() else { panic!("not started: {:?}", serving.join()) };
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
-        Self { clock, address, folder, http, stop: Some(stop), serving: Some(serving) }
+        Self { clock, address, folder, http: http(), stop: Some(stop), serving: Some(serving) }
     }
 
     /// Stops it, and gives its folder to the next.
@@ -69,8 +68,13 @@ impl Gateway {
         std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
     }
 
+    /// Tells it to stop, and does not wait.
+    pub(crate) fn begin_to_stop(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+    }
+
     fn end(&mut self) -> Option<Result<(), String>> {
-        self.stop.take()?.send(()).ok();
+        self.stop.take().map(|stop| stop.send(()));
         self.serving.take()?.join().ok()
     }
 
@@ -171,6 +175,11 @@ pub(crate) fn client(id: &str, secret: &str, scopes: &[&str]) -> String {
 pub(crate) fn problem(status: u16, code: &str, title: &str, detail: &str) -> Value {
     let kind = format!("urn:anteroom:error:{code}");
     json!({ "type": kind, "title": title, "status": status, "detail": detail, "code": code })
+}
+
+/// A client that follows no redirect and asks no proxy.
+pub(crate) fn http() -> reqwest::Client {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap()
 }
 
 /// The settings of a gateway in a folder.

@@ -4,6 +4,7 @@
 
 mod architecture;
 mod auth;
+mod cli;
 mod crash;
 mod gateway;
 mod health;
@@ -11,7 +12,10 @@ mod oauth;
 mod openapi;
 mod partner;
 mod problems;
+mod process;
 mod requests;
+mod serving;
+mod settings;
 mod sqlite;
 mod sqlite_damage;
 mod sqlite_faults;

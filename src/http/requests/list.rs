@@ -9,11 +9,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::view::RequestView;
+use super::view::{RequestView, StatusName};
 use crate::core::clock::Timestamp;
 use crate::core::policy::ReadRequests;
 use crate::core::ports::requests::{Filter, Position};
-use crate::core::request::view;
+use crate::core::request::{Status, view};
 use crate::http::Gateway;
 use crate::http::allowed::Allowed;
 use crate::http::code::Code;
@@ -30,7 +30,7 @@ const USUAL: usize = 50;
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct ListQuery {
     /// Only those with this status now.
-    #[param(inline, value_type = Option<super::view::StatusName>, example = "running")]
+    #[param(inline, value_type = Option<StatusName>, example = "running")]
     status: Option<String>,
     /// Only those of this type.
     #[serde(rename = "type")]
@@ -52,6 +52,7 @@ pub(in crate::http) struct RequestPage {
     /// The requests, newest first.
     items: Vec<RequestView>,
     /// What to send as `cursor` for the next page; `null` on the last one.
+    #[schema(required)]
     next_cursor: Option<String>,
 }
 
@@ -96,7 +97,8 @@ pub(in crate::http) async fn list_requests(
 impl ListQuery {
     fn filter(&self) -> Result<Filter, Problem> {
         let status = self.status.as_deref().map(str::parse).transpose().map_err(|()| {
-            malformed("The parameter status is not one of scheduled, queued, running, retrying, succeeded, failed, cancelled, expired.")
+            let known = Status::ALL.map(Status::name).join(", ");
+            malformed(&format!("The parameter status is not one of {known}."))
         })?;
         let idempotency_key = self.idempotency_key.clone().map(|key| (SUBMIT_ROUTE, key));
         Ok(Filter { status, kind: self.kind.clone(), idempotency_key })

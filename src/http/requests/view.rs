@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::openapi::{Object, ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::core::request::{Request, Status, View};
 use crate::core::timeline::Failure;
@@ -28,69 +29,63 @@ pub(in crate::http) struct RequestView {
     #[serde(rename = "type")]
     kind: String,
     /// How it gets on; `succeeded`, `failed`, `cancelled` and `expired` are terminal.
-    status: StatusName,
+    #[schema(schema_with = status_schema)]
+    status: Status,
     /// The name of its present stage; each type has its own.
     stage: String,
     /// How far it is, as its worker says.
-    #[schema(value_type = Option<Object>)]
+    #[schema(required, value_type = Option<Object>)]
     progress: Option<Value>,
     /// When it was submitted.
     #[schema(format = DateTime)]
     submitted_at: String,
     /// When it first ran.
-    #[schema(format = DateTime)]
+    #[schema(required, format = DateTime)]
     started_at: Option<String>,
     /// When it reached its end.
-    #[schema(format = DateTime)]
+    #[schema(required, format = DateTime)]
     finished_at: Option<String>,
     /// When it last changed.
     #[schema(format = DateTime)]
     updated_at: String,
     /// When its owner asked to cancel it.
-    #[schema(format = DateTime)]
+    #[schema(required, format = DateTime)]
     cancel_requested_at: Option<String>,
     /// How many times a worker took it up.
     attempt: u32,
     /// Its owner's labels.
     tags: BTreeMap<String, String>,
     /// Why it failed.
+    #[schema(required)]
     error: Option<FailureView>,
-    /// What it gave.
-    #[schema(value_type = Option<Object>)]
+    /// What it gave, once it has succeeded.
+    #[schema(required, value_type = Value)]
     result: Option<Value>,
     /// What can be done with it now.
     links: Links,
 }
 
-/// How a request gets on. The list is closed.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = Status)]
-pub(in crate::http) enum StatusName {
-    Scheduled,
-    Queued,
-    Running,
-    Retrying,
-    Succeeded,
-    Failed,
-    Cancelled,
-    Expired,
+const STATUS: &str = "How a request gets on; `succeeded`, `failed`, `cancelled` and `expired` are terminal";
+
+/// The schema of a status: the closed list.
+fn status_schema() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(Status::ALL.map(Status::name)))
+        .description(Some(STATUS))
+        .build()
 }
 
-impl From<Status> for StatusName {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Scheduled => Self::Scheduled,
-            Status::Queued => Self::Queued,
-            Status::Running => Self::Running,
-            Status::Retrying => Self::Retrying,
-            Status::Succeeded => Self::Succeeded,
-            Status::Failed => Self::Failed,
-            Status::Cancelled => Self::Cancelled,
-            Status::Expired => Self::Expired,
-        }
+/// A status where the contract wants a type: with `schema_with` a parameter would lose its description and its example.
+pub(super) enum StatusName {}
+
+impl PartialSchema for StatusName {
+    fn schema() -> RefOr<Schema> {
+        status_schema().into()
     }
 }
+
+impl ToSchema for StatusName {}
 
 /// Why a request failed.
 #[derive(Serialize, ToSchema)]
@@ -134,7 +129,7 @@ impl RequestView {
         Self {
             request_id: request.id.to_string(),
             kind: request.kind.clone(),
-            status: view.status.into(),
+            status: view.status,
             stage: view.stage,
             progress: None,
             submitted_at: request.submitted_at.to_string(),

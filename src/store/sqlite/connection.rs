@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Trouble, migrate};
@@ -101,6 +102,8 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, Trouble> {
 /// The process is to stay small: the operating system caches the file anyway, so SQLite's own cache is a few MiB.
 fn tune(connection: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Plans do not depend on the values that are bound: else SQLite, weighing its partial indexes anew, parses on every call.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "cache_size", -cache_kib)?;
     connection.pragma_update(None, "mmap_size", 0)
 }

@@ -1,7 +1,7 @@
 //! The default store: one SQLite file, one thread that writes, two that read.
 //!
 //! A write goes through [`writer`], which commits what is waiting together and answers after the commit; a read goes through
-//! [`reader`] and sees every commit that was answered before it began. What SQL is spoken stands in [`submit`],
+//! [`recent`] or [`reader`] and sees every commit that was answered before it began. What SQL is spoken stands in [`submit`],
 //! [`list`] and [`rows`].
 
 mod connection;
@@ -11,6 +11,7 @@ mod list;
 mod migrate;
 mod queue;
 mod reader;
+mod recent;
 mod requests;
 mod rows;
 mod submit;

@@ -1,5 +1,6 @@
 //! The port of the requests over the two queues: what is prepared before a job is queued, and what the job does.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -8,6 +9,7 @@ use tokio::sync::oneshot;
 use super::failure::Failure;
 use super::job::{ReadJob, Write, WriteJob};
 use super::queue::Queue;
+use super::recent::Recent;
 use super::rows::{Fault, Timelines};
 use super::{list, submit};
 use crate::core::BoxFuture;
@@ -23,6 +25,7 @@ pub(super) struct SqliteRequests {
     writes: Queue<Box<dyn WriteJob>>,
     reads: Queue<ReadJob>,
     timelines: Arc<Timelines>,
+    recent: Arc<Recent>,
     failure: Arc<Failure>,
     clock: Arc<dyn Clock>,
 }
@@ -35,7 +38,7 @@ impl SqliteRequests {
         failure: Arc<Failure>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { writes, reads, timelines, failure, clock }
+        Self { writes, reads, timelines, recent: Arc::new(Recent::new()), failure, clock }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -84,13 +87,29 @@ impl Requests for SqliteRequests {
         Box::pin(async move {
             let row = submit::NewRow::prepare(new)?;
             let timelines = Arc::clone(&self.timelines);
-            self.write(row.bytes(), false, move |connection| row.store(connection, &timelines)).await
+            let generation = self.recent.generation();
+            let submission =
+                self.write(row.bytes(), false, move |connection| row.store(connection, &timelines)).await?;
+            if let Submission::Accepted(request) = &submission {
+                self.recent.keep(request, generation);
+            }
+            Ok(submission)
         })
     }
 
     fn find<'a>(&'a self, owner: &'a Owner, id: RequestId) -> BoxFuture<'a, Answer<Option<Arc<Request>>>> {
-        let owner = owner.clone();
-        Box::pin(self.read(move |connection, timelines| list::find(connection, timelines, &owner, id)))
+        if let Some(request) = self.recent.get(id).filter(|_| self.failure.reason().is_none()) {
+            let is_theirs = request.owner == *owner;
+            return Box::pin(ready(Ok(is_theirs.then_some(request))));
+        }
+        let (owner, generation) = (owner.clone(), self.recent.generation());
+        Box::pin(async move {
+            let found = self.read(move |connection, timelines| list::find(connection, timelines, &owner, id)).await?;
+            if let Some(request) = &found {
+                self.recent.keep(request, generation);
+            }
+            Ok(found)
+        })
     }
 
     fn find_by_alias<'a>(&'a self, owner: &'a Owner, alias: &'a str) -> BoxFuture<'a, Answer<Option<Arc<Request>>>> {
@@ -117,6 +136,10 @@ impl Requests for SqliteRequests {
     fn cancel<'a>(&'a self, owner: &'a Owner, id: RequestId) -> BoxFuture<'a, Answer<Option<Cancellation>>> {
         let owner = owner.clone();
         let (timelines, clock) = (Arc::clone(&self.timelines), Arc::clone(&self.clock));
-        Box::pin(self.write(0, true, move |connection| submit::cancel(connection, &timelines, &owner, id, &*clock)))
+        let recent = Arc::clone(&self.recent);
+        Box::pin(self.write(0, true, move |connection| {
+            recent.withdraw(id);
+            submit::cancel(connection, &timelines, &owner, id, &*clock)
+        }))
     }
 }

@@ -31,14 +31,14 @@ impl Source {
         Self { path: path.into(), text: text.into(), tokens }
     }
 
-    /// Every Rust file below `folder`, with paths that begin with `name`.
+    /// Every Rust file of ours below `folder`, with paths that begin with `name`.
     pub(super) fn read_all(folder: &Path, name: &str) -> Vec<Self> {
         let mut entries: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         entries.sort();
         let mut sources = Vec::new();
         for entry in entries {
             let path = format!("{name}/{}", entry.file_name().unwrap().to_str().unwrap());
-            if entry.is_dir() {
+            if entry.is_dir() && !entry.ends_with("node_modules") {
                 sources.extend(Self::read_all(&entry, &path));
             } else if entry.extension().is_some_and(|extension| extension == "rs") {
                 sources.push(Self::new(&path, &std::fs::read_to_string(&entry).unwrap()));

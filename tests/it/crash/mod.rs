@@ -1,7 +1,5 @@
 //! An accepted request is never lost: not to kill -9, not to a disk that is slow to sync, not to one that can not.
 
-mod process;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::process::Command;
@@ -10,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use process::{Client, Gateway};
+use crate::process::{Client, Gateway};
 
 const CLIENTS: usize = 16;
 

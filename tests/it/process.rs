@@ -12,8 +12,25 @@ use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// The built program, to be run without what the environment says of it.
+pub(crate) fn program() -> Command {
+    program_under(&[])
+}
+
+fn program_under(tracer: &[&str]) -> Command {
+    let words: Vec<_> = tracer.iter().copied().chain([env!("CARGO_BIN_EXE_anteroom")]).collect();
+    let mut command = Command::new(words[0]);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("ANTEROOM_") {
+            command.env_remove(name);
+        }
+    }
+    command.args(&words[1..]);
+    command
+}
+
 /// A running gateway; dropping it kills it.
-pub(super) struct Gateway {
+pub(crate) struct Gateway {
     process: Child,
     data_dir: PathBuf,
     base: String,
@@ -22,20 +39,14 @@ pub(super) struct Gateway {
 
 impl Gateway {
     /// Starts the built program on a free port, and waits until it listens.
-    pub(super) fn start(data_dir: &Path) -> Self {
+    pub(crate) fn start(data_dir: &Path) -> Self {
         Self::start_under(&[], data_dir)
     }
 
     /// The same below another program, such as a tracer.
-    pub(super) fn start_under(tracer: &[&str], data_dir: &Path) -> Self {
-        let words: Vec<_> = tracer.iter().copied().chain([env!("CARGO_BIN_EXE_anteroom"), "serve"]).collect();
-        let mut command = Command::new(words[0]);
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("ANTEROOM_") {
-                command.env_remove(name);
-            }
-        }
-        command.args(&words[1..]).args(["--bind", "127.0.0.1:0", "--data-dir"]).arg(data_dir);
+    pub(crate) fn start_under(tracer: &[&str], data_dir: &Path) -> Self {
+        let mut command = program_under(tracer);
+        command.args(["serve", "--bind", "127.0.0.1:0", "--data-dir"]).arg(data_dir);
         // A process group of its own, so that a tracer and what it traces die together.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
         let mut process = command.spawn().unwrap();
@@ -63,7 +74,7 @@ impl Gateway {
     }
 
     /// A client with a token of the demo client.
-    pub(super) async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
         let secret = std::fs::read_to_string(self.data_dir.join("demo-secret")).unwrap();
         let body = json!({"grant_type": "client_credentials", "client_id": "demo", "client_secret": secret.trim_end()});
@@ -73,13 +84,24 @@ impl Gateway {
     }
 
     /// Kills it as `kill -9` does; answers its log.
-    pub(super) fn kill(mut self) -> String {
+    pub(crate) fn kill(mut self) -> String {
         self.signal_group();
         self.end().1
     }
 
+    /// Asks it to stop, as `kill -TERM` does.
+    pub(crate) fn terminate(&self) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+
+    /// Its address, as `http://HOST:PORT`.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
     /// Waits for it to end by itself; answers how it did, and its log.
-    pub(super) fn end(&mut self) -> (ExitStatus, String) {
+    pub(crate) fn end(&mut self) -> (ExitStatus, String) {
         let status = self.process.wait().unwrap();
         (status, self.log.take().map(|log| log.join().unwrap()).unwrap_or_default())
     }
@@ -101,15 +123,20 @@ impl Drop for Gateway {
 
 /// A client of one gateway process.
 #[derive(Clone)]
-pub(super) struct Client {
+pub(crate) struct Client {
     http: reqwest::Client,
     base: String,
     token: String,
 }
 
 impl Client {
+    /// Its token.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Submits a request under an idempotency key; the id it was accepted under, or what came instead.
-    pub(super) async fn submit(&self, key: &str) -> Result<String, String> {
+    pub(crate) async fn submit(&self, key: &str) -> Result<String, String> {
         let body = json!({"type": "default", "payload": {"key": key}, "tags": {"key": key}});
         let post = self.http.post(format!("{}/v1/requests", self.base)).bearer_auth(&self.token);
         let answer = post.header("Idempotency-Key", key).json(&body).send().await.map_err(|error| error.to_string())?;
@@ -122,13 +149,13 @@ impl Client {
     }
 
     /// The key in the tags of the request with this id; none when there is no such request.
-    pub(super) async fn key_of(&self, id: &str) -> Option<String> {
+    pub(crate) async fn key_of(&self, id: &str) -> Option<String> {
         let view = self.get(&format!("/v1/requests/{id}")).await;
         view["tags"]["key"].as_str().map(str::to_owned)
     }
 
     /// The ids of the requests that were submitted under this idempotency key.
-    pub(super) async fn ids_of(&self, key: &str) -> Vec<String> {
+    pub(crate) async fn ids_of(&self, key: &str) -> Vec<String> {
         let list = self.get(&format!("/v1/requests?idempotency_key={key}")).await;
         let items = list["items"].as_array().unwrap_or_else(|| panic!("not a list: {list}"));
         items.iter().map(|view| view["request_id"].as_str().unwrap().to_owned()).collect()

@@ -1,0 +1,188 @@
+//! The configuration: its layers, its mistakes, and the files that ship with the program.
+
+use std::path::{Path, PathBuf};
+
+use anteroom::http::Mode;
+use anteroom::settings::{Flags, Settings};
+use serde::Serialize;
+
+use crate::process::program;
+
+/// Loads a file's text with environment variables and flags.
+fn load(toml: &str, variables: &[(&str, &str)], bind: Option<&str>) -> Result<Settings, Vec<String>> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("anteroom.toml");
+    std::fs::write(&file, toml).unwrap();
+    let flags = Flags { config: Some(file.clone()), bind: bind.map(str::to_owned), data_dir: None };
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Settings::load(&flags, variables).map_err(|unusable| {
+        let origin = |key: &str| unusable.origin.of(key).replace(&file.display().to_string(), "FILE");
+        unusable
+            .mistakes
+            .iter()
+            .map(|mistake| format!("{}: {}: {}", origin(&mistake.key), mistake.key, mistake.problem))
+            .collect()
+    })
+}
+
+fn shipped(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name)
+}
+
+#[test]
+fn a_later_layer_wins() {
+    let file = "[server]\nbind = \"127.0.0.1:1\"\nmax_in_flight = 7\n";
+    let bind = |variables: &[(&str, &str)], flag| load(file, variables, flag).unwrap().server.bind.port();
+    assert_eq!(load("", &[], None).unwrap().server.bind.port(), 8080);
+    assert_eq!(bind(&[], None), 1);
+    assert_eq!(bind(&[("ANTEROOM__SERVER__BIND", "127.0.0.1:2")], None), 2);
+    assert_eq!(bind(&[("ANTEROOM__SERVER__BIND", "127.0.0.1:2")], Some("127.0.0.1:3")), 3);
+    assert_eq!(load(file, &[("ANTEROOM__SERVER__MAX_IN_FLIGHT", "9")], None).unwrap().server.max_in_flight, 9);
+}
+
+#[test]
+fn the_environment_gives_lists_and_tables_as_json() {
+    let settings = load(
+        "[clients.Acme]\nsecrets = [\"env:A\"]\n",
+        &[
+            ("ANTEROOM__SERVER__TRUSTED_PROXIES", r#"["127.0.0.1", "::1"]"#),
+            ("ANTEROOM__CLIENTS__ACME__SCOPES", r#"["requests:read"]"#),
+            ("ANTEROOM__CLIENTS", r#"{"beta": {"secrets": ["env:B"]}}"#),
+            ("ANTEROOM_CONFIG", "ignored here"),
+            ("PATH", "/bin"),
+        ],
+        None,
+    )
+    .unwrap();
+    assert_eq!(settings.server.trusted_proxies.len(), 2);
+    assert_eq!(settings.clients.keys().collect::<Vec<_>>(), ["Acme", "beta"]);
+    assert_eq!(settings.clients["Acme"].scopes, ["requests:read"]);
+}
+
+#[test]
+fn every_mistake_is_told_at_once_and_where_it_is() {
+    let file =
+        "[server]\nbindd = \"x\"\n[log]\nlevel = \"anteroom=loud\"\n[typo]\nx = 1\n[issuer]\nlifetime = \"soon\"\n";
+    let variables =
+        [("ANTEROOM__STORE__URL", "[1]"), ("ANTEROOM__TYPO__X", "1"), ("ANTEROOM__CLIENTS__ACME__SCOPES", "[]")];
+    assert_eq!(
+        load(file, &variables, None).map(|_| ()),
+        Err([
+            "environment: ANTEROOM__CLIENTS__ACME__SCOPES: there is no table [clients.acme]",
+            "environment: ANTEROOM__TYPO__X: the variable does not name a key of a section",
+            "FILE: server.bindd: unknown field `bindd`",
+            "ANTEROOM__STORE__URL: store.url: found list",
+            "FILE: issuer.lifetime: \"soon\" is not a length of time; write \"500ms\", \"5s\", \"1h 30m\" or \"7 days\"",
+            "FILE: typo: there is no such section",
+            "FILE: log.level: it can not be read: error parsing level filter: expected one of \"off\", \"error\", \"warn\", \"info\", \"debug\", \"trace\", or a number 0-5",
+        ]
+        .map(str::to_owned)
+        .to_vec())
+    );
+}
+
+#[test]
+fn a_secret_in_the_wrong_place_is_not_repeated() {
+    for file in [
+        "[clients.acme]\nsecrets = \"hunter2-hunter2\"\n",
+        "[clients.acme]\nsecrets = [\"hunter2-hunter2\"]\n",
+        "[clients.acme]\nsecrets = [[\"hunter2-hunter2\"]]\n",
+        "[issuer]\nsecrets = [\"hunter2-hunter2\"]\n",
+        "[issuer]\nsecrets = \"hunter2-hunter2\"\n",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("anteroom.toml"), file).unwrap();
+        let output = program().current_dir(&folder).args(["--config", "anteroom.toml", "check"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains("secrets") && !told.contains("hunter2"), "{told}");
+    }
+}
+
+#[test]
+fn mistakes_of_every_section_reach_the_operator_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = "[server]\nbind = \"here\"\n[clients.acme]\nsecrets = [\"file:absent\"]\n[verify]\nchain = [\"nobody\"]\n\
+                [verifiers.self]\nkind = \"self\"\n[types.t]\nstages = [{ after = \"1s\", stage = \"a\", status = \"queued\" }]\n";
+    std::fs::write(folder.path().join("anteroom.toml"), file).unwrap();
+    let output = program().current_dir(&folder).args(["--config", "anteroom.toml"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8(output.stderr).unwrap();
+    for key in ["server.bind", "clients.acme.secrets", "verify.chain", "types.t.stages"] {
+        assert!(told.contains(&format!("anteroom.toml: {key}: ")), "{key} in: {told}");
+    }
+    assert!(told.contains("(4 mistakes)"), "{told}");
+}
+
+#[test]
+fn development_is_the_default_only_where_nobody_else_can_call() {
+    let mode = |server: &str| load(&format!("[server]\n{server}"), &[], None).unwrap().server.effective_mode();
+    assert_eq!(mode(""), Mode::Development);
+    assert_eq!(mode("bind = \"[::1]:8080\"\npublic_url = \"http://localhost:8080\""), Mode::Development);
+    assert_eq!(mode("bind = \"0.0.0.0:8080\""), Mode::Production);
+    assert_eq!(mode("public_url = \"https://gateway.example\""), Mode::Production);
+    assert_eq!(mode("trusted_proxies = [\"127.0.0.1\"]"), Mode::Production);
+    assert_eq!(mode("bind = \"0.0.0.0:8080\"\nmode = \"development\""), Mode::Development);
+}
+
+#[test]
+fn tokens_without_credentials_are_for_development_alone() {
+    let open = "[issuer]\nopen = true\nopen_subject = \"x\"\n";
+    assert!(load(open, &[], None).is_ok());
+    let expected = ["FILE: issuer.open: tokens without credentials are given in development mode only".to_owned()];
+    assert_eq!(load(&format!("{open}[server]\nbind = \"0.0.0.0:1\"\n"), &[], None).map(|_| ()), Err(expected.to_vec()));
+}
+
+#[test]
+fn the_files_that_ship_can_be_used() {
+    for name in ["anteroom.toml", "auth0.toml", "keycloak.toml", "partner.toml", "production.toml"] {
+        let output = program().arg("--config").arg(shipped(name)).arg("check").output().unwrap();
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// The commented reference, with its examples switched on.
+fn reference() -> String {
+    let text = std::fs::read_to_string(shipped("anteroom.toml")).unwrap();
+    let example = |line: &&str| {
+        let words = line.trim_start_matches("# ");
+        let key = words.split(" = ").next().unwrap();
+        let is_key = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        line.starts_with("# [") || line.starts_with("#   {") || *line == "# ]" || (words.contains(" = ") && is_key(key))
+    };
+    text.lines()
+        .map(|line| if example(&line) { line.trim_start_matches("# ") } else { line })
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn keys_of(section: &impl Serialize) -> Vec<String> {
+    serde_json::to_value(section).unwrap().as_object().unwrap().keys().cloned().collect()
+}
+
+#[test]
+fn the_reference_names_every_key_and_no_other() {
+    let reference = reference();
+    let settings = load(&reference, &[], None).map_err(|mistakes| format!("{mistakes:#?}\n{reference}")).unwrap();
+    let written: toml::Table = reference.parse().unwrap();
+    let documented = |path: &[&str]| {
+        let table = path.iter().fold(written.clone(), |table, name| table[*name].as_table().unwrap().clone());
+        let mut keys: Vec<_> = table.into_iter().map(|(key, _)| key).collect();
+        keys.sort();
+        keys
+    };
+    assert_eq!(documented(&["server"]), keys_of(&settings.server));
+    assert_eq!(documented(&["log"]), keys_of(&settings.log));
+    assert_eq!(documented(&["store"]), keys_of(&settings.store));
+    assert_eq!(documented(&["shutdown"]), keys_of(&settings.shutdown));
+    assert_eq!(documented(&["net"]), keys_of(&settings.net));
+    assert_eq!(documented(&["verify"]), keys_of(&settings.verify));
+    assert_eq!(documented(&["issuer"]), keys_of(&settings.issuer));
+    assert_eq!(documented(&["clients", "acme"]), keys_of(&settings.clients["acme"]));
+    assert_eq!(documented(&["types", "default"]), keys_of(&settings.types["default"]));
+    // The verifier's own table says what it knows.
+    let table = settings.verifiers["auth0"].clone();
+    let effective =
+        anteroom::verify::parse_table("auth0", table).map_err(|mistake| mistake.to_string()).unwrap().effective();
+    assert_eq!(documented(&["verifiers", "auth0"]), keys_of(&effective));
+}
