@@ -41,7 +41,9 @@ async fn without_a_token_the_challenge_names_no_error() {
     let token = gateway.demo_token().await;
     let elsewhere = gateway.call(Method::GET, &format!("/v1/whoami?access_token={token}"));
     let cookie = whoami().header("cookie", format!("access_token={token}"));
-    for call in [whoami(), whoami().basic_auth("demo", Some(gateway.demo_secret())), elsewhere, cookie] {
+    let by_proxy =
+        whoami().header("x-access-tokens", &token).header("x-user", "demo").header("x-forwarded-user", "demo");
+    for call in [whoami(), whoami().basic_auth("demo", Some(gateway.demo_secret())), elsewhere, cookie, by_proxy] {
         let answer = Answer::to(call).await;
         assert_eq!((answer.status, answer.problem()), (401, missing.clone()));
         assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"anteroom\"");

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::view::{RequestView, status_schema};
+use super::view::{RequestView, StatusName};
 use crate::core::clock::Timestamp;
 use crate::core::policy::ReadRequests;
 use crate::core::ports::requests::{Filter, Position};
@@ -30,7 +30,7 @@ const USUAL: usize = 50;
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct ListQuery {
     /// Only those with this status now.
-    #[param(schema_with = status_schema, required = false)]
+    #[param(inline, value_type = Option<StatusName>)]
     status: Option<String>,
     /// Only those of this type.
     #[serde(rename = "type")]

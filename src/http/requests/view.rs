@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
-use utoipa::ToSchema;
-use utoipa::openapi::{Object, ObjectBuilder, Type};
+use utoipa::openapi::{Object, ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::core::request::{Request, Status, View};
 use crate::core::timeline::Failure;
@@ -68,13 +68,24 @@ pub(in crate::http) struct RequestView {
 const STATUS: &str = "How a request gets on; `succeeded`, `failed`, `cancelled` and `expired` are terminal";
 
 /// The schema of a status: the closed list.
-pub(super) fn status_schema() -> Object {
+fn status_schema() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .enum_values(Some(Status::ALL.map(Status::name)))
         .description(Some(STATUS))
         .build()
 }
+
+/// A status where the contract wants a type: with `schema_with` a parameter would lose its description and its example.
+pub(super) enum StatusName {}
+
+impl PartialSchema for StatusName {
+    fn schema() -> RefOr<Schema> {
+        status_schema().into()
+    }
+}
+
+impl ToSchema for StatusName {}
 
 /// Why a request failed.
 #[derive(Serialize, ToSchema)]
