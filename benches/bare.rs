@@ -1,24 +1,47 @@
-//! The yardstick of `scripts/bench`: actix-web with nothing behind it, which answers the gateway's own bytes.
+//! The yardstick of `scripts/bench`: actix-web with nothing behind it, which answers the gateway's own bytes, headers and body.
 //!
-//! `GET` answers the file that is named as the first argument; `POST` reads the body as JSON and answers the same with 202. It
-//! listens on the address that is the second argument.
+//! `GET` answers what the file holds that is named as the first argument (an answer as `curl -i` shows it); `POST` reads the body as
+//! JSON and answers the same with 202. It listens on the address that is the second argument.
 
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use serde_json::Value;
 
 /// What every answer carries.
-type Body = web::Data<web::Bytes>;
-
-async fn read(body: Body) -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(body.as_ref().clone())
+struct Answer {
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: web::Bytes,
 }
 
-async fn submit(request: web::Json<Value>, body: Body) -> HttpResponse {
-    // So that the compiler can not leave the reading out.
-    if request.is_null() {
-        return HttpResponse::BadRequest().finish();
+impl Answer {
+    /// Takes apart an answer as `curl -i` shows it. What the server itself writes is left to it.
+    fn parse(text: &str) -> Option<Self> {
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        let headers = head.lines().skip(1).filter_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            let ours = !["content-length", "date"].contains(&name.to_ascii_lowercase().as_str());
+            ours.then(|| Some((name.parse().ok()?, value.parse().ok()?))).flatten()
+        });
+        Some(Self { headers: headers.collect(), body: web::Bytes::from(body.to_owned()) })
     }
-    HttpResponse::Accepted().content_type("application/json").body(body.as_ref().clone())
+
+    fn with(&self, status: StatusCode) -> HttpResponse {
+        let mut response = HttpResponse::build(status).body(self.body.clone());
+        for (name, value) in &self.headers {
+            response.headers_mut().insert(name.clone(), value.clone());
+        }
+        response
+    }
+}
+
+async fn read(answer: web::Data<Answer>) -> HttpResponse {
+    answer.with(StatusCode::OK)
+}
+
+async fn submit(request: web::Json<Value>, answer: web::Data<Answer>) -> HttpResponse {
+    // So that the compiler can not leave the reading out.
+    answer.with(if request.is_null() { StatusCode::BAD_REQUEST } else { StatusCode::ACCEPTED })
 }
 
 fn main() -> std::io::Result<()> {
@@ -26,10 +49,12 @@ fn main() -> std::io::Result<()> {
     let (Some(file), Some(address)) = (arguments.next(), arguments.next()) else {
         return Err(std::io::Error::other("usage: bare FILE ADDRESS; scripts/bench gives both"));
     };
-    let body = web::Data::new(web::Bytes::from(std::fs::read(file)?));
+    let answer =
+        Answer::parse(&std::fs::read_to_string(file)?).ok_or_else(|| std::io::Error::other("not an answer"))?;
+    let answer = web::Data::new(answer);
     let app = move || {
         App::new()
-            .app_data(body.clone())
+            .app_data(answer.clone())
             .route("/v1/requests", web::post().to(submit))
             .route("/v1/requests/{request_id}", web::get().to(read))
     };

@@ -26,6 +26,10 @@ pub struct Caller {
     pub email: Option<String>,
     /// The `exp` of the token.
     pub expires_at: Timestamp,
+    /// The `nbf` of the token.
+    pub not_before: Option<Timestamp>,
+    /// The `iat` of the token.
+    pub issued_at: Option<Timestamp>,
     /// Every claim of the token.
     pub claims: Map<String, Value>,
 }
@@ -105,6 +109,8 @@ impl UnverifiedClaims {
             scopes,
             audience: self.audience,
             expires_at: self.expires_at,
+            not_before: self.not_before,
+            issued_at: self.issued_at,
             claims: self.all,
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::table::list;
 use super::token::{UnverifiedJwt, UnverifiedToken};
+use super::verified::{Fingerprint, Verified};
 use super::{Setup, Verifier, parse_table};
 use crate::core::clock::Timestamp;
 use crate::core::error::Misconfiguration;
@@ -13,6 +14,7 @@ use crate::core::verdict::{Reason, Verdict};
 /// The verifiers that guard the API.
 pub struct Chain {
     by_issuer: HashMap<String, Link>,
+    verified: Verified,
 }
 
 struct Link {
@@ -62,19 +64,43 @@ impl Chain {
             return Err(mistakes);
         }
         let by_issuer = links.into_iter().map(|link| (link.verifier.issuer().to_owned(), link)).collect();
-        Ok(Self { by_issuer })
+        Ok(Self { by_issuer, verified: Verified::new() })
     }
 
     /// Decides about the credentials that came after `Bearer `.
     pub async fn verify(&self, unverified_bearer: &str, now: Timestamp) -> Verdict {
-        let token = match UnverifiedToken::from_bearer(unverified_bearer).and_then(UnverifiedJwt::parse) {
+        let token = match UnverifiedToken::from_bearer(unverified_bearer) {
             Ok(token) => token,
             Err(reason) => return Verdict::Rejected(reason),
         };
-        match self.by_issuer.get(&token.unverified_claims.issuer) {
-            Some(link) => link.verifier.verify(token, now).await,
-            None => Verdict::Rejected(Reason::IssuerUnknown),
+        let fingerprint = Fingerprint::of(token.as_str());
+        if let Some(verdict) = self.recall(fingerprint, now) {
+            return verdict;
         }
+        let token = match UnverifiedJwt::parse(token) {
+            Ok(token) => token,
+            Err(reason) => return Verdict::Rejected(reason),
+        };
+        let Some(link) = self.by_issuer.get(&token.unverified_claims.issuer) else {
+            return Verdict::Rejected(Reason::IssuerUnknown);
+        };
+        let verdict = link.verifier.verify(token, now).await;
+        if let Verdict::Accepted(caller) = &verdict
+            && link.verifier.recall(caller, now).is_some()
+        {
+            self.verified.keep(fingerprint, caller);
+        }
+        verdict
+    }
+
+    /// Judges anew a token that was accepted before.
+    fn recall(&self, fingerprint: Fingerprint, now: Timestamp) -> Option<Verdict> {
+        let caller = self.verified.get(fingerprint)?;
+        let verdict = self.by_issuer.get(&caller.issuer)?.verifier.recall(&caller, now)?;
+        if matches!(verdict, Verdict::Rejected(_)) {
+            self.verified.forget(fingerprint);
+        }
+        Some(verdict)
     }
 
     /// Whether any token could be decided about. A provider that is down does not take the gateway away from the callers of another.

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::core::BoxFuture;
+use crate::core::claims::Caller;
 use crate::core::clock::{Clock, Timestamp};
 use crate::core::error::Misconfiguration;
 use crate::core::verdict::Verdict;
@@ -22,6 +23,7 @@ mod rules;
 mod self_issued;
 mod table;
 mod token;
+mod verified;
 
 pub use chain::{Chain, Readiness};
 pub use self_issued::OwnIssuer;
@@ -34,6 +36,10 @@ pub trait Verifier: Send + Sync {
 
     /// Decides about a token that names this issuer.
     fn verify<'a>(&'a self, token: UnverifiedJwt<'a>, now: Timestamp) -> BoxFuture<'a, Verdict>;
+
+    /// Judges anew a token that it accepted before, by what changes with time alone. None: its keys may have changed since, so the
+    /// token has to be looked at whole.
+    fn recall(&self, accepted: &Arc<Caller>, now: Timestamp) -> Option<Verdict>;
 
     /// Whether it has what it needs. May begin to fetch that, within a runtime; so it is also what warms a verifier up at start.
     fn is_ready(&self) -> bool;

@@ -13,7 +13,7 @@ use super::rules::{Audience, Rules, TokenType};
 use super::table::list;
 use super::{Setup, UnverifiedJwt, Verifier, VerifierSettings};
 use crate::core::BoxFuture;
-use crate::core::claims::UnverifiedClaims;
+use crate::core::claims::{Caller, UnverifiedClaims};
 use crate::core::clock::Timestamp;
 use crate::core::error::Misconfiguration;
 use crate::core::period::Period;
@@ -269,6 +269,13 @@ impl Verifier for Oidc {
 
     fn verify<'a>(&'a self, token: UnverifiedJwt<'a>, now: Timestamp) -> BoxFuture<'a, Verdict> {
         Box::pin(self.judge(token, now))
+    }
+
+    fn recall(&self, accepted: &Arc<Caller>, now: Timestamp) -> Option<Verdict> {
+        match &self.keys {
+            Keys::Fixed(_) => Some(self.rules.recall(accepted, now)),
+            Keys::Remote(_) => None,
+        }
     }
 
     fn is_ready(&self) -> bool {

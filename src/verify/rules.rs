@@ -2,14 +2,15 @@
 //!
 //! They cost next to nothing and are judged before a key is looked for, so that what fails them can cause no work elsewhere.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
 
 use super::token::UnverifiedJwt;
-use crate::core::claims::UnverifiedClaims;
+use crate::core::claims::{Caller, UnverifiedClaims};
 use crate::core::clock::Timestamp;
-use crate::core::verdict::Reason;
+use crate::core::verdict::{Reason, Verdict};
 
 /// What one issuer's tokens have to be like. All of it comes from the configuration.
 #[derive(Debug)]
@@ -53,21 +54,26 @@ impl Rules {
         if !self.token_type.allows(header.token_type.as_deref()) || is_another_kind_of_token(claims) {
             return Err(Reason::TypeMismatch);
         }
-        self.judge_times(claims, now)?;
+        self.judge_times(claims.expires_at, [claims.not_before, claims.issued_at], now)?;
         if self.audience.is_met_by(&claims.audience) { Ok(algorithm) } else { Err(Reason::AudienceMismatch) }
     }
 
     /// RFC 7519 sections 4.1.4 to 4.1.6: dead on `exp`, alive on `nbf`, and not made in the future.
-    fn judge_times(&self, claims: &UnverifiedClaims, now: Timestamp) -> Result<(), Reason> {
-        if now >= claims.expires_at.plus(self.leeway) {
+    fn judge_times(&self, expires_at: Timestamp, begins: [Option<Timestamp>; 2], now: Timestamp) -> Result<(), Reason> {
+        if now >= expires_at.plus(self.leeway) {
             return Err(Reason::TokenExpired);
         }
         let horizon = now.plus(self.leeway);
-        let lies_ahead = |instant: Option<Timestamp>| instant.is_some_and(|instant| instant > horizon);
-        if lies_ahead(claims.not_before) || lies_ahead(claims.issued_at) {
-            return Err(Reason::TokenNotYetValid);
+        let lies_ahead = begins.into_iter().flatten().any(|instant| instant > horizon);
+        if lies_ahead { Err(Reason::TokenNotYetValid) } else { Ok(()) }
+    }
+
+    /// Judges anew a token that was accepted before: all but its times is as it was.
+    pub(super) fn recall(&self, accepted: &Arc<Caller>, now: Timestamp) -> Verdict {
+        match self.judge_times(accepted.expires_at, [accepted.not_before, accepted.issued_at], now) {
+            Ok(()) => Verdict::Accepted(Arc::clone(accepted)),
+            Err(reason) => Verdict::Rejected(reason),
         }
-        Ok(())
     }
 }
 

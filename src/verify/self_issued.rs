@@ -14,6 +14,7 @@ use super::keys::{KeySet, is_signed_by};
 use super::rules::{Audience, Rules, TokenType};
 use super::{Setup, UnverifiedJwt, Verifier, VerifierSettings};
 use crate::core::BoxFuture;
+use crate::core::claims::Caller;
 use crate::core::clock::Timestamp;
 use crate::core::error::Misconfiguration;
 use crate::core::verdict::{Reason, Verdict};
@@ -99,6 +100,10 @@ impl Verifier for SelfIssued {
 
     fn verify<'a>(&'a self, token: UnverifiedJwt<'a>, now: Timestamp) -> BoxFuture<'a, Verdict> {
         Box::pin(std::future::ready(self.judge(token, now).unwrap_or_else(Verdict::Rejected)))
+    }
+
+    fn recall(&self, accepted: &Arc<Caller>, now: Timestamp) -> Option<Verdict> {
+        Some(self.rules.recall(accepted, now))
     }
 
     fn is_ready(&self) -> bool {

@@ -9,8 +9,10 @@ use crate::core::request::{Request, RequestId};
 
 /// How much memory they may take, in bytes, about.
 const BYTES: u64 = 16 << 20;
+/// How many there usually are; space for these is taken at once.
+const USUAL: usize = 1024;
 /// What a request takes besides its texts, about.
-const OVERHEAD: usize = 320;
+const OVERHEAD: usize = 480;
 
 /// The requests that were stored or read last.
 pub(super) struct Recent {
@@ -36,8 +38,7 @@ impl Weighter<RequestId, Arc<Request>> for Bytes {
 
 impl Recent {
     pub(super) fn new() -> Self {
-        let usual = usize::try_from(BYTES).unwrap_or(usize::MAX) / (8 * OVERHEAD);
-        Self { requests: Cache::with_weighter(usual, BYTES, Bytes), generation: Mutex::new(0) }
+        Self { requests: Cache::with_weighter(USUAL, BYTES, Bytes), generation: Mutex::new(0) }
     }
 
     pub(super) fn get(&self, id: RequestId) -> Option<Arc<Request>> {
