@@ -20,6 +20,7 @@ use crate::queue::Queue;
 use crate::queue::types::Types;
 use crate::settings::Settings;
 use crate::store;
+use crate::telemetry::access::AccessLog;
 use crate::verify::{Chain, OwnIssuer, Setup};
 
 mod data_dir;
@@ -132,6 +133,7 @@ impl Application {
             entropy,
             server: settings.server.clone(),
             ui_client_id: demo_secret.as_ref().map(|_| DEMO_CLIENT.to_owned()),
+            access_log: AccessLog::new(settings.log_format()),
         }));
         let server = Server::bind(Arc::clone(&gateway), contract, settings.shutdown.grace)
             .map_err(|error| one(address_mistake(settings.server.bind, &error)))?;

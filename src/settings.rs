@@ -15,7 +15,7 @@ use crate::oauth::clients::ClientSettings;
 use crate::oauth::issuer::IssuerSettings;
 use crate::queue::types::{TypeSettings, built_in};
 use crate::store::StoreSettings;
-use crate::telemetry::logs::LogSettings;
+use crate::telemetry::logs::{LogFormat, LogSettings};
 use crate::verify::VerifySettings;
 
 mod environment;
@@ -148,6 +148,14 @@ impl Settings {
     pub fn issuer_url(&self) -> String {
         let url = self.issuer.url.clone().or_else(|| self.server.public_url.clone());
         url.unwrap_or_else(|| "http://localhost:8080".into())
+    }
+
+    /// How log lines are written: for people in development, as JSON in production, unless configured.
+    pub fn log_format(&self) -> LogFormat {
+        self.log.format.unwrap_or(match self.server.effective_mode() {
+            Mode::Development => LogFormat::Pretty,
+            Mode::Production => LogFormat::Json,
+        })
     }
 
     /// Whether the demo client exists: in development, when no client is named, tokens are not given freely, and ours are believed.

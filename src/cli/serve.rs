@@ -8,14 +8,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, load};
 use crate::app::{Application, DEMO_CLIENT, SystemClock, SystemEntropy};
-use crate::http::Mode;
 use crate::settings::{Flags, Settings};
-use crate::telemetry::logs::LogFormat;
 
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     let settings = load(flags)?;
-    let mode = settings.server.effective_mode();
-    settings.log.start(if mode == Mode::Development { LogFormat::Pretty } else { LogFormat::Json });
+    settings.log.start(settings.log_format());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

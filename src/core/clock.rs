@@ -55,11 +55,49 @@ impl Timestamp {
 }
 
 impl fmt::Display for Timestamp {
+    /// Written by hand, since every answer and every log line shows several. Clamped to the years that RFC 3339 can write.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (min, max) = (jiff::Timestamp::MIN, jiff::Timestamp::MAX);
-        let millis = self.0.clamp(min.as_millisecond(), max.as_millisecond());
-        write!(f, "{:.3}", jiff::Timestamp::from_millisecond(millis).unwrap_or(max))
+        let millis = self.0.clamp(FIRST_MILLI, LAST_MILLI);
+        let (days, in_day) = (millis.div_euclid(DAY), millis.rem_euclid(DAY));
+        let (year, month, day) = civil(days);
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let fields = [
+            (0..4, year),
+            (5..7, month),
+            (8..10, day),
+            (11..13, in_day / 3_600_000),
+            (14..16, in_day / 60_000 % 60),
+            (17..19, in_day / 1000 % 60),
+            (20..23, in_day % 1000),
+        ];
+        for (place, mut value) in fields {
+            for digit in text[place].iter_mut().rev() {
+                *digit = DIGITS[usize::try_from(value % 10).unwrap_or(0)];
+                value /= 10;
+            }
+        }
+        f.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
+}
+
+const DIGITS: &[u8; 10] = b"0123456789";
+/// Milliseconds of a day.
+const DAY: i64 = 86_400_000;
+/// 0000-01-01T00:00:00.000Z and 9999-12-31T23:59:59.999Z.
+const FIRST_MILLI: i64 = -62_167_219_200_000;
+const LAST_MILLI: i64 = 253_402_300_799_999;
+
+/// Year, month and day of the day that lies so many days after 1970-01-01, in the Gregorian calendar: counted in eras of 400 years
+/// that begin on 1 March, so that the leap day comes last.
+const fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (era * 400 + year_of_era + if month <= 2 { 1 } else { 0 }, month, day)
 }
 
 impl Serialize for Timestamp {
@@ -151,5 +189,26 @@ impl Future for SetClockSleep {
         }
         state.sleepers.push(context.waker().clone());
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{FIRST_MILLI, LAST_MILLI, Timestamp};
+
+    proptest! {
+        #[test]
+        fn is_shown_as_the_calendar_has_it(millis in FIRST_MILLI..=LAST_MILLI) {
+            let known = jiff::Timestamp::from_millisecond(millis).unwrap();
+            prop_assert_eq!(Timestamp::from_millis(millis).to_string(), format!("{known:.3}"));
+        }
+    }
+
+    #[test]
+    fn the_ends_of_time_are_shown_as_the_ends_of_the_calendar() {
+        assert_eq!(Timestamp::from_millis(i64::MIN).to_string(), "0000-01-01T00:00:00.000Z");
+        assert_eq!(Timestamp::from_millis(i64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
     }
 }

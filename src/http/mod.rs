@@ -12,6 +12,7 @@ use crate::core::entropy::Entropy;
 use crate::core::ports::Store;
 use crate::oauth::TokenService;
 use crate::queue::Queue;
+use crate::telemetry::access::AccessLog;
 use crate::verify::Chain;
 
 mod allowed;
@@ -46,6 +47,7 @@ pub use settings::{Mode, ServerSettings};
 
 use limits::InFlight;
 use routes::{Row, operations};
+use trace::TraceIds;
 
 /// What the handlers work with.
 pub struct Services {
@@ -65,12 +67,15 @@ pub struct Services {
     pub server: ServerSettings,
     /// The client id that the Authorize dialog of `/ui/` shows.
     pub ui_client_id: Option<String>,
+    /// Where the line of each exchange goes.
+    pub access_log: AccessLog,
 }
 
 /// A running gateway: its services and its state.
 pub struct Gateway {
     services: Services,
     mode: Mode,
+    trace_ids: TraceIds,
     in_flight: InFlight,
     stopping: AtomicBool,
 }
@@ -128,7 +133,8 @@ impl Gateway {
     /// A gateway of these services.
     pub fn new(services: Services) -> Self {
         let mode = services.server.effective_mode();
-        Self { services, mode, in_flight: InFlight::default(), stopping: AtomicBool::new(false) }
+        let trace_ids = TraceIds::new(&*services.entropy);
+        Self { services, mode, trace_ids, in_flight: InFlight::default(), stopping: AtomicBool::new(false) }
     }
 
     /// Turns `/readyz` to 503, so that no new traffic is sent here.

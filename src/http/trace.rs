@@ -1,7 +1,11 @@
 //! The outermost layer: names every exchange, turns its error into an answer, and writes its one log line.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
@@ -10,9 +14,9 @@ use actix_web::{Error, HttpMessage, HttpRequest};
 use super::problem::{self, Problem};
 use super::{Gateway, security_headers};
 use crate::core::entropy::Entropy;
-use crate::core::hex;
 use crate::core::request::RequestId;
 use crate::core::verdict::Verdict;
+use crate::telemetry::access::Exchange;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
@@ -25,6 +29,34 @@ pub(super) fn note_request(request: &HttpRequest, id: RequestId) {
     request.extensions_mut().insert(About(id));
 }
 
+/// Makes trace and span ids: unlike any other, and not secret. Random once, then counted and mixed, since every request needs two.
+pub(super) struct TraceIds {
+    process: u64,
+    seed: u64,
+    count: AtomicU64,
+}
+
+impl TraceIds {
+    pub(super) fn new(entropy: &dyn Entropy) -> Self {
+        let [process, seed] = [(); 2].map(|()| u64::from_be_bytes(entropy.draw()));
+        Self { process, seed, count: AtomicU64::new(0) }
+    }
+
+    /// A trace id and a span id.
+    fn next(&self) -> (u128, u64) {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let trace = mix(self.seed.wrapping_add(count.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        (u128::from(self.process) << 64 | u128::from(trace), mix(trace ^ self.process))
+    }
+}
+
+/// The finalizer of `SplitMix64`: one to one, so that different counts stay different.
+fn mix(mut bits: u64) -> u64 {
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
+}
+
 /// W3C Trace Context, section 3.2.2: the caller's trace goes on, or a new one begins; the span is always ours.
 struct TraceContext {
     trace_id: String,
@@ -32,12 +64,11 @@ struct TraceContext {
 }
 
 impl TraceContext {
-    fn of(request: &ServiceRequest, entropy: &dyn Entropy) -> Self {
+    fn of(request: &ServiceRequest, ids: &TraceIds) -> Self {
         let sent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok()).and_then(sent_trace_id);
-        let random = hex(&entropy.draw::<24>());
-        let (random_trace, span_id) = random.split_at(32);
-        let trace_id = sent.unwrap_or(random_trace).to_owned();
-        Self { traceparent: format!("00-{trace_id}-{span_id}-01"), trace_id }
+        let (trace_id, span_id) = ids.next();
+        let trace_id = sent.map_or_else(|| format!("{trace_id:032x}"), str::to_owned);
+        Self { traceparent: format!("00-{trace_id}-{span_id:016x}-01"), trace_id }
     }
 }
 
@@ -61,8 +92,8 @@ pub(super) async fn trace<B: MessageBody + 'static>(
     let Some(gateway) = request.app_data::<Data<Gateway>>().cloned() else {
         return Err(Problem::new(super::code::Code::Internal).into());
     };
-    let context = TraceContext::of(&request, &*gateway.entropy);
-    let (began, method) = (gateway.clock.monotonic(), request.method().clone());
+    let context = TraceContext::of(&request, &gateway.trace_ids);
+    let call = Call { method: request.method().clone(), began: gateway.clock.monotonic() };
     let response = next.call(request).await?;
     let problem = response.response().error().map(problem::of);
     let mut response = match &problem {
@@ -80,15 +111,7 @@ pub(super) async fn trace<B: MessageBody + 'static>(
             response.headers_mut().insert(name, value);
         }
     }
-    log(
-        &Exchange {
-            context: &context,
-            method: method.as_str(),
-            code,
-            took: gateway.clock.monotonic().saturating_sub(began),
-        },
-        &response,
-    );
+    log(&gateway, &context, code, &call, &response);
     Ok(response)
 }
 
@@ -100,39 +123,32 @@ fn keep_cors(from: &HeaderMap, to: &mut HeaderMap) {
     }
 }
 
-struct Exchange<'a> {
-    context: &'a TraceContext,
-    method: &'a str,
-    code: Option<&'static str>,
-    took: std::time::Duration,
+/// What of a call is known before it is answered.
+struct Call {
+    method: Method,
+    began: Duration,
 }
 
-/// One line; claims are written escaped, the token and the query never.
-fn log<B>(exchange: &Exchange<'_>, response: &ServiceResponse<B>) {
+/// Writes the access line: never the token, never the query.
+fn log<B>(gateway: &Gateway, context: &TraceContext, code: Option<&str>, call: &Call, response: &ServiceResponse<B>) {
     let request = response.request();
     let path = request.match_pattern();
     let path = path.as_deref().unwrap_or("unmatched");
     let extensions = request.extensions();
     let owner = match extensions.get::<Verdict>() {
-        Some(Verdict::Accepted(caller)) => Some((&caller.issuer, &caller.subject)),
+        Some(Verdict::Accepted(caller)) => Some((caller.issuer.as_str(), caller.subject.as_str())),
         _ => None,
     };
-    let request_id = extensions.get::<About>().map(|about| about.0.to_string());
-    let duration_us = u64::try_from(exchange.took.as_micros()).unwrap_or(u64::MAX);
-    macro_rules! line {
-        ($level:ident) => {
-            tracing::$level!(
-                trace_id = exchange.context.trace_id,
-                method = exchange.method,
-                path,
-                status = response.status().as_u16(),
-                reason = exchange.code,
-                duration_us,
-                owner = owner.as_ref().map(tracing::field::debug),
-                request_id,
-                "exchange"
-            )
-        };
-    }
-    if matches!(path, "/healthz" | "/readyz") { line!(debug) } else { line!(info) }
+    gateway.access_log.write(&Exchange {
+        at: gateway.clock.now(),
+        trace_id: &context.trace_id,
+        method: call.method.as_str(),
+        path,
+        status: response.status().as_u16(),
+        reason: code,
+        duration_us: gateway.clock.monotonic().saturating_sub(call.began).as_micros(),
+        owner,
+        request_id: extensions.get::<About>().map(|about| about.0),
+        is_routine: matches!(path, "/healthz" | "/readyz"),
+    });
 }

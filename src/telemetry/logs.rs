@@ -43,12 +43,12 @@ impl LogSettings {
         EnvFilter::builder().parse(self.level.as_deref().unwrap_or(USUAL))
     }
 
-    /// Begins to log, in `default` format unless another is configured. The first call in a process counts.
-    pub fn start(&self, default: LogFormat) {
+    /// Begins to log in this format. The first call in a process counts.
+    pub fn start(&self, format: LogFormat) {
         let filter = self.filter().unwrap_or_else(|_| EnvFilter::new(USUAL));
         let lines = fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr);
         // A second subscriber is refused: tests that start several gateways in one process share the first.
-        let _ = match self.format.unwrap_or(default) {
+        let _ = match format {
             LogFormat::Pretty => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),
             LogFormat::Json => {
                 lines.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()

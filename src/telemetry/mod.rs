@@ -1,3 +1,4 @@
 //! What the gateway tells its operator.
 
+pub mod access;
 pub mod logs;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::table::list;
-use super::token::{UnverifiedJwt, UnverifiedToken};
+use super::token::{MAX_TOKEN_BYTES, UnverifiedJwt, UnverifiedToken};
 use super::verified::{Fingerprint, Verified};
 use super::{Setup, Verifier, parse_table};
 use crate::core::clock::Timestamp;
@@ -69,15 +69,14 @@ impl Chain {
 
     /// Decides about the credentials that came after `Bearer `.
     pub async fn verify(&self, unverified_bearer: &str, now: Timestamp) -> Verdict {
-        let token = match UnverifiedToken::from_bearer(unverified_bearer) {
-            Ok(token) => token,
-            Err(reason) => return Verdict::Rejected(reason),
-        };
-        let fingerprint = Fingerprint::of(token.as_str());
+        if unverified_bearer.len() > MAX_TOKEN_BYTES {
+            return Verdict::Rejected(Reason::TokenTooLarge);
+        }
+        let fingerprint = Fingerprint::of(unverified_bearer);
         if let Some(verdict) = self.recall(fingerprint, now) {
             return verdict;
         }
-        let token = match UnverifiedJwt::parse(token) {
+        let token = match UnverifiedToken::from_bearer(unverified_bearer).and_then(UnverifiedJwt::parse) {
             Ok(token) => token,
             Err(reason) => return Verdict::Rejected(reason),
         };

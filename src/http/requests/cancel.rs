@@ -4,7 +4,7 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::view::RequestView;
-use super::{request_id, set_headers};
+use super::{answer_view, request_id, set_headers};
 use crate::core::policy::WriteRequests;
 use crate::core::ports::requests::Cancellation;
 use crate::core::request::view;
@@ -42,7 +42,7 @@ pub(in crate::http) async fn cancel_request(
             let view = view(&request, now);
             let mut answer = HttpResponse::Ok();
             set_headers(&mut answer, &view, now);
-            Ok(answer.json(RequestView::new(&request, view, &base)))
+            answer_view(&mut answer, &RequestView::new(&request, view, &base))
         }
         Cancellation::TooLate(request) => {
             let view = RequestView::new(&request, view(&request, gateway.queue.now()), &base);

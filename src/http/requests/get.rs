@@ -4,7 +4,7 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::view::RequestView;
-use super::{etag, request_id, set_headers};
+use super::{answer_view, etag, request_id, set_headers};
 use crate::core::policy::ReadRequests;
 use crate::core::request::view;
 use crate::http::allowed::Allowed;
@@ -50,5 +50,5 @@ pub(in crate::http) async fn get_request(
     if unchanged {
         return Ok(answer.finish());
     }
-    Ok(answer.json(RequestView::new(&request, view, &base_url(&http, &gateway.server))))
+    answer_view(&mut answer, &RequestView::new(&request, view, &base_url(&http, &gateway.server)))
 }

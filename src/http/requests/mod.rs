@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use actix_web::HttpResponseBuilder;
 use actix_web::http::header;
+use actix_web::{HttpResponse, HttpResponseBuilder};
 
 use super::code::Code;
 use super::problem::{Problem, whole_seconds};
@@ -24,6 +24,16 @@ fn request_id(text: &str) -> Result<RequestId, Problem> {
 /// The entity tag of a view, RFC 9110 section 8.8.3.
 fn etag(view: &View) -> String {
     format!("\"{}\"", view.version)
+}
+
+/// About as long as a view is: what is written in one piece needs to be moved less.
+const USUAL_BYTES: usize = 1024;
+
+/// Finishes an answer with a view as its body.
+fn answer_view(answer: &mut HttpResponseBuilder, view: &view::RequestView) -> Result<HttpResponse, Problem> {
+    let mut body = Vec::with_capacity(USUAL_BYTES);
+    serde_json::to_writer(&mut body, view).map_err(|_| Problem::new(Code::Internal))?;
+    Ok(answer.content_type(header::ContentType::json()).body(body))
 }
 
 /// The headers of a view: its entity tag and, until it is terminal, when it will have changed.

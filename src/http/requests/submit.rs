@@ -81,7 +81,7 @@ pub(in crate::http) async fn submit_request(
     if submitted.replayed {
         answer.insert_header(("Idempotent-Replayed", "true"));
     }
-    Ok(answer.json(RequestView::new(&request, view, &base)))
+    super::answer_view(&mut answer, &RequestView::new(&request, view, &base))
 }
 
 /// The key as it is written, or as a quoted string of structured fields (RFC 8941 section 3.3.3).

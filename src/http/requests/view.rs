@@ -7,6 +7,7 @@ use serde_json::Value;
 use utoipa::openapi::{Object, ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::core::clock::Timestamp;
 use crate::core::request::{Request, Status, View};
 use crate::core::timeline::Failure;
 
@@ -37,20 +38,20 @@ pub(in crate::http) struct RequestView {
     #[schema(required, value_type = Option<Object>)]
     progress: Option<Value>,
     /// When it was submitted.
-    #[schema(format = DateTime)]
-    submitted_at: String,
+    #[schema(value_type = String, format = DateTime)]
+    submitted_at: Timestamp,
     /// When it first ran.
-    #[schema(required, format = DateTime)]
-    started_at: Option<String>,
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    started_at: Option<Timestamp>,
     /// When it reached its end.
-    #[schema(required, format = DateTime)]
-    finished_at: Option<String>,
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    finished_at: Option<Timestamp>,
     /// When it last changed.
-    #[schema(format = DateTime)]
-    updated_at: String,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
     /// When its owner asked to cancel it.
-    #[schema(required, format = DateTime)]
-    cancel_requested_at: Option<String>,
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    cancel_requested_at: Option<Timestamp>,
     /// How many times a worker took it up.
     attempt: u32,
     /// Its owner's labels.
@@ -132,11 +133,11 @@ impl RequestView {
             status: view.status,
             stage: view.stage,
             progress: None,
-            submitted_at: request.submitted_at.to_string(),
-            started_at: view.started_at.map(|at| at.to_string()),
-            finished_at: view.finished_at.map(|at| at.to_string()),
-            updated_at: view.updated_at.to_string(),
-            cancel_requested_at: request.cancelled_at.map(|at| at.to_string()),
+            submitted_at: request.submitted_at,
+            started_at: view.started_at,
+            finished_at: view.finished_at,
+            updated_at: view.updated_at,
+            cancel_requested_at: request.cancelled_at,
             attempt: 0,
             tags: request.tags.clone(),
             error: view.error.map(FailureView::from),

@@ -1,0 +1,185 @@
+//! The access log: one line for every exchange, written at once. It stands beside the event log, with the same format and level,
+//! because it is the one line that every request pays for.
+
+use std::fmt::{self, Write as _};
+use std::io::Write as _;
+
+use super::logs::LogFormat;
+use crate::core::clock::Timestamp;
+use crate::core::request::RequestId;
+
+/// Where access lines go.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessLog(LogFormat);
+
+/// What an access line says.
+#[derive(Debug)]
+pub struct Exchange<'a> {
+    /// When it ended.
+    pub at: Timestamp,
+    /// Names the exchange.
+    pub trace_id: &'a str,
+    /// The HTTP method.
+    pub method: &'a str,
+    /// The path as a template, so that no id is in it.
+    pub path: &'a str,
+    /// The HTTP status.
+    pub status: u16,
+    /// The code of the problem that was answered.
+    pub reason: Option<&'a str>,
+    /// How long it took, in microseconds.
+    pub duration_us: u128,
+    /// Issuer and subject of the caller.
+    pub owner: Option<(&'a str, &'a str)>,
+    /// The queued request that it was about.
+    pub request_id: Option<RequestId>,
+    /// Whether it is only of interest to whoever looks for a fault.
+    pub is_routine: bool,
+}
+
+impl AccessLog {
+    /// A log in this format.
+    pub fn new(format: LogFormat) -> Self {
+        Self(format)
+    }
+
+    /// Writes the line, if its level is logged.
+    pub fn write(self, exchange: &Exchange<'_>) {
+        let (level, enabled) = if exchange.is_routine {
+            ("DEBUG", tracing::enabled!(tracing::Level::DEBUG))
+        } else {
+            ("INFO", tracing::enabled!(tracing::Level::INFO))
+        };
+        if !enabled {
+            return;
+        }
+        let mut line = String::with_capacity(384);
+        // Writing to a string does not fail; and where standard error is gone, there is nobody left to tell.
+        let _ = match self.0 {
+            LogFormat::Json => exchange.as_json(level, &mut line),
+            LogFormat::Pretty => exchange.as_text(level, &mut line),
+        };
+        let _ = std::io::stderr().write_all(line.as_bytes());
+    }
+}
+
+impl Exchange<'_> {
+    fn as_json(&self, level: &str, line: &mut String) -> fmt::Result {
+        let Self { at, trace_id, method, path, status, duration_us, .. } = self;
+        write!(
+            line,
+            r#"{{"timestamp":"{at}","level":"{level}","message":"exchange","trace_id":"{trace_id}","method":"#
+        )?;
+        quote(method, line)?;
+        write!(line, r#","path":"{path}","status":{status}"#)?;
+        if let Some(reason) = self.reason {
+            write!(line, r#","reason":"{reason}""#)?;
+        }
+        write!(line, r#","duration_us":{duration_us}"#)?;
+        if let Some((issuer, subject)) = self.owner {
+            line.push_str(r#","owner":["#);
+            quote(issuer, line)?;
+            line.push(',');
+            quote(subject, line)?;
+            line.push(']');
+        }
+        if let Some(id) = self.request_id {
+            write!(line, r#","request_id":"{id}""#)?;
+        }
+        line.push_str("}\n");
+        Ok(())
+    }
+
+    fn as_text(&self, level: &str, line: &mut String) -> fmt::Result {
+        let Self { at, trace_id, method, path, status, duration_us, .. } = self;
+        write!(line, "{at} {level:>5} exchange trace_id={trace_id} method={method} path={path} status={status}")?;
+        if let Some(reason) = self.reason {
+            write!(line, " reason={reason}")?;
+        }
+        write!(line, " duration_us={duration_us}")?;
+        if let Some((issuer, subject)) = self.owner {
+            line.push_str(" owner=");
+            quote(issuer, line)?;
+            line.push(',');
+            quote(subject, line)?;
+        }
+        if let Some(id) = self.request_id {
+            write!(line, " request_id={id}")?;
+        }
+        line.push('\n');
+        Ok(())
+    }
+}
+
+/// A text of the caller's as JSON writes it: no line break and no control character of it reaches the log as such.
+fn quote(text: &str, line: &mut String) -> fmt::Result {
+    let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\');
+    if plain {
+        return write!(line, "\"{text}\"");
+    }
+    line.push('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => line.extend(['\\', character]),
+            // Beyond ASCII too: direction marks and other line ends are as good for forging as line feeds.
+            ' '..='~' => line.push(character),
+            _ => {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    write!(line, "\\u{unit:04x}")?;
+                }
+            }
+        }
+    }
+    line.push('"');
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Exchange;
+    use crate::core::clock::Timestamp;
+
+    fn exchange() -> Exchange<'static> {
+        Exchange {
+            at: Timestamp::from_millis(1_795_327_923_482),
+            trace_id: "4bf92f3577b34da6a3ce929d0e0e4736",
+            method: "GET",
+            path: "/v1/requests/{request_id}",
+            status: 404,
+            reason: Some("not_found"),
+            duration_us: 87,
+            owner: Some(("https://idp.example/", "a\"b\\c\r\n\u{202e}😀")),
+            request_id: "req_01M815515KP08QZRD2J0GYC6SN".parse().ok(),
+            is_routine: false,
+        }
+    }
+
+    #[test]
+    fn a_line_of_json_is_json_with_every_field() {
+        let mut line = String::new();
+        exchange().as_json("INFO", &mut line).expect("written");
+        let read: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!(
+            read,
+            serde_json::json!({
+                "timestamp": "2026-11-22T06:12:03.482Z", "level": "INFO", "message": "exchange",
+                "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "method": "GET", "path": "/v1/requests/{request_id}",
+                "status": 404, "reason": "not_found", "duration_us": 87,
+                "owner": ["https://idp.example/", "a\"b\\c\r\n\u{202e}😀"], "request_id": "req_01M815515KP08QZRD2J0GYC6SN",
+            })
+        );
+        assert_eq!(line.matches('\n').count(), 1);
+    }
+
+    #[test]
+    fn a_line_for_people_keeps_claims_on_the_line() {
+        let mut line = String::new();
+        exchange().as_text("INFO", &mut line).expect("written");
+        assert_eq!(
+            line,
+            "2026-11-22T06:12:03.482Z  INFO exchange trace_id=4bf92f3577b34da6a3ce929d0e0e4736 method=GET \
+             path=/v1/requests/{request_id} status=404 reason=not_found duration_us=87 \
+             owner=\"https://idp.example/\",\"a\\\"b\\\\c\\u000d\\u000a\\u202e\\ud83d\\ude00\" request_id=req_01M815515KP08QZRD2J0GYC6SN\n"
+        );
+    }
+}
