@@ -14,6 +14,8 @@ pub struct Caller {
     pub issuer: String,
     /// The `sub` of the token, byte for byte.
     pub subject: String,
+    /// The tenant that this caller's requests belong to.
+    pub owner: Owner,
     /// The OAuth client: `client_id`, `azp` or `cid`, whichever comes first.
     pub client_id: Option<String>,
     /// The scopes that count here, in Anteroom's names.
@@ -32,13 +34,6 @@ pub struct Caller {
     pub issued_at: Option<Timestamp>,
     /// Every claim of the token.
     pub claims: Map<String, Value>,
-}
-
-impl Caller {
-    /// The tenant that this caller's requests belong to.
-    pub fn owner(&self) -> Owner {
-        Owner { issuer: self.issuer.clone(), subject: self.subject.clone() }
-    }
 }
 
 /// The claims of a token, with the types that RFC 7519 section 4.1 gives them. Nobody has vouched for them yet.
@@ -104,6 +99,7 @@ impl UnverifiedClaims {
             client_id: ["client_id", "azp", "cid"].into_iter().find_map(string),
             permissions: self.words("permissions").map(str::to_owned).collect(),
             email: string(email_claim),
+            owner: Owner { issuer: self.issuer.clone(), subject: self.subject.clone() },
             issuer: self.issuer,
             subject: self.subject,
             scopes,

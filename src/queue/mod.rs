@@ -111,7 +111,7 @@ impl Queue {
         let now = self.clock.now();
         Request {
             id: RequestId::draw(now, &*self.entropy),
-            owner: permit.caller().owner(),
+            owner: permit.caller().owner.clone(),
             kind: kind.name.clone(),
             timeline: Arc::clone(&kind.timeline),
             submitted_at: now,
@@ -146,7 +146,7 @@ impl Queue {
     /// # Errors
     /// [`Error::NotFound`] when there is none, or it is another's; the store.
     pub async fn get(&self, permit: &Permit<ReadRequests>, id: RequestId) -> Result<Arc<Request>, Error> {
-        self.requests.find(&permit.caller().owner(), id).await?.ok_or(Error::NotFound)
+        self.requests.find(&permit.caller().owner, id).await?.ok_or(Error::NotFound)
     }
 
     /// The caller's request that the partner prototype's door named `alias`.
@@ -154,7 +154,7 @@ impl Queue {
     /// # Errors
     /// As [`Queue::get`].
     pub async fn get_partner(&self, permit: &Permit<ReadRequests>, alias: &str) -> Result<Arc<Request>, Error> {
-        self.requests.find_by_alias(&permit.caller().owner(), alias).await?.ok_or(Error::NotFound)
+        self.requests.find_by_alias(&permit.caller().owner, alias).await?.ok_or(Error::NotFound)
     }
 
     /// The caller's requests, newest first, with the time at which the filter was judged.
@@ -169,7 +169,7 @@ impl Queue {
         limit: usize,
     ) -> Result<(Vec<Arc<Request>>, Timestamp), Error> {
         let now = self.clock.now();
-        let requests = self.requests.list(&permit.caller().owner(), filter, after, limit, now).await?;
+        let requests = self.requests.list(&permit.caller().owner, filter, after, limit, now).await?;
         Ok((requests, now))
     }
 
@@ -178,6 +178,6 @@ impl Queue {
     /// # Errors
     /// As [`Queue::get`].
     pub async fn cancel(&self, permit: &Permit<WriteRequests>, id: RequestId) -> Result<Cancellation, Error> {
-        self.requests.cancel(&permit.caller().owner(), id).await?.ok_or(Error::NotFound)
+        self.requests.cancel(&permit.caller().owner, id).await?.ok_or(Error::NotFound)
     }
 }
