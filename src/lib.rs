@@ -17,17 +17,17 @@
 //! | `src/store/` | stores behind the ports of `core`, and their migrations; the list is `SCHEMES` |
 //! | `src/queue/` | the request service, the request types with their schemas |
 //! | `src/oauth/` | clients, their authentication, and the tokens that we mint |
-//! | `src/http/` | the only folder that knows actix-web: the route table is `src/http/mod.rs`, a path's first segment its file |
+//! | `src/http/` | the only folder that knows actix-web: the route table is `src/http/mod.rs`; a path's first segment, `/v1` aside, is its file, and the partner prototype's `/request` is `src/http/partner.rs` |
 //! | `src/net.rs` | outbound HTTP, within limits of time and size |
 //! | `src/secret.rs` | where secrets come from: files and the environment |
-//! | `src/telemetry/` | logs |
+//! | `src/telemetry/` | the event log, and the access log with a line for every exchange |
 //! | `src/settings.rs` | layers the configuration; each module owns its section |
 //! | `src/app.rs` | the composition root: the one place that sees everything |
 //! | `src/cli/` | one file per subcommand |
 //! | `src/main.rs` | arguments in, exit code out |
 //!
-//! Who may import whom is a table in `tests/it/architecture/`, which fails when the code breaks it. Errors become answers in one place,
-//! `src/http/problem.rs`, out of one list, `src/http/code.rs`. Time and randomness are arguments: [`core::clock::Clock`],
+//! Who may import whom is a table in `tests/it/architecture/`, which fails when the code breaks it. Errors become answers in
+//! `src/http/problem.rs`, out of one list, `src/http/code.rs`; those of the token endpoint in `src/http/oauth.rs`, as RFC 6749 has them. Time and randomness are arguments: [`core::clock::Clock`],
 //! [`core::entropy::Entropy`].
 
 pub mod app;

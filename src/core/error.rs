@@ -73,7 +73,9 @@ pub enum StoreError {
     /// A record is damaged: its checksum does not match.
     #[error("record {0} is damaged")]
     Damaged(String),
-    /// The store can not be used any more; the process is about to end.
+    /// The store could not do it, and nobody knows how far it came. Where it can not be used any more, [`Store::failure`] says so.
+    ///
+    /// [`Store::failure`]: super::ports::Store::failure
     #[error("the store failed")]
     Failed(#[source] Box<dyn StdError + Send + Sync>),
 }

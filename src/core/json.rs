@@ -5,16 +5,24 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Reads one JSON object and nothing after it. Names are compared as they read after unescaping (RFC 8259 section 8.3), because
-/// two parties that take different ones of two equal names disagree about what was signed (RFC 7515 section 4).
+/// Reads one JSON value and nothing after it. Names are compared as they read after unescaping (RFC 8259 section 8.3), because two
+/// parties that take different ones of two equal names disagree about what was signed (RFC 7515 section 4), or asked for.
 ///
 /// # Errors
-/// Not JSON, not an object, a name twice in one object, a number out of range, or nested deeper than 128 levels.
-pub fn parse_object(json: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
+/// Not JSON, a name twice in one object (an error of the category `Data`), a number out of range, or nested deeper than 128 levels.
+pub fn parse(json: &[u8]) -> Result<Value, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let value = Strict.deserialize(&mut deserializer)?;
     deserializer.end()?;
-    match value {
+    Ok(value)
+}
+
+/// Reads one JSON object and nothing after it, as [`parse`] does.
+///
+/// # Errors
+/// Those of [`parse`], and what is not an object.
+pub fn parse_object(json: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
+    match parse(json)? {
         Value::Object(members) => Ok(members),
         _ => Err(serde_json::Error::custom("not a JSON object")),
     }

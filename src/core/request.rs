@@ -193,6 +193,14 @@ pub fn view(request: &Request, now: Timestamp) -> View {
 }
 
 impl Request {
+    /// This request, cancelled at `now`; `None` when it has reached its end by then.
+    ///
+    /// A clock that went back does not make a request end before it was submitted.
+    pub fn cancelled(&self, now: Timestamp) -> Option<Self> {
+        let cancelled_at = Some(now.max(self.submitted_at));
+        (!view(self, now).status.is_terminal()).then(|| Self { cancelled_at, ..self.clone() })
+    }
+
     /// The name that the submitter was given.
     pub fn public_name(&self) -> String {
         self.alias.clone().unwrap_or_else(|| self.id.to_string())

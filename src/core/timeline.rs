@@ -34,10 +34,38 @@ pub struct Failure {
 
 /// A table of stages with the outcome at its end. Immutable: stored once by content, and named by the requests that it governs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Definition")]
 pub struct Timeline {
     stages: Vec<Stage>,
     result: Option<Value>,
     error: Option<Failure>,
+}
+
+/// A timeline as it is stored, and not yet judged.
+#[derive(Deserialize)]
+struct Definition {
+    stages: Vec<Stage>,
+    result: Option<Value>,
+    error: Option<Failure>,
+}
+
+impl TryFrom<Definition> for Timeline {
+    type Error = Flaw;
+
+    fn try_from(Definition { stages, result, error }: Definition) -> Result<Self, Flaw> {
+        Self::new(stages, result, error)
+    }
+}
+
+/// Why a table of stages can not be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Flaw {
+    /// A stage breaks a rule.
+    #[error("{0}")]
+    Stages(String),
+    /// The template of the result does.
+    #[error("{0}")]
+    Result(String),
 }
 
 /// A stretch of submission times: after `after` (exclusive, none: since ever) until `until` (inclusive, none: for ever).
@@ -60,27 +88,10 @@ impl Timeline {
     /// Checks the table: the first stage begins at 0, each later than the one before, and a terminal status stands last and only there.
     ///
     /// # Errors
-    /// A sentence that names the offending stage and the rule.
-    pub fn new(stages: Vec<Stage>, result: Option<Value>, error: Option<Failure>) -> Result<Self, String> {
-        let Some((last, rest)) = stages.split_last() else {
-            return Err("there are no stages".into());
-        };
-        if stages[0].after_millis != 0 {
-            return Err(format!("stage \"{}\" is the first and must begin after \"0s\"", stages[0].stage));
-        }
-        if let Some(pair) = stages.windows(2).find(|pair| pair[0].after_millis >= pair[1].after_millis) {
-            return Err(format!("stage \"{}\" must begin later than \"{}\"", pair[1].stage, pair[0].stage));
-        }
-        if let Some(early) = rest.iter().find(|stage| stage.status.is_terminal()) {
-            return Err(format!(
-                "stage \"{}\" has the terminal status {} and is not the last",
-                early.stage, early.status
-            ));
-        }
-        if !matches!(last.status, Status::Succeeded | Status::Failed) {
-            return Err(format!("the last stage \"{}\" must have the status succeeded or failed", last.stage));
-        }
-        check_placeholders(result.as_ref())?;
+    /// A sentence that names the offending stage, or placeholder, and the rule.
+    pub fn new(stages: Vec<Stage>, result: Option<Value>, error: Option<Failure>) -> Result<Self, Flaw> {
+        check_stages(&stages).map_err(Flaw::Stages)?;
+        check_placeholders(result.as_ref()).map_err(Flaw::Result)?;
         Ok(Self { stages, result, error })
     }
 
@@ -124,6 +135,26 @@ impl Timeline {
     pub fn result(&self, request_id: &str) -> Option<Value> {
         self.result.as_ref().map(|template| fill(template, request_id))
     }
+}
+
+/// The rules of [`Timeline::new`] for stages.
+fn check_stages(stages: &[Stage]) -> Result<(), String> {
+    let Some((last, rest)) = stages.split_last() else {
+        return Err("there are no stages".into());
+    };
+    if stages[0].after_millis != 0 {
+        return Err(format!("stage \"{}\" is the first and must begin after \"0s\"", stages[0].stage));
+    }
+    if let Some(pair) = stages.windows(2).find(|pair| pair[0].after_millis >= pair[1].after_millis) {
+        return Err(format!("stage \"{}\" must begin later than \"{}\"", pair[1].stage, pair[0].stage));
+    }
+    if let Some(early) = rest.iter().find(|stage| stage.status.is_terminal()) {
+        return Err(format!("stage \"{}\" has the terminal status {} and is not the last", early.stage, early.status));
+    }
+    if !matches!(last.status, Status::Succeeded | Status::Failed) {
+        return Err(format!("the last stage \"{}\" must have the status succeeded or failed", last.stage));
+    }
+    Ok(())
 }
 
 /// The one placeholder that a result template knows.

@@ -5,6 +5,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::core::error::{Error, Fault};
+use crate::core::json;
 use crate::core::request::Tags;
 
 /// JSON text together with its value. The text is what is stored: no digit of the client's numbers is lost.
@@ -18,14 +19,16 @@ impl Payload {
     /// Reads the text.
     ///
     /// # Errors
-    /// [`Error::Malformed`] at `pointer` when it is nested too deep or holds a number that no double can hold.
+    /// [`Error::Malformed`] at `pointer` when an object in it names a member twice (it is stored as it came, and whoever reads it next
+    /// could take the other), when it is nested too deep, or when it holds a number that no double can hold.
     pub fn read(text: Box<RawValue>, pointer: &str) -> Result<Self, Error> {
-        match serde_json::from_str(text.get()) {
+        match json::parse(text.get().as_bytes()) {
             Ok(value) => Ok(Self { text, value }),
-            Err(error) => Err(Error::Malformed {
-                detail: "The payload is not JSON that can be read.".into(),
-                faults: vec![Fault { pointer: pointer.into(), code: "invalid_json", detail: error.to_string() }],
-            }),
+            Err(error) => {
+                let code = if error.is_data() { "duplicate_field" } else { "invalid_json" };
+                let fault = Fault { pointer: pointer.into(), code, detail: error.to_string() };
+                Err(Error::Malformed { detail: format!("The payload can not be read: {error}."), faults: vec![fault] })
+            }
         }
     }
 
@@ -101,6 +104,14 @@ mod tests {
     fn digits_beyond_a_double_do_count() {
         assert_ne!(print("[12345678901234567890123]"), print("[12345678901234567890124]"));
         assert_ne!(print("[0.1]"), print("[0.10000000000000000000001]"));
+    }
+
+    #[test]
+    fn a_member_that_comes_twice_is_refused() {
+        for text in [r#"{"amount":1,"amount":2}"#, r#"[{"a":{"b":1,"\u0062":2}}]"#] {
+            let text = RawValue::from_string(text.into()).expect("JSON");
+            assert!(Payload::read(text, "/payload").is_err());
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::schema::Schema;
 use crate::core::error::{Error, Misconfiguration};
 use crate::core::period::Period;
 use crate::core::request::Status;
-use crate::core::timeline::{Failure, Stage, Timeline};
+use crate::core::timeline::{Failure, Flaw, Stage, Timeline};
 
 /// One `[types.NAME]` table.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub struct TypeSettings {
     /// What a succeeded request gives; `{request_id}` in a text stands for the request's name.
     pub result: Option<Value>,
     /// What a failed request shows.
-    pub error: Option<Failure>,
+    pub error: Option<FailureSettings>,
     /// The JSON Schema of the payload: a table, or `"file:PATH"`.
     pub schema: Option<Value>,
     /// Another API that the type is served by as well.
@@ -50,6 +50,29 @@ pub enum Processor {
 pub enum Dialect {
     /// The partner prototype's: `POST /request`, `GET /request/{request_id}`.
     Partner,
+}
+
+/// What a failed request shows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FailureSettings {
+    /// A stable code.
+    pub code: String,
+    /// A short title.
+    pub title: String,
+    /// What happened, and what to do.
+    #[serde(default)]
+    pub detail: String,
+    /// Whether the same request may succeed later.
+    #[serde(default)]
+    pub retryable: bool,
+}
+
+impl From<FailureSettings> for Failure {
+    fn from(settings: FailureSettings) -> Self {
+        let FailureSettings { code, title, detail, retryable } = settings;
+        Self { code, title, detail, retryable }
+    }
 }
 
 /// One stage.
@@ -80,13 +103,29 @@ pub struct RequestType {
 impl RequestType {
     fn build(name: &str, settings: &TypeSettings, base: &Path) -> Result<Self, Misconfiguration> {
         let key = |key: &str| format!("types.{name}.{key}");
+        if !is_name(name) {
+            let remedy = "Use 1 to 64 letters, digits, \".\", \"_\" and \"-\"";
+            return Err(Misconfiguration::new(
+                "types",
+                format!("\"{}\" is not a name for a type", name.escape_debug()),
+                remedy,
+            ));
+        }
+        if settings.dialect == Some(Dialect::Partner) && !suits_partner(settings.result.as_ref()) {
+            let problem = format!("the partner dialect puts its members beside {}", PARTNER_MEMBERS.join(", "));
+            return Err(Misconfiguration::new(key("result"), problem, "Give a table whose members have other names"));
+        }
         let stages = settings.stages.iter().map(|stage| Stage {
             after_millis: stage.after.millis(),
             stage: stage.stage.clone(),
             status: stage.status,
         });
-        let timeline = Timeline::new(stages.collect(), settings.result.clone(), settings.error.clone())
-            .map_err(|problem| Misconfiguration::new(key("stages"), problem, "Mend the table of stages"))?;
+        let timeline =
+            Timeline::new(stages.collect(), settings.result.clone(), settings.error.clone().map(Failure::from))
+                .map_err(|flaw| match &flaw {
+                    Flaw::Stages(problem) => Misconfiguration::new(key("stages"), problem, "Mend the table of stages"),
+                    Flaw::Result(problem) => Misconfiguration::new(key("result"), problem, "Mend the placeholder"),
+                })?;
         let schema = settings.schema.as_ref().map(|schema| read_schema(schema, base)).transpose().map_err(|problem| {
             let remedy = "Give a JSON Schema (draft 2020-12) as a table or \"file:PATH\", without references to other documents";
             Misconfiguration::new(key("schema"), problem, remedy)
@@ -103,6 +142,22 @@ impl RequestType {
     /// Judges a payload; `root` is its JSON Pointer in the body it came in.
     pub(super) fn check(&self, payload: &Value, root: &str) -> Result<(), Error> {
         self.schema.as_ref().map_or(Ok(()), |schema| schema.check(payload, root))
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=64).contains(&name.len()) && name.bytes().all(allowed)
+}
+
+/// The members of the partner prototype's own answer, beside which those of the result stand.
+const PARTNER_MEMBERS: [&str; 4] = ["request_id", "status", "submitted_at", "finished_at"];
+
+fn suits_partner(result: Option<&Value>) -> bool {
+    match result {
+        None => true,
+        Some(Value::Object(members)) => !PARTNER_MEMBERS.iter().any(|name| members.contains_key(*name)),
+        Some(_) => false,
     }
 }
 
@@ -185,7 +240,7 @@ pub fn built_in() -> BTreeMap<String, TypeSettings> {
         description: "A demonstration that fails after 5 seconds".into(),
         stages: vec![received(), stage(5, "failed", Status::Failed)],
         result: None,
-        error: Some(Failure {
+        error: Some(FailureSettings {
             code: "demo_failure".into(),
             title: "Failed as asked".into(),
             detail: "Requests of the type demo-fail always fail. Submit one of the type default to see one succeed."

@@ -125,7 +125,7 @@ impl State {
 
     fn cancel(&mut self, owner: &Owner, id: RequestId, now: Timestamp) -> Option<Cancellation> {
         let request = self.find(owner, id)?;
-        let Some(cancelled) = super::cancelled(&request, now).map(Arc::new) else {
+        let Some(cancelled) = request.cancelled(now).map(Arc::new) else {
             return Some(Cancellation::TooLate(request));
         };
         self.requests.insert(id, Arc::clone(&cancelled));

@@ -10,10 +10,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::clock::{Clock, Timestamp};
+use crate::core::clock::Clock;
 use crate::core::error::Misconfiguration;
 use crate::core::ports::Store;
-use crate::core::request::{Request, view};
 
 /// The section `[store]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,12 +70,4 @@ pub fn open(
 /// A mistake at the one key of this section.
 fn mistake(problem: impl Into<String>, remedy: impl Into<String>) -> Misconfiguration {
     Misconfiguration::new("store.url", problem, remedy)
-}
-
-/// The request, cancelled at `now`; `None` when it has reached its end by then.
-///
-/// A clock that went back does not make a request end before it was submitted.
-fn cancelled(request: &Request, now: Timestamp) -> Option<Request> {
-    let cancelled_at = Some(now.max(request.submitted_at));
-    (!view(request, now).status.is_terminal()).then(|| Request { cancelled_at, ..request.clone() })
 }

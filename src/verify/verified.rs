@@ -1,5 +1,5 @@
-//! Tokens that were found genuine, so that the next request with the same one costs no signature check. Facts only: what time
-//! changes is judged on every use, and what a policy asks for as well.
+//! Tokens that were found genuine by keys that can not change, so that the next request with the same one costs no signature check.
+//! Facts only: what time changes is judged on every use, and what a policy asks for as well.
 
 use std::sync::Arc;
 

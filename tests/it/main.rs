@@ -22,6 +22,7 @@ mod sqlite_faults;
 mod store_contract;
 mod store_time;
 mod stores;
+mod types;
 mod ui;
 mod verifier_contract;
 mod verify;

@@ -1,21 +1,21 @@
 //! The default store: one SQLite file, one thread that writes, two that read.
 //!
 //! A write goes through [`writer`], which commits what is waiting together and answers after the commit; a read goes through
-//! [`recent`] or [`reader`] and sees every commit that was answered before it began. What SQL is spoken stands in [`submit`],
-//! [`list`] and [`rows`].
+//! [`recent`] or [`reader`] and sees every commit that was answered before it began. What SQL is spoken stands in [`writes`],
+//! [`reads`] and [`rows`].
 
 mod connection;
 mod failure;
 mod job;
-mod list;
+mod job_queue;
 mod migrate;
-mod queue;
 mod reader;
+mod reads;
 mod recent;
 mod requests;
 mod rows;
-mod submit;
 mod writer;
+mod writes;
 
 use std::path::Path;
 use std::sync::{Arc, RwLock};

@@ -10,15 +10,15 @@ use rusqlite::Connection;
 use tokio::sync::mpsc;
 
 use super::job::ReadJob;
-use super::queue::{Queue, Serving};
+use super::job_queue::{JobQueue, Serving};
 use super::{Trouble, connection};
 
 /// One for each of two cores: a read takes microseconds.
 const THREADS: usize = 2;
 
 /// Starts the threads. They end when the queue is shut or dropped.
-pub(super) fn start(path: &Path, lock: &Arc<File>, judging: &Arc<RwLock<()>>) -> Result<Queue<ReadJob>, Trouble> {
-    let (queue, jobs, serving) = Queue::new();
+pub(super) fn start(path: &Path, lock: &Arc<File>, judging: &Arc<RwLock<()>>) -> Result<JobQueue<ReadJob>, Trouble> {
+    let (queue, jobs, serving) = JobQueue::new();
     let jobs = Arc::new(Mutex::new(jobs));
     for number in 1..=THREADS {
         let reader = Reader {

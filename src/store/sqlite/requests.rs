@@ -8,10 +8,10 @@ use tokio::sync::oneshot;
 
 use super::failure::Failure;
 use super::job::{ReadJob, Write, WriteJob};
-use super::queue::Queue;
+use super::job_queue::JobQueue;
 use super::recent::Recent;
 use super::rows::{Fault, Timelines};
-use super::{list, submit};
+use super::{reads, writes};
 use crate::core::BoxFuture;
 use crate::core::clock::{Clock, Timestamp};
 use crate::core::error::StoreError;
@@ -22,8 +22,8 @@ type Answer<T> = Result<T, StoreError>;
 
 /// The requests in an SQLite file.
 pub(super) struct SqliteRequests {
-    writes: Queue<Box<dyn WriteJob>>,
-    reads: Queue<ReadJob>,
+    writes: JobQueue<Box<dyn WriteJob>>,
+    reads: JobQueue<ReadJob>,
     timelines: Arc<Timelines>,
     recent: Arc<Recent>,
     failure: Arc<Failure>,
@@ -32,8 +32,8 @@ pub(super) struct SqliteRequests {
 
 impl SqliteRequests {
     pub(super) fn new(
-        writes: Queue<Box<dyn WriteJob>>,
-        reads: Queue<ReadJob>,
+        writes: JobQueue<Box<dyn WriteJob>>,
+        reads: JobQueue<ReadJob>,
         timelines: Arc<Timelines>,
         failure: Arc<Failure>,
         clock: Arc<dyn Clock>,
@@ -85,7 +85,7 @@ impl SqliteRequests {
 impl Requests for SqliteRequests {
     fn submit(&self, new: NewRequest) -> BoxFuture<'_, Answer<Submission>> {
         Box::pin(async move {
-            let row = submit::NewRow::prepare(new)?;
+            let row = writes::NewRow::prepare(new)?;
             let timelines = Arc::clone(&self.timelines);
             let generation = self.recent.generation();
             let submission =
@@ -104,7 +104,7 @@ impl Requests for SqliteRequests {
         }
         let (owner, generation) = (owner.clone(), self.recent.generation());
         Box::pin(async move {
-            let found = self.read(move |connection, timelines| list::find(connection, timelines, &owner, id)).await?;
+            let found = self.read(move |connection, timelines| reads::find(connection, timelines, &owner, id)).await?;
             if let Some(request) = &found {
                 self.recent.keep(request, generation);
             }
@@ -114,7 +114,7 @@ impl Requests for SqliteRequests {
 
     fn find_by_alias<'a>(&'a self, owner: &'a Owner, alias: &'a str) -> BoxFuture<'a, Answer<Option<Arc<Request>>>> {
         let (owner, alias) = (owner.clone(), alias.to_owned());
-        Box::pin(self.read(move |connection, timelines| list::find_by_alias(connection, timelines, &owner, &alias)))
+        Box::pin(self.read(move |connection, timelines| reads::find_by_alias(connection, timelines, &owner, &alias)))
     }
 
     fn list<'a>(
@@ -128,7 +128,7 @@ impl Requests for SqliteRequests {
         let (owner, filter) = (owner.clone(), filter.clone());
         Box::pin(
             self.read(move |connection, timelines| {
-                list::list(connection, timelines, &owner, &filter, after, limit, now)
+                reads::list(connection, timelines, &owner, &filter, after, limit, now)
             }),
         )
     }
@@ -139,7 +139,7 @@ impl Requests for SqliteRequests {
         let recent = Arc::clone(&self.recent);
         Box::pin(self.write(0, true, move |connection| {
             recent.withdraw(id);
-            submit::cancel(connection, &timelines, &owner, id, &*clock)
+            writes::cancel(connection, &timelines, &owner, id, &*clock)
         }))
     }
 }

@@ -143,7 +143,7 @@ fn read_timeline(connection: &Connection, number: i64) -> rusqlite::Result<Optio
     let Some(definition) = whole(statement.query_one([number], |row| row.get::<_, String>(0)))? else {
         return Ok(None);
     };
-    let timeline = serde_json::from_str::<Timeline>(&definition).ok().filter(|timeline| !timeline.stages().is_empty());
+    let timeline = serde_json::from_str::<Timeline>(&definition).ok();
     Ok(timeline.map(|timeline| Stored { timeline: Arc::new(timeline), checksum: checksum_of(&definition) }))
 }
 

@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use super::Trouble;
 use super::failure::Failure;
 use super::job::{Done, WriteJob};
-use super::queue::{Queue, Serving};
+use super::job_queue::{JobQueue, Serving};
 use crate::core::error::StoreError;
 
 /// The most operations in one commit.
@@ -38,8 +38,8 @@ pub(super) fn start(
     lock: Arc<File>,
     failure: Arc<Failure>,
     judging: Arc<RwLock<()>>,
-) -> Result<Queue<Box<dyn WriteJob>>, Trouble> {
-    let (queue, jobs, serving) = Queue::new();
+) -> Result<JobQueue<Box<dyn WriteJob>>, Trouble> {
+    let (queue, jobs, serving) = JobQueue::new();
     let writer = Writer { connection, judging, batch: Vec::new(), _lock: lock };
     thread::Builder::new().name("sqlite-writer".into()).spawn(move || writer.run(jobs, &failure, serving))?;
     Ok(queue)

@@ -11,7 +11,7 @@ use crate::core::error::StoreError;
 const CAPACITY: usize = 4096;
 
 /// The callers' end of a queue.
-pub(super) struct Queue<J> {
+pub(super) struct JobQueue<J> {
     sender: Mutex<Option<mpsc::Sender<J>>>,
     ended: watch::Receiver<()>,
 }
@@ -19,7 +19,7 @@ pub(super) struct Queue<J> {
 /// Held by a thread that serves a queue; when the last is dropped, the queue has ended.
 pub(super) type Serving = watch::Sender<()>;
 
-impl<J> Queue<J> {
+impl<J> JobQueue<J> {
     /// A queue, the end that its threads take jobs from, and what each of them holds while it runs.
     pub(super) fn new() -> (Self, mpsc::Receiver<J>, Serving) {
         let (sender, receiver) = mpsc::channel(CAPACITY);

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::list::find;
+use super::reads::find;
 use super::rows::{Checksum, Fault, Timelines, checksum, checksum_of, finished_at, read_by_seq};
 use crate::core::clock::{Clock, Timestamp};
 use crate::core::error::StoreError;
 use crate::core::ports::requests::{Cancellation, Idempotency, NewRequest, Submission};
 use crate::core::request::{Owner, Request, RequestId};
-use crate::store::cancelled;
 
 /// A request ready to be stored: whatever can be worked out before its turn comes is worked out.
 pub(super) struct NewRow {
@@ -172,7 +171,7 @@ pub(super) fn cancel(
     clock: &dyn Clock,
 ) -> Result<Option<Cancellation>, Fault> {
     let Some(request) = find(connection, timelines, owner, id)? else { return Ok(None) };
-    let Some(cancelled) = cancelled(&request, clock.now()) else {
+    let Some(cancelled) = request.cancelled(clock.now()) else {
         return Ok(Some(Cancellation::TooLate(request)));
     };
     // The definition as it is stored: a later Anteroom may write the same timeline differently.
