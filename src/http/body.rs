@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::time::Duration;
 
 use actix_web::http::header;
 use actix_web::web::{Bytes, BytesMut, Data};
@@ -35,10 +36,13 @@ pub(super) async fn read(request: &HttpRequest, payload: &mut dev::Payload) -> R
         return Err(Problem::new(Code::PayloadTooLarge));
     }
     let timeout = gateway.server.body_timeout.duration();
-    match tokio::time::timeout(timeout, collect(payload, limit)).await {
-        Ok(body) => body,
-        Err(_) => Err(Problem::new(Code::RequestTimeout)),
+    let aside = gateway.in_flight.aside();
+    let body = tokio::time::timeout(timeout, collect(payload, limit)).await;
+    drop(aside);
+    if gateway.in_flight.is_over(gateway.server.max_in_flight) {
+        return Err(Problem::new(Code::Overloaded).retry_after(Duration::from_secs(1)));
     }
+    body.unwrap_or_else(|_| Err(Problem::new(Code::RequestTimeout)))
 }
 
 async fn collect(payload: &mut dev::Payload, limit: usize) -> Result<Bytes, Problem> {

@@ -17,17 +17,37 @@ use super::problem::Problem;
 use super::settings::{Mode, host_of, is_loopback_host};
 use super::slashes;
 
-/// The number of requests in work.
+/// The number of requests in work. One whose body is still on its way is not: a slow client must not keep others out.
 #[derive(Debug, Default)]
 pub(super) struct InFlight(AtomicUsize);
 
 /// Counts one request for as long as it lives.
 struct Counted<'a>(&'a InFlight);
 
+/// Does not count one request for as long as it lives.
+pub(super) struct Aside<'a>(&'a InFlight);
+
 impl InFlight {
     fn enter(&self, most: usize) -> Option<Counted<'_>> {
         let counted = Counted(self);
         (self.0.fetch_add(1, Ordering::Relaxed) < most).then_some(counted)
+    }
+
+    /// Lets a request that is counted stand aside while it waits for its client.
+    pub(super) fn aside(&self) -> Aside<'_> {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+        Aside(self)
+    }
+
+    /// Whether more are in work than may be, this one included.
+    pub(super) fn is_over(&self, most: usize) -> bool {
+        self.0.load(Ordering::Relaxed) > most
+    }
+}
+
+impl Drop for Aside<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -66,8 +86,12 @@ pub(super) async fn admit<B: MessageBody>(
     Ok(next.call(request).await?.map_into_left_body())
 }
 
-/// What development mode refuses: a foreign `Host` (a page that rebinds its name to this machine) and what a proxy passed on.
+/// What development mode refuses: another machine, a foreign `Host` (a page that rebinds its name to this machine), and what a proxy
+/// passed on.
 fn from_elsewhere(request: &ServiceRequest, gateway: &Gateway) -> Option<Problem> {
+    if request.peer_addr().is_none_or(|peer| !peer.ip().to_canonical().is_loopback()) {
+        return Some(Problem::new(Code::DevelopmentMode));
+    }
     let headers = request.headers();
     if let Some(name) = PROXY_HEADERS.iter().find(|name| headers.contains_key(*name)) {
         let detail = format!(

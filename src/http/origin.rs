@@ -12,7 +12,14 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The headers that only a proxy sends.
-pub(super) const PROXY_HEADERS: [HeaderName; 4] = [header::FORWARDED, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO];
+pub(super) const PROXY_HEADERS: [HeaderName; 6] = [
+    header::FORWARDED,
+    header::VIA,
+    FORWARDED_FOR,
+    FORWARDED_HOST,
+    FORWARDED_PROTO,
+    HeaderName::from_static("x-real-ip"),
+];
 
 /// The address that clients know the gateway by, without a slash at the end: `server.public_url`, else the request's own host.
 pub(super) fn base_url(request: &HttpRequest, server: &ServerSettings) -> String {

@@ -127,10 +127,14 @@ fn is_origin(origin: &str) -> bool {
 
 /// The host in a `Host` header or an authority, without port.
 pub(super) fn host_of(authority: &str) -> &str {
-    match authority.rfind(']') {
+    let host = match authority.rfind(']') {
         Some(end) => &authority[..=end],
         None => authority.split(':').next().unwrap_or(authority),
-    }
+    };
+    // What follows is a port, or the whole is no host.
+    let port = &authority[host.len()..];
+    let is_port = port.strip_prefix(':').is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    if port.is_empty() || is_port { host } else { authority }
 }
 
 /// Whether the name can only mean this machine.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use actix_web::http::header;
 use actix_web::web::{Bytes, Data, Path};
@@ -40,6 +40,8 @@ pub(super) struct Assets(HashMap<&'static str, Asset>);
 
 struct Asset {
     content: Bytes,
+    /// The content for a client that takes no gzip, made when the first asks: browsers do not.
+    plain: OnceLock<Bytes>,
     media_type: String,
     gzipped: bool,
     etag: String,
@@ -62,11 +64,14 @@ impl Assets {
                 std::borrow::Cow::Owned(bytes) => bytes.into(),
             };
             let (etag, media_type, gzipped) = (etag(&content), file.content_type, file.gzpipped);
-            Some((*name, Asset { content, media_type, gzipped, etag }))
+            Some((*name, Asset { content, plain: OnceLock::new(), media_type, gzipped, etag }))
         };
         let mut assets = FILES.iter().filter_map(load).collect::<HashMap<_, _>>();
         let (content, media_type) = (contract.page.clone(), "application/json".into());
-        assets.insert(CONTRACT, Asset { etag: etag(&content), content, media_type, gzipped: false });
+        assets.insert(
+            CONTRACT,
+            Asset { etag: etag(&content), content, plain: OnceLock::new(), media_type, gzipped: false },
+        );
         Self(assets)
     }
 }
@@ -106,11 +111,20 @@ pub(super) async fn asset(
     if takes_gzip(&http) {
         return Ok(answer.insert_header((header::CONTENT_ENCODING, "gzip")).body(asset.content.clone()));
     }
-    let mut plain = Vec::new();
-    flate2::read::GzDecoder::new(&asset.content[..])
-        .read_to_end(&mut plain)
-        .map_err(|_| Problem::new(Code::Internal))?;
-    Ok(answer.body(plain))
+    Ok(answer.body(asset.plain()?))
+}
+
+impl Asset {
+    /// The content without gzip.
+    fn plain(&self) -> Result<Bytes, Problem> {
+        if let Some(plain) = self.plain.get() {
+            return Ok(plain.clone());
+        }
+        let mut plain = Vec::new();
+        let inflated = flate2::read::GzDecoder::new(&self.content[..]).read_to_end(&mut plain);
+        inflated.map_err(|_| Problem::new(Code::Internal))?;
+        Ok(self.plain.get_or_init(|| plain.into()).clone())
+    }
 }
 
 fn takes_gzip(request: &HttpRequest) -> bool {

@@ -1,6 +1,6 @@
 //! A type's JSON Schema: compiled once, remote references refused, its findings told as faults with pointers.
 
-use jsonschema::{Draft, Validator};
+use jsonschema::{Draft, ValidationError, Validator};
 use serde_json::Value;
 
 use crate::core::error::{Error, Fault};
@@ -48,10 +48,18 @@ impl Schema {
             .map(|error| Fault {
                 pointer: format!("{root}{}", error.instance_path()),
                 code: "schema_violation",
-                detail: error.to_string(),
+                detail: told(&error),
             })
             .collect();
         let first = faults.first().map(|fault| fault.detail.clone()).unwrap_or_default();
         Err(Error::Invalid { detail: format!("The payload breaks the schema of its type: {first}"), faults })
     }
+}
+
+/// So many bytes of what is wrong are told; a large value is named without showing it.
+const LONGEST_DETAIL: usize = 300;
+
+fn told(error: &ValidationError<'_>) -> String {
+    let detail = error.to_string();
+    if detail.len() <= LONGEST_DETAIL { detail } else { error.masked().to_string() }
 }

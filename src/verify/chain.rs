@@ -87,7 +87,7 @@ impl Chain {
         if let Verdict::Accepted(caller) = &verdict
             && link.verifier.recall(caller, now).is_some()
         {
-            self.verified.keep(fingerprint, caller);
+            self.verified.keep(fingerprint, caller, unverified_bearer.len());
         }
         verdict
     }

@@ -85,8 +85,10 @@ enum Cause {
 enum FetchError {
     #[error(transparent)]
     Net(#[from] NetError),
-    #[error("{address} is the discovery document of \"{found}\"{hint}")]
+    #[error("{address} is the discovery document of {found:?}{hint}")]
     ForeignIssuer { address: String, found: String, hint: &'static str },
+    #[error("{address} names {jwks_uri:?} for the keys, and the keys of an https issuer come by https alone")]
+    InsecureKeys { address: String, jwks_uri: String },
     #[error("{0} holds no key that can be used")]
     NoKeys(String),
 }
@@ -245,7 +247,10 @@ impl RemoteKeys {
         let address = format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'));
         let found = self.http.get_json::<Discovery>(&address).await?.document;
         if found.issuer == self.issuer {
-            return Ok(found.jwks_uri);
+            let jwks_uri = found.jwks_uri;
+            // Else whoever writes the document could point us at what listens on this machine.
+            let is_secure = jwks_uri.starts_with("https://") || !self.issuer.starts_with("https://");
+            return if is_secure { Ok(jwks_uri) } else { Err(FetchError::InsecureKeys { address, jwks_uri }) };
         }
         let only_slash = found.issuer.trim_end_matches('/') == self.issuer.trim_end_matches('/');
         let hint = if only_slash {

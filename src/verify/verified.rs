@@ -10,9 +10,11 @@ use quick_cache::sync::Cache;
 use crate::core::claims::Caller;
 
 /// How much memory they may take, in bytes, about.
-const BYTES: u64 = 8 << 20;
-/// What a token takes once it is read, about: its claims are kept twice, as values.
-const OVERHEAD: usize = 2048;
+const BYTES: u64 = 32 << 20;
+/// What a token takes besides its claims, about.
+const OVERHEAD: usize = 1024;
+/// By how much claims grow when they are read: an array of short texts most of all.
+const GROWTH: usize = 24;
 
 /// SHA-256 of a token: the token itself is not kept.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,15 +31,21 @@ impl Fingerprint {
 #[derive(Clone)]
 struct Bytes;
 
-impl Weighter<Fingerprint, Arc<Caller>> for Bytes {
-    fn weight(&self, _: &Fingerprint, caller: &Arc<Caller>) -> u64 {
-        let texts = caller.claims.iter().map(|(name, value)| name.len() + value.as_str().map_or(64, str::len));
-        (OVERHEAD + 2 * texts.sum::<usize>()) as u64
+/// A caller, with the length of the token.
+#[derive(Clone)]
+struct Entry {
+    caller: Arc<Caller>,
+    length: usize,
+}
+
+impl Weighter<Fingerprint, Entry> for Bytes {
+    fn weight(&self, _: &Fingerprint, entry: &Entry) -> u64 {
+        (OVERHEAD + GROWTH * entry.length) as u64
     }
 }
 
 /// The callers whom tokens were found to speak for.
-pub(super) struct Verified(Cache<Fingerprint, Arc<Caller>, Bytes>);
+pub(super) struct Verified(Cache<Fingerprint, Entry, Bytes>);
 
 impl Verified {
     pub(super) fn new() -> Self {
@@ -45,11 +53,11 @@ impl Verified {
     }
 
     pub(super) fn get(&self, token: Fingerprint) -> Option<Arc<Caller>> {
-        self.0.get(&token)
+        self.0.get(&token).map(|entry| entry.caller)
     }
 
-    pub(super) fn keep(&self, token: Fingerprint, caller: &Arc<Caller>) {
-        self.0.insert(token, Arc::clone(caller));
+    pub(super) fn keep(&self, token: Fingerprint, caller: &Arc<Caller>, length: usize) {
+        self.0.insert(token, Entry { caller: Arc::clone(caller), length });
     }
 
     pub(super) fn forget(&self, token: Fingerprint) {

@@ -1,7 +1,6 @@
 //! What every answer has, whatever it is: a name for the exchange, the headers that protect, and a gateway known by its right address.
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -273,32 +272,6 @@ async fn a_named_origin_reads_every_answer() {
         let answer = preflight(origin, method, headers).await;
         assert_ne!(answer.status, 200, "{origin} {method} {headers}");
     }
-}
-
-#[tokio::test]
-async fn what_is_over_the_bound_is_refused_at_once() {
-    let gateway = Gateway::configured("server.max_in_flight = 1");
-    let token = gateway.demo_token().await;
-    // One request is in work for as long as its body is awaited; the gateway asks for it.
-    let mut slow = gateway.connect(&format!(
-        "POST /v1/requests HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
-         Content-Length: 13\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
-    ));
-    let mut asked = [0; 25];
-    slow.read_exact(&mut asked).unwrap();
-    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
-    let answer = gateway.get(&token, "/v1/whoami").await;
-    let detail = "The gateway is at its limit and did not take the request. Wait for `Retry-After` and send it again.";
-    assert_eq!((answer.status, answer.problem()), (503, problem(503, "overloaded", "Overloaded", detail)));
-    assert_eq!(answer.header("retry-after"), "1");
-    for path in ["/healthz", "/readyz"] {
-        assert_eq!(Answer::to(gateway.call(Method::GET, path)).await.status, 200);
-    }
-    slow.write_all(b"{\"payload\":1}").unwrap();
-    let mut rest = String::new();
-    slow.read_to_string(&mut rest).unwrap();
-    assert!(rest.starts_with("HTTP/1.1 202 "), "{rest}");
-    assert_eq!(gateway.get(&token, "/v1/whoami").await.status, 200);
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! How the gateway bears itself on the wire: limits, slow clients, smugglers, and the way it stops.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
 
+use base64::Engine;
 use reqwest::Method;
 use serde_json::json;
 
@@ -44,18 +45,33 @@ fn a_slow_body_is_cut() {
     assert!(answer.contains("The body did not arrive in time."), "{answer}");
 }
 
+/// A provider that takes calls and answers none: whoever needs its keys waits.
+fn silent_provider() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let issuer = format!("http://{}", listener.local_addr().unwrap());
+    (listener, issuer)
+}
+
 #[tokio::test]
 async fn over_the_bound_of_requests_in_work_the_answer_is_503_at_once_and_health_goes_on() {
-    let gateway = Gateway::configured("[server]\nmax_in_flight = 1\n");
-    let mut held = TcpStream::connect(gateway.address).unwrap();
-    let opening = "POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
-    held.write_all(opening.as_bytes()).unwrap();
-    // The gateway asks for the body once the request is in work.
-    let mut asked = [0; 25];
-    held.read_exact(&mut asked).unwrap();
-    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+    let (_listener, issuer) = silent_provider();
+    let gateway = Gateway::configured(&format!(
+        "[server]\nmax_in_flight = 1\n[net]\ntimeout = \"60s\"\n[verifiers.self]\nkind = \"self\"\n\
+         [verifiers.silent]\nkind = \"oidc\"\nissuer = \"{issuer}\"\naudience = [\"a\"]\n"
+    ));
+    let claims = json!({ "iss": issuer, "sub": "s", "aud": "a", "exp": 1_895_327_923 }).to_string();
+    let encode = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+    let token = format!("{}.{}.c2ln", encode(r#"{"alg":"RS256","kid":"1"}"#), encode(&claims));
+    let waiting = gateway.call(Method::GET, "/v1/whoami").bearer_auth(token);
+    let waiting = tokio::spawn(async move { waiting.send().await.unwrap().status().as_u16() });
 
-    let answer = Answer::of(gateway.call(Method::GET, "/v1/whoami").send().await.unwrap()).await;
+    // Once it is in work, the next one is one too many.
+    let answer = loop {
+        let answer = Answer::of(gateway.call(Method::GET, "/v1/whoami").send().await.unwrap()).await;
+        if answer.status != 401 {
+            break answer;
+        }
+    };
     assert_eq!((answer.status, answer.header("retry-after")), (503, "1"));
     assert_eq!(
         answer.problem(),
@@ -64,11 +80,28 @@ async fn over_the_bound_of_requests_in_work_the_answer_is_503_at_once_and_health
             "detail": "The gateway is at its limit and did not take the request. Wait for `Retry-After` and send it again.",
         })
     );
-    assert_eq!(gateway.call(Method::GET, "/healthz").send().await.unwrap().status(), 200);
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(gateway.call(Method::GET, path).send().await.unwrap().status(), 200);
+    }
 
-    held.write_all(b"a=b").unwrap();
+    // The patience with a provider goes by the gateway's clock.
+    gateway.advance(60);
+    assert_eq!(waiting.await.unwrap(), 503);
+    assert_eq!(gateway.call(Method::GET, "/v1/whoami").send().await.unwrap().status(), 401);
+}
+
+#[tokio::test]
+async fn a_client_that_is_slow_with_its_body_keeps_nobody_out() {
+    let gateway = Gateway::configured("[server]\nmax_in_flight = 1\n");
+    let mut slow = TcpStream::connect(gateway.address).unwrap();
+    let opening = "POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
+    slow.write_all(opening.as_bytes()).unwrap();
+    // The gateway asks for the body, so it has begun with the request.
+    slow.read_exact(&mut [0; 25]).unwrap();
+    assert_eq!(gateway.call(Method::GET, "/v1/whoami").send().await.unwrap().status(), 401);
+    slow.write_all(b"a=b").unwrap();
     let mut answer = [0; 12];
-    held.read_exact(&mut answer).unwrap();
+    slow.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"HTTP/1.1 415");
     assert_eq!(gateway.call(Method::GET, "/v1/whoami").send().await.unwrap().status(), 401);
 }
