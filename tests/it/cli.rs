@@ -74,6 +74,18 @@ fn a_client_id_with_a_control_character_is_refused() {
 }
 
 #[test]
+fn a_secret_that_can_not_be_read_is_not_taken_for_none() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("data/issuer-secret")).unwrap();
+    for command in [&["token", "demo"][..], &["check"]] {
+        let output = run(folder.path(), command);
+        assert_eq!(output.status.code(), Some(2));
+        let told = text(&output.stderr);
+        assert!(told.contains("server.data_dir: data/issuer-secret can not be read or made: "), "{told}");
+    }
+}
+
+#[test]
 fn a_secret_that_was_emptied_is_told_by_its_file() {
     for name in ["issuer-secret", "demo-secret"] {
         let folder = tempfile::tempdir().unwrap();
