@@ -21,7 +21,7 @@ use crate::queue::types::Types;
 use crate::settings::Settings;
 use crate::store;
 use crate::telemetry::access::AccessLog;
-use crate::verify::{Chain, OwnIssuer, Setup};
+use crate::verify::{Chain, OwnIssuer, Setup, parse_table};
 
 mod data_dir;
 mod system;
@@ -52,7 +52,7 @@ impl Plan {
         secrets: Vec<SecretString>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Vec<Misconfiguration>> {
-        let mut mistakes = Vec::new();
+        let mut mistakes: Vec<_> = store::judge(&settings.store).err().into_iter().collect();
         let mut clients = Vec::new();
         for (id, client) in &settings.clients {
             match Client::build(id, client, &settings.base) {
@@ -77,7 +77,20 @@ fn build_chain(
     let http = settings.net.client(&settings.base).map_err(|mistake| vec![mistake])?;
     let own = OwnIssuer { url: settings.issuer_url(), audience: settings.issuer.audience.clone(), secrets };
     let setup = Setup { base: &settings.base, http, clock, own: Some(own) };
-    Chain::build(&settings.verify.chain, &settings.verifiers, &setup)
+    let chain = Chain::build(settings.chain(), &settings.verifiers, &setup);
+    if settings.believes_itself() {
+        return chain;
+    }
+    // The gateway gives tokens even where others alone believe them: their issuer is judged as its verifier would.
+    let itself = config::Map::from([("kind".to_owned(), config::Value::from("self"))]);
+    let judged = parse_table("self", config::Value::from(itself)).map_err(|mistake| vec![mistake]);
+    match (chain, judged.and_then(|own| own.build("self", &setup))) {
+        (Err(mut mistakes), Err(more)) => {
+            mistakes.extend(more);
+            Err(mistakes)
+        }
+        (chain, own) => own.and(chain),
+    }
 }
 
 /// The secrets that tokens are signed with and verified by: those configured, else the one that `make` gives.

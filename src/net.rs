@@ -227,11 +227,13 @@ fn innermost(error: &reqwest::Error) -> String {
 
 fn max_age(headers: &HeaderMap) -> Option<Duration> {
     let directives = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
-    let mut directives = directives.flat_map(|value| value.split(',')).map(str::trim);
-    directives.find_map(|directive| {
-        if directive.eq_ignore_ascii_case("no-cache") || directive.eq_ignore_ascii_case("no-store") {
-            return Some(Duration::ZERO);
-        }
+    let directives: Vec<_> = directives.flat_map(|value| value.split(',')).map(str::trim).collect();
+    // Wherever it stands: it outweighs a max-age before it.
+    let forbids = |directive: &&str| ["no-cache", "no-store"].iter().any(|name| directive.eq_ignore_ascii_case(name));
+    if directives.iter().any(forbids) {
+        return Some(Duration::ZERO);
+    }
+    directives.into_iter().find_map(|directive| {
         let (name, seconds) = directive.split_once('=')?;
         let seconds = seconds.trim_matches('"').parse().ok()?;
         name.eq_ignore_ascii_case("max-age").then(|| Duration::from_secs(seconds))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use config::{ConfigError, FileFormat, Map, Source, Value, ValueKind};
+use config::{ConfigError, FileFormat, Map, Source, Value};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -95,8 +95,11 @@ impl Origin {
         if key.starts_with(environment::PREFIX) {
             return "environment".into();
         }
-        let covers = |set: &str| key == set || key.strip_prefix(set).is_some_and(|rest| rest.starts_with('.'));
-        let by_override = self.overrides.iter().find(|(set, _)| covers(set)).map(|(_, by)| by.clone());
+        let covers =
+            |set: &str| key.strip_prefix(set).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+        // The longest: a key that was set by itself lies over the table that was set as a whole.
+        let covering = self.overrides.iter().filter(|(set, _)| covers(set)).max_by_key(|(set, _)| set.len());
+        let by_override = covering.map(|(_, by)| by.clone());
         let by_file = || self.file.as_ref().map(|file| file.display().to_string());
         by_override.or_else(by_file).unwrap_or_else(|| "configuration".into())
     }
@@ -132,6 +135,7 @@ impl Settings {
         mistakes.extend(sections.finish());
         mistakes.extend(settings.server.mistakes());
         mistakes.extend(settings.log.mistakes());
+        mistakes.extend(settings.issuer.mistakes());
         mistakes.extend(settings.open_issuer_mistakes());
         if mistakes.is_empty() {
             return Ok(settings);
@@ -161,9 +165,17 @@ impl Settings {
     /// Whether the demo client exists: in development, when no client is named, tokens are not given freely, and ours are believed.
     pub fn has_demo_client(&self) -> bool {
         let nobody_else = self.clients.is_empty() && !self.issuer.open;
-        self.server.effective_mode() == Mode::Development
-            && nobody_else
-            && self.verify.chain.iter().any(|name| self.is_self(name))
+        self.server.effective_mode() == Mode::Development && nobody_else && self.believes_itself()
+    }
+
+    /// The names of the verifiers that guard the API.
+    pub fn chain(&self) -> &[String] {
+        self.verify.chain.as_deref().unwrap_or_default()
+    }
+
+    /// Whether our own tokens are believed.
+    pub fn believes_itself(&self) -> bool {
+        self.chain().iter().any(|name| self.is_self(name))
     }
 
     /// Whether the verifier of that name checks our own tokens.
@@ -174,7 +186,7 @@ impl Settings {
 
     /// Whether nobody can get a token that the gateway believes: no client, and no issuer but itself.
     pub fn serves_nobody(&self) -> bool {
-        let others = self.verify.chain.iter().any(|name| !self.is_self(name));
+        let others = self.chain().iter().any(|name| !self.is_self(name));
         self.clients.is_empty() && !self.has_demo_client() && !self.issuer.open && !others
     }
 
@@ -232,9 +244,7 @@ impl Sections {
             let kind = Map::from([("kind".to_owned(), Value::from("self"))]);
             verifiers.insert("self".into(), Value::from(kind));
         }
-        if verify.chain.is_empty() {
-            verify.chain = verifiers.keys().cloned().collect();
-        }
+        verify.chain.get_or_insert_with(|| verifiers.keys().cloned().collect());
         let types: BTreeMap<String, TypeSettings> = self.section("types");
         Settings {
             server: self.section("server"),
@@ -278,17 +288,34 @@ fn explain(section: &str, error: &serde_path_to_error::Error<ConfigError>) -> Mi
     let path = error.path().to_string();
     let key = if path == "." { section.to_owned() } else { format!("{section}.{path}") };
     let problem = match innermost(error.inner()) {
-        ConfigError::Type { unexpected, expected, .. } => format!("found {unexpected}, expected {expected}"),
+        ConfigError::Type { unexpected, expected, .. } => format!("{WRONG_TYPE}{unexpected}, expected {expected}"),
         other => other.to_string(),
     };
-    // Serde's words for TOML's things.
-    let problem = problem.replace("sequence", "list").replace("map", "table");
-    match problem.split_once(", expected ") {
-        Some((_, expected)) if key.contains("secret") => {
-            Misconfiguration::new(key, "it does not have the right form", format!("Expected: {expected}"))
+    match problem.rsplit_once(", expected ") {
+        Some((found, expected)) => {
+            let (found, expected) = match found.strip_prefix(WRONG_TYPE) {
+                Some(found) => {
+                    (format!("found {}", in_toml(found)), expected.replace("sequence", "list").replace("map", "table"))
+                }
+                None => (found.to_owned(), expected.to_owned()),
+            };
+            // The value may be the secret itself.
+            let found = if key.contains("secret") { "it does not have the right form".into() } else { found };
+            Misconfiguration::new(key, found, format!("Expected: {expected}"))
         }
-        Some((found, expected)) => Misconfiguration::new(key, found, format!("Expected: {expected}")),
         None => Misconfiguration::new(key, problem, "See config/anteroom.toml for every key and its meaning"),
+    }
+}
+
+/// How serde begins when a value is of the wrong type.
+const WRONG_TYPE: &str = "invalid type: ";
+
+/// TOML's word for what serde names otherwise. A text that was found is the user's, and stays as it is.
+fn in_toml(found: &str) -> &str {
+    match found {
+        "sequence" => "list",
+        "map" => "table",
+        other => other,
     }
 }
 
@@ -296,17 +323,5 @@ fn innermost(error: &ConfigError) -> &ConfigError {
     match error {
         ConfigError::At { error, .. } => innermost(error),
         other => other,
-    }
-}
-
-/// The value as JSON, for printing.
-pub fn to_json(value: &Value) -> serde_json::Value {
-    match &value.kind {
-        ValueKind::Table(table) => table.iter().map(|(key, value)| (key.clone(), to_json(value))).collect(),
-        ValueKind::Array(items) => items.iter().map(to_json).collect(),
-        ValueKind::Boolean(value) => (*value).into(),
-        ValueKind::I64(value) => (*value).into(),
-        ValueKind::Float(value) => (*value).into(),
-        other => other.to_string().into(),
     }
 }

@@ -15,6 +15,8 @@ use crate::oauth::clients::generate_secret;
 const DEMO_SECRET: &str = "demo-secret";
 /// The secret that tokens are signed with when none is configured.
 const ISSUER_SECRET: &str = "issuer-secret";
+/// What is shorter was not made here, or not written whole.
+const SHORTEST: usize = 32;
 const LOCK: &str = "anteroom.lock";
 
 /// The data directory, and with a lock on it.
@@ -77,20 +79,38 @@ impl DataDir {
 }
 
 /// The signing secret that a gateway on `path` has made, if it has.
-pub fn existing_issuer_secret(path: &Path) -> Option<SecretString> {
-    std::fs::read_to_string(path.join(ISSUER_SECRET)).ok().map(|text| text.trim_end().to_owned().into())
+///
+/// # Errors
+/// The file can not be read, or what is in it is not what a gateway writes.
+pub fn existing_issuer_secret(path: &Path) -> Result<Option<SecretString>, Misconfiguration> {
+    existing(&path.join(ISSUER_SECRET))
+}
+
+fn existing(path: &Path) -> Result<Option<SecretString>, Misconfiguration> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(inaccessible(path, &error)),
+    };
+    let secret = text.trim_end();
+    if secret.len() < SHORTEST {
+        let problem = format!("{} has {} characters, and at least {SHORTEST} are needed", path.display(), secret.len());
+        let remedy = "Restore it from a backup, or remove it: a new one is made on the next start";
+        return Err(Misconfiguration::new("server.data_dir", problem, remedy));
+    }
+    Ok(Some(secret.to_owned().into()))
 }
 
 fn read_or_make(path: &Path, entropy: &dyn Entropy) -> Result<SecretString, Misconfiguration> {
-    let made = match std::fs::read_to_string(path) {
-        Ok(text) => Ok(text.trim_end().to_owned().into()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => make(path, entropy),
-        Err(error) => Err(error),
-    };
-    made.map_err(|error| {
-        let problem = format!("{} can not be read or made: {error}", path.display());
-        Misconfiguration::new("server.data_dir", problem, "Let the gateway's user own the folder and what is in it")
-    })
+    match existing(path)? {
+        Some(secret) => Ok(secret),
+        None => make(path, entropy).map_err(|error| inaccessible(path, &error)),
+    }
+}
+
+fn inaccessible(path: &Path, error: &io::Error) -> Misconfiguration {
+    let problem = format!("{} can not be read or made: {error}", path.display());
+    Misconfiguration::new("server.data_dir", problem, "Let the gateway's user own the folder and what is in it")
 }
 
 /// Written beside its place and moved there whole, so that a crash leaves no half of a secret behind.

@@ -24,7 +24,7 @@ fn effective(settings: &Settings) -> Result<Value, Failure> {
     let mut issuer = json(&settings.issuer)?;
     issuer["url"] = settings.issuer_url().into();
     let named = |name: &String| Some((name.clone(), settings.verifiers.get(name)?.clone()));
-    let verifiers = settings.verify.chain.iter().filter_map(named).filter_map(|(name, table)| {
+    let verifiers = settings.chain().iter().filter_map(named).filter_map(|(name, table)| {
         let settings = parse_table(&name, table).ok()?;
         Some((name, settings.effective()))
     });

@@ -8,8 +8,8 @@ use secrecy::ExposeSecret;
 use super::Failure;
 use crate::app::SystemEntropy;
 use crate::core::hex;
-use crate::core::policy::SCOPES;
-use crate::oauth::clients::{default_scopes, generate_secret, hash};
+use crate::core::policy::{SCOPES, is_scope};
+use crate::oauth::clients::{default_scopes, generate_secret, hash, judge_id};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Client {
@@ -20,6 +20,7 @@ pub(super) enum Client {
 #[derive(Args, Debug)]
 pub(super) struct New {
     /// The client id
+    #[arg(value_parser = id)]
     name: String,
     /// A scope that the client may ask for; repeat it for more [default: requests:read requests:write]
     #[arg(long = "scope", value_name = "SCOPE", value_parser = scope)]
@@ -27,8 +28,12 @@ pub(super) struct New {
 }
 
 fn scope(text: &str) -> Result<String, String> {
-    let known = SCOPES.iter().map(|(name, _)| *name).collect::<Vec<_>>();
-    if known.contains(&text) { Ok(text.into()) } else { Err(format!("the scopes are: {}", known.join(", "))) }
+    let known = || SCOPES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    if is_scope(text) { Ok(text.into()) } else { Err(format!("the scopes are: {}", known())) }
+}
+
+fn id(text: &str) -> Result<String, String> {
+    judge_id(text).map(|()| text.into()).map_err(str::to_owned)
 }
 
 pub(super) fn run(command: Client) -> Result<(), Failure> {

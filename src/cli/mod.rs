@@ -122,8 +122,11 @@ fn load(flags: &Flags) -> Result<Settings, Unusable> {
 /// What follows from the settings. Nothing is made for it: where no signing secret is configured or made yet, one for the moment
 /// stands in.
 fn judge(settings: &Settings) -> Result<Plan, Vec<Misconfiguration>> {
-    let existing = existing_issuer_secret(&settings.server.data_dir);
-    let secrets = signing_secrets(settings, || Ok(existing.unwrap_or_else(|| generate_secret(&SystemEntropy))));
+    let stand_in = || {
+        let existing = existing_issuer_secret(&settings.server.data_dir)?;
+        Ok(existing.unwrap_or_else(|| generate_secret(&SystemEntropy)))
+    };
+    let secrets = signing_secrets(settings, stand_in);
     Plan::of(settings, secrets.map_err(|mistake| vec![mistake])?, Arc::new(SystemClock::start()))
 }
 

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Failure, load};
+use super::{Failure, judge, load};
 use crate::app::{Application, DEMO_CLIENT, SystemClock, SystemEntropy};
 use crate::settings::{Flags, Settings};
 
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     let settings = load(flags)?;
+    // Before anything is made: a start that is refused leaves nothing behind.
+    judge(&settings).map_err(|mistakes| settings.unusable(mistakes))?;
     settings.log.start(settings.log_format());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

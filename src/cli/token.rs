@@ -26,7 +26,7 @@ pub(super) fn run(flags: &Flags, arguments: Token) -> Result<(), Failure> {
     let settings = load(flags)?;
     let unusable = |mistakes| settings.unusable(mistakes);
     let made = || {
-        existing_issuer_secret(&settings.server.data_dir).ok_or_else(|| {
+        existing_issuer_secret(&settings.server.data_dir)?.ok_or_else(|| {
             let problem = format!("{} holds no signing secret yet", settings.server.data_dir.display());
             Misconfiguration::new("server.data_dir", problem, "Start the gateway once, or configure issuer.secrets")
         })

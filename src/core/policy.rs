@@ -24,6 +24,11 @@ pub const SCOPES: &[(&str, &str)] = &[
     (ADMIN, "Operate the gateway"),
 ];
 
+/// Whether that is the name of a scope.
+pub fn is_scope(name: &str) -> bool {
+    SCOPES.iter().any(|(known, _)| *known == name)
+}
+
 /// A rule that a caller has to meet.
 pub trait Policy: 'static {
     /// The scope that the caller must hold; none means that any genuine token will do.

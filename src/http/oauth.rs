@@ -152,6 +152,10 @@ impl From<TokenError> for Refusal {
             TokenError::InvalidClient => (StatusCode::UNAUTHORIZED, "invalid_client", None),
             TokenError::UnsupportedGrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type", None),
             TokenError::InvalidScope(_) => (StatusCode::BAD_REQUEST, "invalid_scope", None),
+            TokenError::SigningFailed(reason) => {
+                tracing::error!("a token can not be signed: {reason}");
+                (StatusCode::INTERNAL_SERVER_ERROR, "server_error", None)
+            }
             TokenError::Throttled { retry_after } => {
                 (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable", Some(whole_seconds(*retry_after)))
             }

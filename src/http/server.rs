@@ -50,7 +50,8 @@ impl Server {
             .client_request_timeout(settings.head_timeout.duration())
             .keep_alive(settings.keep_alive.duration())
             .max_connections(settings.max_connections)
-            .shutdown_timeout(grace.duration().as_secs())
+            // Whole seconds, and 0 would cut off what is in flight.
+            .shutdown_timeout(grace.duration().as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX))
             .disable_signals()
             .bind(settings.bind)?;
         let address = server.addrs().first().copied().unwrap_or(settings.bind);

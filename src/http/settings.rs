@@ -104,6 +104,11 @@ impl ServerSettings {
                 mistake(key, "with 0 nothing could be served", "Give a number above 0, or leave the key out");
             }
         }
+        for (key, limit) in [("head_timeout", self.head_timeout), ("body_timeout", self.body_timeout)] {
+            if limit == Period::default() {
+                mistake(key, "with 0s no request could arrive in time", "Give a time above 0s, or leave the key out");
+            }
+        }
         if self.cors_origins.iter().any(|origin| !is_origin(origin)) {
             mistake(
                 "cors_origins",

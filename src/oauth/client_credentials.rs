@@ -59,14 +59,14 @@ impl TokenService {
         let access_token = self
             .issuer
             .mint(subject, client_id, &scope, self.clock.now())
-            .map_err(|_| TokenError::InvalidRequest("the token can not be signed".into()))?;
-        Ok(Grant { access_token, lifetime: self.issuer.lifetime(), scope, open: client_id.is_none() })
+            .map_err(|error| TokenError::SigningFailed(error.to_string()))?;
+        Ok(Grant { access_token, lifetime: self.issuer.lifetime(), scope })
     }
 
     /// Mints a token for a configured client without asking for its secret: for the operator's command line.
     ///
     /// # Errors
-    /// [`TokenError::InvalidClient`] when there is no such client, or a scope it does not have.
+    /// [`TokenError::InvalidClient`] when there is no such client, [`TokenError::InvalidScope`] for a scope that it does not have.
     pub fn mint_for(&self, client_id: &str, scope: Option<String>) -> Result<Grant, TokenError> {
         let client: &Client = self.clients.get(client_id).ok_or(TokenError::InvalidClient)?;
         let request = TokenRequest { scope, ..TokenRequest::default() };

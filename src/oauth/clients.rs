@@ -10,12 +10,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
-use crate::core::policy::{REQUESTS_READ, REQUESTS_WRITE, SCOPES};
+use crate::core::policy::{REQUESTS_READ, REQUESTS_WRITE, SCOPES, is_scope};
 use crate::secret::Source;
 
 /// A client's own secret may not be shorter: it is what stands between a guesser and the client, since the rightful client is never
 /// locked out.
-pub const SHORTEST_SECRET: usize = 16;
+const SHORTEST_SECRET: usize = 16;
 
 /// One `[clients.NAME]` table. The name is the client id.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -95,6 +95,18 @@ pub fn generate_secret(entropy: &dyn Entropy) -> SecretString {
     SecretString::from(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))
 }
 
+/// Whether that can be a client's id: RFC 6749 appendix A.1 has no control characters in one. A colon may be in it, for in Basic
+/// authentication ids are form-encoded (section 2.3.1).
+///
+/// # Errors
+/// What is wrong, to be put after the id.
+pub fn judge_id(id: &str) -> Result<(), &'static str> {
+    if id.is_empty() || id.chars().any(char::is_control) {
+        return Err("can not be a client id: it is empty or has control characters");
+    }
+    Ok(())
+}
+
 /// A client that may ask for tokens.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -114,15 +126,11 @@ impl Client {
     /// Builds a client from its table; `file:` paths are relative to `base`.
     ///
     /// # Errors
-    /// A secret that can not be read or is too short, a scope that does not exist, an id that Basic authentication can not carry.
+    /// A secret that can not be read or is too short, a scope that does not exist, an id that can not be one.
     pub fn build(id: &str, settings: &ClientSettings, base: &Path) -> Result<Self, Misconfiguration> {
         let key = |key: &str| format!("clients.{id}.{key}");
-        if id.is_empty() || id.chars().any(char::is_control) {
-            return Err(Misconfiguration::new(
-                "clients",
-                "a client id is empty or has control characters",
-                "Rename it",
-            ));
+        if let Err(problem) = judge_id(id) {
+            return Err(Misconfiguration::new("clients", format!("{id:?} {problem}"), "Rename it"));
         }
         if settings.secrets.is_empty() {
             let remedy = format!("Run `anteroom client new {id}` and put the line it prints here");
@@ -132,7 +140,7 @@ impl Client {
                 remedy,
             ));
         }
-        if let Some(unknown) = settings.scopes.iter().find(|scope| !SCOPES.iter().any(|(name, _)| name == scope)) {
+        if let Some(unknown) = settings.scopes.iter().find(|scope| !is_scope(scope)) {
             let known = SCOPES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
             return Err(Misconfiguration::new(
                 key("scopes"),
@@ -183,11 +191,6 @@ impl Clients {
     /// The client of that id.
     pub fn get(&self, id: &str) -> Option<&Client> {
         self.0.get(id)
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// The client that these credentials prove. An unknown one costs the same work as a wrong secret.

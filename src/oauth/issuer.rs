@@ -15,6 +15,9 @@ use crate::core::error::Misconfiguration;
 use crate::core::period::Period;
 use crate::secret::Source;
 
+/// The times in a token are whole seconds.
+const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
+
 /// The `[issuer]` section.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -57,6 +60,20 @@ pub enum SigningAlgorithm {
 }
 
 impl IssuerSettings {
+    /// What is wrong with the section by itself; the audience and the strength of secrets are judged with the verifier of our tokens.
+    pub fn mistakes(&self) -> Vec<Misconfiguration> {
+        let mut mistakes = Vec::new();
+        if self.url.as_deref().is_some_and(str::is_empty) {
+            let remedy = "Give the address that clients know the gateway by, or leave the key out";
+            mistakes.push(Misconfiguration::new("issuer.url", "is empty", remedy));
+        }
+        if self.lifetime.duration() < SHORTEST_LIFETIME {
+            let problem = "is less than a second, so that a token would be expired as soon as it is given";
+            mistakes.push(Misconfiguration::new("issuer.lifetime", problem, "Leave it out, or write one like \"1h\""));
+        }
+        mistakes
+    }
+
     /// Reads the secrets; `file:` paths are relative to `base`. Their length is the verifier's to judge.
     ///
     /// # Errors

@@ -44,6 +44,9 @@ pub enum TokenError {
     /// A scope is asked for that the client does not have.
     #[error("{0}")]
     InvalidScope(String),
+    /// The fault is the gateway's: the token could not be signed, for this reason, which is for the log.
+    #[error("the token can not be signed")]
+    SigningFailed(String),
     /// Too many wrong credentials came.
     #[error("too many attempts with wrong credentials")]
     Throttled {
@@ -61,6 +64,4 @@ pub struct Grant {
     pub lifetime: Duration,
     /// What it allows, separated by spaces.
     pub scope: String,
-    /// Whether it was given without credentials (`issuer.open`).
-    pub open: bool,
 }

@@ -56,13 +56,27 @@ pub fn open(
     data_dir: &Path,
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<dyn Store>, Misconfiguration> {
+    let (scheme, place) = parse(&settings.url)?;
+    (scheme.open)(place, data_dir, clock)
+}
+
+/// Judges the settings; opens nothing.
+///
+/// # Errors
+/// A mistake at `store.url`: an unknown scheme.
+pub fn judge(settings: &StoreSettings) -> Result<(), Misconfiguration> {
+    parse(&settings.url).map(|_| ())
+}
+
+/// The scheme of a URL, and the place after it.
+fn parse(url: &str) -> Result<(&'static Scheme, &str), Misconfiguration> {
     let forms = || SCHEMES.iter().map(|scheme| format!("\"{}\"", scheme.form)).collect::<Vec<_>>().join(" or ");
     // The URL of a store on the network may hold a password: of a URL that is not understood, only the scheme is repeated.
-    let Some((name, place)) = settings.url.split_once(':') else {
+    let Some((name, place)) = url.split_once(':') else {
         return Err(mistake("the URL has no scheme", format!("Write it as {}", forms())));
     };
     match SCHEMES.iter().find(|scheme| scheme.name == name) {
-        Some(scheme) => (scheme.open)(place, data_dir, clock),
+        Some(scheme) => Ok((scheme, place)),
         None => Err(mistake(format!("there is no store \"{name}:\""), format!("Write it as {}", forms()))),
     }
 }

@@ -73,8 +73,8 @@ pub struct Setup<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VerifySettings {
-    /// The names of the verifiers that guard the API; each is a table `[verifiers.NAME]`. None named: all that there are.
-    pub chain: Vec<String>,
+    /// The names of the verifiers that guard the API; each is a table `[verifiers.NAME]`. Unset: all that there are.
+    pub chain: Option<Vec<String>>,
 }
 
 /// A way to verify tokens.

@@ -17,7 +17,7 @@ use crate::core::claims::{Caller, UnverifiedClaims};
 use crate::core::clock::Timestamp;
 use crate::core::error::Misconfiguration;
 use crate::core::period::Period;
-use crate::core::policy::SCOPES;
+use crate::core::policy::{SCOPES, is_scope};
 use crate::core::verdict::Verdict;
 use crate::net::secure_url;
 use crate::secret::Source;
@@ -145,7 +145,7 @@ impl OidcSettings {
     }
 
     fn check_scopes(&self, mistakes: &mut Mistakes<'_>) {
-        let is_unknown = |scope: &str| !SCOPES.iter().any(|(name, _)| *name == scope);
+        let is_unknown = |scope: &str| !is_scope(scope);
         let remedy = || format!("Write one of {}", list(SCOPES.iter().map(|(name, _)| *name)));
         for (foreign, scope) in self.scopes.iter().filter(|(_, scope)| is_unknown(scope)) {
             mistakes.add(

@@ -66,6 +66,39 @@ fn a_new_client_gets_a_token_with_the_lines_that_were_printed() {
 }
 
 #[test]
+fn a_client_id_with_a_control_character_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["client", "new", "acme\u{7}"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("can not be a client id"));
+}
+
+#[test]
+fn a_secret_that_can_not_be_read_is_not_taken_for_none() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("data/issuer-secret")).unwrap();
+    for command in [&["token", "demo"][..], &["check"]] {
+        let output = run(folder.path(), command);
+        assert_eq!(output.status.code(), Some(2));
+        let told = text(&output.stderr);
+        assert!(told.contains("server.data_dir: data/issuer-secret can not be read or made: "), "{told}");
+    }
+}
+
+#[test]
+fn a_secret_that_was_emptied_is_told_by_its_file() {
+    for name in ["issuer-secret", "demo-secret"] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("data")).unwrap();
+        std::fs::write(folder.path().join("data").join(name), "\n").unwrap();
+        let output = run(folder.path(), &["--bind", "127.0.0.1:0"]);
+        assert_eq!(output.status.code(), Some(2));
+        let expected = format!("server.data_dir: data/{name} has 0 characters, and at least 32 are needed");
+        assert!(text(&output.stderr).contains(&expected), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn an_unknown_scope_is_refused_with_those_that_there_are() {
     let folder = tempfile::tempdir().unwrap();
     let output = run(folder.path(), &["client", "new", "acme", "--scope", "everything"]);

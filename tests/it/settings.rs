@@ -82,6 +82,72 @@ fn every_mistake_is_told_at_once_and_where_it_is() {
 }
 
 #[test]
+fn a_mistake_is_told_in_the_words_and_at_the_place_that_are_the_operators_own() {
+    let variables = [
+        ("ANTEROOM__CLIENTS", r#"{"acme": {"secrets": ["env:A"]}}"#),
+        ("ANTEROOM__CLIENTS__ACME__SCOPES", "sitemap"),
+        ("ANTEROOM__SERVER__TRUSTED_PROXIES", r#"["sitemap"]"#),
+    ];
+    let told = load("[net]\nca_file = 1\nsitemap = 1\n", &variables, None).map(|_| ()).unwrap_err();
+    assert_eq!(
+        told,
+        [
+            "ANTEROOM__SERVER__TRUSTED_PROXIES: server.trusted_proxies[0]: invalid IP address syntax",
+            "FILE: net.sitemap: unknown field `sitemap`",
+            "ANTEROOM__CLIENTS__ACME__SCOPES: clients.acme.scopes: found string \"sitemap\"",
+        ]
+    );
+}
+
+#[test]
+fn a_chain_that_names_nobody_is_not_the_default() {
+    let chain = |verify: &str| load(&format!("[verify]\n{verify}"), &[], None).unwrap().chain().to_vec();
+    assert_eq!(chain(""), ["self"]);
+    assert_eq!(chain("chain = []"), [""; 0]);
+}
+
+/// What the program says of a file, and that it leaves nothing behind.
+fn refused(toml: &str, command: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("anteroom.toml"), toml).unwrap();
+    let output = program()
+        .current_dir(&folder)
+        .args(["--config", "anteroom.toml"])
+        .args(command)
+        .env("ANTEROOM_TEST_WEAK", "secret".repeat(9))
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{toml}: {told}");
+    assert!(!folder.path().join("data").exists(), "{toml}: a refused start makes nothing");
+    told
+}
+
+#[test]
+fn a_check_and_a_start_refuse_the_same() {
+    let provider = "[verifiers.idp]\nkind = \"oidc\"\nissuer = \"https://idp.example/\"\naudience = [\"a\"]\n";
+    for (toml, expected) in [
+        ("[store]\nurl = \"mysql:x\"\n".to_owned(), "store.url: there is no store \"mysql:\""),
+        ("[verify]\nchain = []\n".to_owned(), "verify.chain: names no verifier"),
+        (format!("{provider}[issuer]\naudience = []\n"), "issuer.audience: is empty"),
+        (format!("{provider}[issuer]\nsecrets = [\"env:ANTEROOM_TEST_WEAK\"]\n"), "issuer.secrets[0]: is a published"),
+        ("[issuer]\nlifetime = \"0s\"\n".to_owned(), "issuer.lifetime: is less than a second"),
+        ("[issuer]\nurl = \"\"\n".to_owned(), "issuer.url: is empty"),
+        ("[server]\nhead_timeout = \"0s\"\n".to_owned(), "server.head_timeout: with 0s"),
+        ("[server]\nbody_timeout = \"0s\"\n".to_owned(), "server.body_timeout: with 0s"),
+        (
+            "[clients.\"a\\u0007b\"]\nsecrets = [\"env:HOME\"]\n".to_owned(),
+            "clients: \"a\\u{7}b\" can not be a client id",
+        ),
+    ] {
+        for command in [&["check"][..], &[]] {
+            let told = refused(&toml, command);
+            assert!(told.contains(expected) && told.contains("(1 mistake)"), "{expected} in: {told}");
+        }
+    }
+}
+
+#[test]
 fn a_secret_in_the_wrong_place_is_not_repeated() {
     for file in [
         "[clients.acme]\nsecrets = \"hunter2-hunter2\"\n",

@@ -160,6 +160,7 @@ async fn a_withdrawn_key_is_gone_with_the_lifetime() {
         (Some("max-age=1"), 60),
         (Some("no-cache"), 60),
         (Some("no-store, max-age=900"), 60),
+        (Some("max-age=900, no-store"), 60),
         (Some("max-age=31536000"), 86_400),
         (Some("max-age=banana"), 600),
     ] {
