@@ -1,7 +1,7 @@
 //! The HTTP server: the layers around the routes, and the limits of its connections.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use actix_cors::Cors;
@@ -10,10 +10,12 @@ use actix_web::http::header;
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpResponse, HttpServer};
+use socket2::{Domain, Socket, Type};
 
 use super::code::Code;
 use super::document::Contract;
 use super::problem::Problem;
+use super::settings::ServerSettings;
 use super::ui::Assets;
 use super::{Gateway, limits, routes, trace};
 use crate::core::period::Period;
@@ -53,7 +55,7 @@ impl Server {
             // Whole seconds, and 0 would cut off what is in flight.
             .shutdown_timeout(grace.duration().as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX))
             .disable_signals()
-            .bind(settings.bind)?;
+            .listen(listen(&settings)?)?;
         let address = server.addrs().first().copied().unwrap_or(settings.bind);
         Ok(Self { server: server.run(), address })
     }
@@ -75,6 +77,20 @@ impl Server {
     pub async fn run(self) -> io::Result<()> {
         self.server.await
     }
+}
+
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1024;
+
+/// Listens, so that the system itself cuts a client that does not read: the connections inherit the limit, and the HTTP library has
+/// none of its own.
+fn listen(settings: &ServerSettings) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(settings.bind), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_tcp_user_timeout(Some(settings.write_timeout.duration()))?;
+    socket.bind(&settings.bind.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 /// Stops a server.

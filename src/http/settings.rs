@@ -34,6 +34,8 @@ pub struct ServerSettings {
     pub head_timeout: Period,
     /// How long a client may take to send the body of a request.
     pub body_timeout: Period,
+    /// How long a client may leave an answer unread.
+    pub write_timeout: Period,
     /// How long an idle connection is kept.
     pub keep_alive: Period,
 }
@@ -62,6 +64,7 @@ impl Default for ServerSettings {
             max_in_flight: 1_024,
             head_timeout: Period::seconds(5),
             body_timeout: Period::seconds(30),
+            write_timeout: Period::seconds(30),
             keep_alive: Period::seconds(75),
         }
     }
