@@ -212,3 +212,25 @@ async fn no_token_and_no_secret_reaches_the_log() {
         assert!(!log.contains(hidden), "{log}");
     }
 }
+
+#[test]
+fn a_client_that_leaves_answers_unread_is_cut() {
+    let gateway = Gateway::configured("[server]\nwrite_timeout = \"500ms\"\n");
+    let mut stream = TcpStream::connect(gateway.address).unwrap();
+    // More than any buffer on the way holds.
+    let call = "GET /ui/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    stream.write_all(call.repeat(16).as_bytes()).unwrap();
+    // The system drops its end without a word, so its own table tells.
+    assert!(is_open(&gateway));
+    assert!((0..1_000_000).any(|_| !is_open(&gateway)));
+}
+
+/// Whether the gateway's end of a connection is in the system's table (state 01, established).
+fn is_open(gateway: &Gateway) -> bool {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let ours = format!(":{:04X}", gateway.address.port());
+    table.lines().any(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        fields[1].ends_with(&ours) && fields[3] == "01"
+    })
+}
