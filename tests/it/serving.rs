@@ -5,9 +5,8 @@ use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use reqwest::Method;
-use serde_json::json;
 
-use crate::gateway::{Answer, Gateway};
+use crate::gateway::Gateway;
 use crate::process;
 
 /// Sends bytes as they stand, and reads until the gateway hangs up.
@@ -42,35 +41,6 @@ fn a_slow_body_is_cut() {
     let answer = exchange(&gateway, &format!("{head}Content-Length: 100\r\n\r\n{{"));
     assert_eq!(status(&answer), "408", "{answer}");
     assert!(answer.contains("The body did not arrive in time."), "{answer}");
-}
-
-#[tokio::test]
-async fn over_the_bound_of_requests_in_work_the_answer_is_503_at_once_and_health_goes_on() {
-    let gateway = Gateway::configured("[server]\nmax_in_flight = 1\n");
-    let mut held = TcpStream::connect(gateway.address).unwrap();
-    let opening = "POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
-    held.write_all(opening.as_bytes()).unwrap();
-    // The gateway asks for the body once the request is in work.
-    let mut asked = [0; 25];
-    held.read_exact(&mut asked).unwrap();
-    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
-
-    let answer = Answer::of(gateway.call(Method::GET, "/v1/whoami").send().await.unwrap()).await;
-    assert_eq!((answer.status, answer.header("retry-after")), (503, "1"));
-    assert_eq!(
-        answer.problem(),
-        json!({
-            "type": "urn:anteroom:error:overloaded", "title": "Overloaded", "status": 503, "code": "overloaded",
-            "detail": "The gateway is at its limit and did not take the request. Wait for `Retry-After` and send it again.",
-        })
-    );
-    assert_eq!(gateway.call(Method::GET, "/healthz").send().await.unwrap().status(), 200);
-
-    held.write_all(b"a=b").unwrap();
-    let mut answer = [0; 12];
-    held.read_exact(&mut answer).unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 415");
-    assert_eq!(gateway.call(Method::GET, "/v1/whoami").send().await.unwrap().status(), 401);
 }
 
 #[test]
