@@ -215,9 +215,18 @@ fn read_file(path: &Path) -> Result<Map<String, Value>, Misconfiguration> {
         return Err(unreadable("there is no such file".into()));
     }
     config::File::from(path).format(FileFormat::Toml).collect().map_err(|error| match error {
-        ConfigError::FileParse { cause, .. } => unreadable(format!("it is not TOML: {}", cause.to_string().trim_end())),
+        ConfigError::FileParse { cause, .. } => {
+            unreadable(format!("it is not TOML: {}", without_excerpt(&cause.to_string())))
+        }
         other => unreadable(other.to_string()),
     })
+}
+
+/// What the parser says, without the line that it shows: there may be a secret in it.
+fn without_excerpt(told: &str) -> String {
+    let is_excerpt =
+        |line: &&str| line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()).trim_start().starts_with('|');
+    told.lines().filter(|line| !is_excerpt(line)).collect::<Vec<_>>().join(": ")
 }
 
 fn apply_flags(layers: &mut Map<String, Value>, flags: &Flags, overrides: &mut BTreeMap<String, String>) {
@@ -299,13 +308,16 @@ fn explain(section: &str, error: &serde_path_to_error::Error<ConfigError>) -> Mi
                 }
                 None => (found.to_owned(), expected.to_owned()),
             };
-            // The value may be the secret itself.
-            let found = if key.contains("secret") { "it does not have the right form".into() } else { found };
+            // The value may be the secret itself, or a table that holds one.
+            let found = if HOLDS_SECRETS.contains(&section) { "it does not have the right form".into() } else { found };
             Misconfiguration::new(key, found, format!("Expected: {expected}"))
         }
         None => Misconfiguration::new(key, problem, "See config/anteroom.toml for every key and its meaning"),
     }
 }
+
+/// The sections where what was written is not repeated.
+const HOLDS_SECRETS: [&str; 3] = ["clients", "issuer", "verifiers"];
 
 /// How serde begins when a value is of the wrong type.
 const WRONG_TYPE: &str = "invalid type: ";

@@ -61,6 +61,11 @@ pub struct Fault {
     pub detail: String,
 }
 
+/// A name as one step of a JSON Pointer, RFC 6901 section 3.
+pub fn pointer_token(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
 /// Why the store could not do something.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {

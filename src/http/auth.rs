@@ -9,8 +9,18 @@ use utoipa::ToSchema;
 use super::Gateway;
 use super::oauth::{self, Parameters, TokenAnswer, TokenErrorAnswer};
 
-/// A token in the partner prototype's words.
+/// What a call without a body is answered.
 #[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum BasicTokenAnswer {
+    Whole(TokenAnswer),
+    Open(OpenTokenAnswer),
+}
+
+/// A token in the partner prototype's words, where tokens are given without credentials.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"access_token": "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJIUzI1NiJ9…"}))]
 pub(super) struct OpenTokenAnswer {
     /// What to send as `Authorization: Bearer …`.
     access_token: String,
@@ -23,21 +33,20 @@ pub(super) struct OpenTokenAnswer {
 #[utoipa::path(get, path = "/auth/", tag = "tokens",
     security((), ("basic" = [])),
     responses(
-        (status = 200, description = "A token", body = TokenAnswer),
+        (status = 200, description = "A token", body = BasicTokenAnswer),
         (status = 400, description = "The header Authorization is malformed", body = TokenErrorAnswer),
         (status = 401, description = "The client is not known, or its secret is wrong", body = TokenErrorAnswer),
         (status = 429, description = "Too many attempts with wrong credentials", body = TokenErrorAnswer),
     ),
 )]
 pub(super) async fn issue_token_by_basic(gateway: Data<Gateway>, http: HttpRequest) -> HttpResponse {
-    let parameters = with_grant_type(Parameters::new());
-    if http.headers().contains_key("authorization") {
-        return oauth::answer(&gateway, &http, parameters);
-    }
-    match oauth::grant(&gateway, &http, parameters) {
-        Ok(grant) => oauth::no_store(StatusCode::OK).json(OpenTokenAnswer { access_token: grant.access_token }),
-        Err(refusal) => refusal.answer(),
-    }
+    let with_credentials = http.headers().contains_key("authorization");
+    let token = match oauth::grant(&gateway, &http, with_grant_type(Parameters::new())) {
+        Ok(grant) if with_credentials => BasicTokenAnswer::Whole(grant.into()),
+        Ok(grant) => BasicTokenAnswer::Open(OpenTokenAnswer { access_token: grant.access_token }),
+        Err(refusal) => return refusal.answer(),
+    };
+    oauth::no_store(StatusCode::OK).json(token)
 }
 
 /// Get a token at the partner prototype's door

@@ -16,7 +16,7 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor}
 use super::Gateway;
 use super::code::Code;
 use super::problem::Problem;
-use crate::core::error::{Error, Fault};
+use crate::core::error::{Error, Fault, pointer_token};
 
 /// Reads the whole body.
 ///
@@ -140,12 +140,6 @@ fn fault(pointer: String, error: &serde_json::Error) -> Fault {
 fn explain(fault: &Fault) -> String {
     match fault.code {
         "invalid_json" => "The body is not JSON.".into(),
-        "missing_field" | "unknown_field" if fault.detail.contains("`payload`") => {
-            let what = fault.detail.split(" at line ").next().unwrap_or_default();
-            format!(
-                "Put your data under `payload`: {{\"type\": \"default\", \"payload\": {{…}}}}. The body has a fault: {what}."
-            )
-        }
         _ => format!("The body does not have the expected form: {}.", fault.detail),
     }
 }
@@ -156,7 +150,7 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     path.iter()
         .map(|segment| match segment {
             Segment::Seq { index } => format!("/{index}"),
-            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Map { key } => format!("/{}", pointer_token(key)),
             Segment::Enum { variant } => format!("/{variant}"),
             Segment::Unknown => String::new(),
         })

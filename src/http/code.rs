@@ -88,13 +88,41 @@ codes! {
         "The store can not be used; the request may or may not have been stored." "Send it again with the same Idempotency-Key once the gateway is back."
 }
 
+/// The codes of faults in a body.
+const FAULTS: &[(&str, &str)] = &[
+    ("invalid_json", "This is not JSON."),
+    ("unknown_field", "There is no member of this name."),
+    ("missing_field", "A member that must be there is not."),
+    ("duplicate_field", "A member comes twice."),
+    ("wrong_type", "The value is of another JSON type than the one expected."),
+    ("invalid_value", "The value is of the right JSON type and not one of those allowed."),
+    ("unknown_type", "There is no request type of this name."),
+    ("invalid_key", "The key of a tag has characters that it may not have, or too many or none."),
+    ("too_long", "The value of a tag is too long."),
+    ("too_many", "There are too many tags."),
+    ("schema_violation", "The payload breaks the schema of its type here."),
+];
+
+/// The errors of the token service.
+const OAUTH_ERRORS: &[(&str, &str, &str)] = &[
+    (
+        "invalid_request",
+        "400, 408, 413, 415",
+        "A parameter is missing, repeated or malformed, or the body can not be read.",
+    ),
+    ("invalid_client", "401", "The client is not known, or its secret is wrong."),
+    ("unsupported_grant_type", "400", "The grant is another than `client_credentials`."),
+    ("invalid_scope", "400", "A scope is not one that the client has."),
+    ("temporarily_unavailable", "429", "There were too many attempts with wrong credentials: wait for `Retry-After`."),
+];
+
 /// The text of `docs/errors.md`.
 pub fn errors_document() -> String {
     let mut text = String::from(
         "# Errors\n\nMade from the code by `anteroom openapi --errors`; do not edit. Every error is `application/problem+json` (RFC 9457) \
          with the members `type` (`urn:anteroom:error:CODE`), `title`, `status`, `detail`, `code`, `trace_id` and, where the \
-         body is at fault, `errors` with a JSON Pointer to each fault. `POST /oauth/token` and `/auth` answer errors in the form of \
-         RFC 6749. Errors of HTTP parsing itself (400, 408, 431) have an empty body.\n\n\
+         body is at fault, `errors` with a JSON Pointer to each fault. `POST /oauth/token` and `/auth` answer most errors in the \
+         form of RFC 6749, below; their 403 `development_mode`, 405 and 503 are problems like those of any path. Errors of HTTP parsing itself (400, 408, 431) have an empty body.\n\n\
          | code | status | meaning | what to do |\n|---|---|---|---|\n",
     );
     for code in Code::ALL {
@@ -105,6 +133,17 @@ pub fn errors_document() -> String {
     text.push_str("\n## Why a token is refused\n\nWith status 401 the member `code` is one of:\n\n| code | meaning |\n|---|---|\n");
     for reason in Reason::ALL {
         let _ = writeln!(text, "| `{}` | {} |", reason.code(), reason.sentence());
+    }
+    text.push_str("\n## What is wrong with a body\n\nThe `code` of each fault in `errors` is one of:\n\n| code | meaning |\n|---|---|\n");
+    for (code, meaning) in FAULTS {
+        let _ = writeln!(text, "| `{code}` | {meaning} |");
+    }
+    text.push_str(
+        "\n## Why there is no token\n\n`POST /oauth/token` and `/auth` answer `error` and `error_description` (RFC 6749 section 5.2), \
+         where `error` is one of:\n\n| error | status | meaning |\n|---|---|---|\n",
+    );
+    for (error, status, meaning) in OAUTH_ERRORS {
+        let _ = writeln!(text, "| `{error}` | {status} | {meaning} |");
     }
     text
 }

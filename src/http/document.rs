@@ -12,8 +12,8 @@ use utoipa::openapi::{
 use utoipa::{PartialSchema, ToSchema};
 
 use super::problem::{FaultBody, MEDIA_TYPE, ProblemBody};
-use super::routes::Row;
-use crate::core::policy::SCOPES;
+use super::routes::{Guard, Row};
+use crate::core::policy::{REQUESTS_READ, REQUESTS_WRITE, SCOPES};
 use crate::queue::types::Types;
 
 const DESCRIPTION: &str = "Anteroom stands between a Provider's services and the programs of its Clients: it checks every caller's token, \
@@ -57,6 +57,10 @@ pub struct Contract {
     pub json: Bytes,
     /// As YAML.
     pub yaml: Bytes,
+    /// Names this state of the JSON.
+    pub(super) json_etag: String,
+    /// Names this state of the YAML.
+    pub(super) yaml_etag: String,
     /// As JSON for the page, one folder below.
     pub(super) page: Bytes,
 }
@@ -72,10 +76,17 @@ impl Contract {
         describe_errors(&mut document);
         describe_types(&mut document, types);
         let yaml = yaml_serde::to_string(&document).map_err(serde::ser::Error::custom)?;
-        let json = serde_json::to_vec_pretty(&document)?.into();
+        let json: Bytes = serde_json::to_vec_pretty(&document)?.into();
         move_below(&mut document);
-        Ok(Self { json, yaml: yaml.into(), page: serde_json::to_vec(&document)?.into() })
+        let page = serde_json::to_vec(&document)?.into();
+        let (json_etag, yaml_etag) = (etag(&json), etag(yaml.as_bytes()));
+        Ok(Self { json, yaml: yaml.into(), json_etag, yaml_etag, page })
     }
+}
+
+/// A strong tag: it is sent in one encoding only.
+fn etag(content: &[u8]) -> String {
+    format!("\"{:08x}\"", crc32fast::hash(content))
 }
 
 /// The document as the handlers tell it.
@@ -90,14 +101,16 @@ fn assemble(rows: Vec<Row>) -> OpenApi {
             schemas.extend(documented.schemas);
             for method in documented.methods {
                 let mut operation = documented.operation.clone();
-                if row.guarded {
+                if row.guard == Guard::Token {
                     operation.extensions.get_or_insert_default().insert(GUARDED_MARK.into(), true.into());
                 }
                 paths = paths.path(&row.path, PathItem::new(method, operation));
             }
         }
     }
-    let scopes = SCOPES.iter().take(2).copied().collect::<Scopes>();
+    // The others guard no operation of this document yet.
+    let offered = |scope: &str| [REQUESTS_READ, REQUESTS_WRITE].contains(&scope);
+    let scopes = SCOPES.iter().filter(|(scope, _)| offered(scope)).copied().collect::<Scopes>();
     let client_credentials = Flow::ClientCredentials(ClientCredentials::new(TOKEN_URL, scopes));
     let components = ComponentsBuilder::new()
         .schemas_from_iter(schemas)
@@ -180,6 +193,35 @@ fn describe_types(document: &mut Value, types: &Types) {
     let listed =
         types.iter().map(|kind| format!("`{}`: {}", kind.name, kind.description)).collect::<Vec<_>>().join("; ");
     submit["properties"]["type"]["description"] = format!("The type of the request. {listed}").into();
+    if types.get("default").is_none() {
+        name_the_type(submit, types);
+        let content = &mut document["paths"]["/v1/requests"]["post"]["requestBody"]["content"]["application/json"];
+        remove(content, "example");
+    }
+    describe_payloads(document, types);
+}
+
+/// Where no type is named `default`, the one that is meant must be named.
+fn name_the_type(submit: &mut Value, types: &Types) {
+    let kind = &mut submit["properties"]["type"];
+    remove(kind, "default");
+    match types.names().next() {
+        Some(name) => kind["example"] = name.into(),
+        None => remove(kind, "example"),
+    }
+    if let Some(required) = submit["required"].as_array_mut() {
+        required.insert(0, "type".into());
+    }
+}
+
+fn remove(object: &mut Value, name: &str) {
+    if let Some(members) = object.as_object_mut() {
+        members.remove(name);
+    }
+}
+
+/// Adds the schemas of the payloads, and says which holds for which type.
+fn describe_payloads(document: &mut Value, types: &Types) {
     let rule = |name: &str| {
         json!({
             "if": { "properties": { "type": { "const": name } }, "required": ["type"] },
@@ -188,15 +230,36 @@ fn describe_types(document: &mut Value, types: &Types) {
     };
     let rules: Vec<Value> = types.iter().filter(|kind| kind.schema().is_some()).map(|kind| rule(&kind.name)).collect();
     if !rules.is_empty() {
-        submit["allOf"] = rules.into();
+        document["components"]["schemas"]["SubmitRequest"]["allOf"] = rules.into();
     }
     for kind in types.iter() {
         if let Some(schema) = kind.schema() {
-            document["components"]["schemas"][format!("Payload.{}", kind.name)] = schema.clone();
+            let name = format!("Payload.{}", kind.name);
+            let mut schema = schema.clone();
+            move_refs(&mut schema, &format!("#/components/schemas/{name}"));
+            document["components"]["schemas"][name] = schema;
         }
     }
     if let Some(kind) = types.partner().filter(|kind| kind.schema().is_some()) {
         let schema = json!({ "$ref": format!("#/components/schemas/Payload.{}", kind.name) });
         document["paths"]["/request"]["post"]["requestBody"]["content"]["application/json"]["schema"] = schema;
+    }
+}
+
+/// Makes the references of a schema to itself hold where it is embedded. One with an `$id` is its own base wherever it stands.
+fn move_refs(schema: &mut Value, place: &str) {
+    match schema {
+        Value::Object(members) if !members.get("$id").is_some_and(Value::is_string) => {
+            for (name, member) in members {
+                match member {
+                    Value::String(target) if name == "$ref" && (target == "#" || target.starts_with("#/")) => {
+                        target.replace_range(..1, place);
+                    }
+                    _ => move_refs(member, place),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| move_refs(item, place)),
+        _ => {}
     }
 }

@@ -1,4 +1,4 @@
-//! HTTP: the only place that knows actix-web. The route table below is all there is; a path's first segment is its file's name.
+//! HTTP: the only place that knows actix-web. The route table below is all there is, and says in which file each operation stands.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub use server::Server;
 pub use settings::{Mode, ServerSettings};
 
 use limits::InFlight;
-use routes::{Row, operations};
+use routes::{Guard, Row, operations};
 use trace::TraceIds;
 
 /// What the handlers work with.
@@ -90,7 +90,7 @@ impl Deref for Gateway {
 
 /// The route table.
 fn table(partner: bool) -> Vec<Row> {
-    let mut rows = operations![false;
+    let mut rows = operations![Guard::Open;
         // health, for whoever runs the gateway
         get_health in healthz,
         get_readiness in readyz,
@@ -102,7 +102,7 @@ fn table(partner: bool) -> Vec<Row> {
         get_openapi_json in openapi,
         get_openapi_yaml in openapi,
     ];
-    rows.extend(operations![true;
+    rows.extend(operations![Guard::Token;
         // requests
         submit_request in requests::submit,
         list_requests in requests::list,
@@ -112,7 +112,7 @@ fn table(partner: bool) -> Vec<Row> {
         whoami in whoami,
     ]);
     if partner {
-        rows.extend(operations![true;
+        rows.extend(operations![Guard::Token;
             // the partner prototype's two calls
             submit_partner_request in partner,
             get_partner_request in partner,

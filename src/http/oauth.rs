@@ -18,6 +18,9 @@ use super::{body, code::Code};
 use crate::oauth::client_credentials::TokenRequest;
 use crate::oauth::{Grant, TokenError};
 
+const NEITHER_FORM_NOR_JSON: &str = "The body is neither a form nor JSON, or it is compressed. \
+    Send it as `application/x-www-form-urlencoded` or `application/json`, not compressed.";
+
 /// What a client asks with; RFC 6749 section 4.4.2. The credentials may come by HTTP Basic instead.
 #[derive(Deserialize, ToSchema)]
 #[expect(
@@ -54,6 +57,17 @@ pub(super) struct TokenAnswer {
     expires_in: u64,
     /// The scopes that it grants.
     scope: String,
+}
+
+impl From<Grant> for TokenAnswer {
+    fn from(grant: Grant) -> Self {
+        Self {
+            access_token: grant.access_token,
+            token_type: "Bearer",
+            expires_in: grant.lifetime.as_secs(),
+            scope: grant.scope,
+        }
+    }
 }
 
 /// Why there is no token; RFC 6749 section 5.2.
@@ -99,12 +113,7 @@ pub(super) type Parameters = BTreeMap<String, String>;
 /// Gives a token for what was sent.
 pub(super) fn answer(gateway: &Gateway, http: &HttpRequest, parameters: Parameters) -> HttpResponse {
     match grant(gateway, http, parameters) {
-        Ok(grant) => no_store(StatusCode::OK).json(TokenAnswer {
-            access_token: grant.access_token,
-            token_type: "Bearer",
-            expires_in: grant.lifetime.as_secs(),
-            scope: grant.scope,
-        }),
+        Ok(grant) => no_store(StatusCode::OK).json(TokenAnswer::from(grant)),
         Err(refusal) => refusal.answer(),
     }
 }
@@ -166,7 +175,12 @@ impl From<TokenError> for Refusal {
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
-        let description = problem.code.detail().to_owned();
+        let description = match problem.code {
+            // The problem's own words send everybody to JSON, and here a form is as good.
+            Code::UnsupportedMediaType => NEITHER_FORM_NOR_JSON,
+            _ => problem.detail(),
+        };
+        let description = description.to_owned();
         Self { status: problem.code.status(), error: "invalid_request", description, retry_after: None }
     }
 }

@@ -14,7 +14,7 @@ use super::document::Contract;
     responses((status = 200, description = "The contract", body = Object), (status = 304, description = "It has not changed")),
 )]
 pub(super) async fn get_openapi_json(contract: Data<Contract>, http: HttpRequest) -> HttpResponse {
-    serve(&http, "application/json", contract.json.clone())
+    serve(&http, "application/json", &contract.json, &contract.json_etag)
 }
 
 /// The contract as YAML
@@ -25,17 +25,16 @@ pub(super) async fn get_openapi_json(contract: Data<Contract>, http: HttpRequest
     (status = 304, description = "It has not changed"),
 ))]
 pub(super) async fn get_openapi_yaml(contract: Data<Contract>, http: HttpRequest) -> HttpResponse {
-    serve(&http, "application/yaml", contract.yaml.clone())
+    serve(&http, "application/yaml", &contract.yaml, &contract.yaml_etag)
 }
 
-fn serve(http: &HttpRequest, media_type: &str, body: Bytes) -> HttpResponse {
-    let etag = format!("\"{:08x}\"", crc32fast::hash(&body));
-    if is_known(http, &etag) {
-        return HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish();
+fn serve(http: &HttpRequest, media_type: &str, body: &Bytes, etag: &str) -> HttpResponse {
+    let unchanged = is_known(http, etag);
+    let mut answer = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    // On 304 as well: what it says of caching replaces what was said with the copy (RFC 9111 section 3.2).
+    answer.insert_header((header::ETAG, etag)).insert_header((header::CACHE_CONTROL, "no-cache"));
+    if unchanged {
+        return answer.finish();
     }
-    HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, media_type))
-        .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .insert_header((header::ETAG, etag))
-        .body(body)
+    answer.insert_header((header::CONTENT_TYPE, media_type)).body(body.clone())
 }

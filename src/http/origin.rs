@@ -29,8 +29,8 @@ pub(super) fn base_url(request: &HttpRequest, server: &ServerSettings) -> String
     let headers = request.headers();
     let forwarded = |name| if from_trusted_proxy(request, server) { text(headers, &name) } else { None };
     let scheme = forwarded(FORWARDED_PROTO).filter(|scheme| *scheme == "https").unwrap_or("http");
-    let host = forwarded(FORWARDED_HOST).or_else(|| text(headers, &header::HOST)).filter(|host| is_authority(host));
-    match host {
+    let host = [forwarded(FORWARDED_HOST), text(headers, &header::HOST)];
+    match host.into_iter().flatten().find(|host| is_authority(host)) {
         Some(host) => format!("{scheme}://{host}"),
         None => format!("http://{}", server.bind),
     }

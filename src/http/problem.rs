@@ -16,6 +16,9 @@ use crate::core::verdict::Reason;
 /// The media type of problem details, RFC 9457 section 3.
 pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
+/// What to do about a refused token.
+const FRESH_TOKEN: &str = "Get a fresh token and send it as `Authorization: Bearer TOKEN`.";
+
 /// An error on its way to the client.
 #[derive(Clone, Debug)]
 pub(super) struct Problem {
@@ -124,6 +127,21 @@ impl Problem {
         Self { code, ..self }
     }
 
+    /// The same problem in other words.
+    pub(super) fn with_detail(self, detail: impl Into<Box<str>>) -> Self {
+        Self { detail: detail.into(), ..self }
+    }
+
+    /// What happened and what to do.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The faults in the request body.
+    pub(super) fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
     /// The code that the client and the log read.
     pub(super) fn name(&self) -> &'static str {
         self.reason.map_or_else(|| self.code.name(), Reason::code)
@@ -191,7 +209,8 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::Unauthenticated(reason) => {
-                Self { reason: Some(reason), ..Self::detailed(Code::Unauthenticated, reason.sentence()) }
+                let detail = format!("{} {FRESH_TOKEN}", reason.sentence());
+                Self { reason: Some(reason), ..Self::detailed(Code::Unauthenticated, detail) }
             }
             Error::InsufficientScope { scope } => {
                 let detail = format!("The token is genuine and lacks the scope {scope}. Ask for a token with it.");

@@ -7,8 +7,8 @@ use super::Gateway;
 
 /// Whether the gateway is ready for traffic
 ///
-/// Answers 503 with an empty body while it shuts down, while its store can not be used, and while a verifier that must have keys has
-/// none.
+/// Answers 503 with an empty body while it shuts down, while its store can not be used, and while none of its verifiers can decide
+/// about any token.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses(
     (status = 200, description = "Ready"),
     (status = 503, description = "Not ready"),

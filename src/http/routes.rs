@@ -1,5 +1,6 @@
 //! The machinery behind the route table: one registration gives the route, its place in the contract, and the `Allow` of a 405.
 
+use std::collections::HashSet;
 use std::future::ready;
 use std::sync::Arc;
 
@@ -13,12 +14,20 @@ use utoipa::openapi::{RefOr, Schema};
 use super::authn;
 use super::problem::Problem;
 
+/// What stands before a handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Guard {
+    /// Nothing.
+    Open,
+    /// A token is judged before the handler runs.
+    Token,
+}
+
 /// One operation of the gateway.
 pub(super) struct Row {
     pub(super) path: String,
     pub(super) methods: Vec<Method>,
-    /// Whether a token is judged before the handler runs.
-    pub(super) guarded: bool,
+    pub(super) guard: Guard,
     /// What the contract says of it; none for pages and redirects.
     pub(super) documented: Option<Documented>,
     route: fn() -> Route,
@@ -34,7 +43,7 @@ pub(super) struct Documented {
 impl Row {
     /// An operation of the contract: path, methods and description are those above the handler.
     pub(super) fn operation<D: utoipa::Path + utoipa::__dev::SchemaReferences + for<'t> utoipa::__dev::Tags<'t>>(
-        guarded: bool,
+        guard: Guard,
         route: fn() -> Route,
     ) -> Self {
         let mut schemas = Vec::new();
@@ -43,12 +52,12 @@ impl Row {
         operation.tags = Some(D::tags().into_iter().map(str::to_owned).collect());
         let documented = Documented { methods: D::methods(), operation, schemas };
         let methods = documented.methods.iter().map(method).collect();
-        Self { path: D::path(), methods, guarded, documented: Some(documented), route }
+        Self { path: D::path(), methods, guard, documented: Some(documented), route }
     }
 
     /// A page or a redirect, which the contract does not describe.
     pub(super) fn page(path: &str, methods: &[Method], route: fn() -> Route) -> Self {
-        Self { path: path.into(), methods: methods.to_vec(), guarded: false, documented: None, route }
+        Self { path: path.into(), methods: methods.to_vec(), guard: Guard::Open, documented: None, route }
     }
 }
 
@@ -67,9 +76,7 @@ fn method(method: &HttpMethod) -> Method {
 
 /// Registers the rows, one resource for each path. GET answers HEAD; any other method is 405 with the `Allow` header.
 pub(super) fn mount(rows: &[Row], config: &mut ServiceConfig) {
-    let mut paths: Vec<&str> = rows.iter().map(|row| row.path.as_str()).collect();
-    paths.dedup();
-    for path in paths {
+    for path in paths(rows) {
         let of_path = || rows.iter().filter(|row| row.path == path);
         let mut allow: Vec<Method> = of_path().flat_map(|row| row.methods.iter().cloned()).collect();
         if allow.contains(&Method::GET) {
@@ -86,9 +93,15 @@ pub(super) fn mount(rows: &[Row], config: &mut ServiceConfig) {
                 }
             }
         }
-        let guarded = of_path().any(|row| row.guarded);
+        let guarded = of_path().any(|row| row.guard == Guard::Token);
         config.service(resource.wrap(Condition::new(guarded, from_fn(authn::authenticate))));
     }
+}
+
+/// Each path once, wherever its rows stand: a second resource of the same path would never be reached.
+fn paths(rows: &[Row]) -> impl Iterator<Item = &str> {
+    let mut seen = HashSet::new();
+    rows.iter().map(|row| row.path.as_str()).filter(move |path| seen.insert(*path))
 }
 
 fn refuse_method(allow: &str) -> Result<HttpResponse, Problem> {
@@ -97,13 +110,27 @@ fn refuse_method(allow: &str) -> Result<HttpResponse, Problem> {
 
 /// Lists operations by handler and module; each handler's contract stands above it.
 macro_rules! operations {
-    ($guarded:expr; $($handler:ident in $($module:ident)::+),* $(,)?) => {
+    ($guard:expr; $($handler:ident in $($module:ident)::+),* $(,)?) => {
         pastey::paste! {
             vec![$($crate::http::routes::Row::operation::<$($module)::+::[<__path_ $handler>]>(
-                $guarded,
+                $guard,
                 || actix_web::web::route().to($($module)::+::$handler),
             )),*]
         }
     };
 }
 pub(super) use operations;
+
+#[cfg(test)]
+mod tests {
+    use actix_web::Route;
+    use actix_web::http::Method;
+
+    use super::{Row, paths};
+
+    #[test]
+    fn a_path_is_mounted_once_wherever_its_rows_stand() {
+        let rows = ["/a", "/b", "/a", "/a"].map(|path| Row::page(path, &[Method::GET], Route::new));
+        assert_eq!(paths(&rows).collect::<Vec<_>>(), ["/a", "/b"]);
+    }
+}

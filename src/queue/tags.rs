@@ -1,6 +1,6 @@
 //! The rules for a client's own labels on a request.
 
-use crate::core::error::{Error, Fault};
+use crate::core::error::{Error, Fault, pointer_token};
 use crate::core::request::Tags;
 
 const MOST: usize = 20;
@@ -16,7 +16,7 @@ pub(super) fn check(tags: &Tags) -> Result<(), Error> {
     }
     // Of too many, the first are enough to tell.
     for (key, value) in tags.iter().take(MOST) {
-        let pointer = || format!("/tags/{}", key.replace('~', "~0").replace('/', "~1"));
+        let pointer = || format!("/tags/{}", pointer_token(key));
         if !is_key(key) {
             let detail = format!("a key has 1 to {LONGEST_KEY} characters out of a-z, 0-9, \"_\", \".\" and \"-\"");
             faults.push(Fault { pointer: pointer(), code: "invalid_key", detail });

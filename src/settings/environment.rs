@@ -22,9 +22,10 @@ pub(super) fn apply(
     // Sorted, so that a whole table comes before the keys in it.
     for (path, name, text) in ours.collect::<BTreeSet<_>>() {
         let path: Vec<String> = path.split("__").map(str::to_owned).collect();
-        match resolve(layers, path, &name) {
-            Ok(path) => {
-                set(layers, &path, read(&text));
+        let resolved = resolve(layers, path, &name).and_then(|path| Ok((path, read(&text, &name)?)));
+        match resolved {
+            Ok((path, value)) => {
+                set(layers, &path, value);
                 overrides.insert(path.join("."), name);
             }
             Err(mistake) => mistakes.push(mistake),
@@ -87,9 +88,17 @@ pub(super) fn set(table: &mut Map<String, Value>, path: &[String], value: Value)
 }
 
 /// Text as it stands, unless it is a list or a table written as JSON: then its content.
-fn read(text: &str) -> Value {
-    let json = text.trim_start().starts_with(['[', '{']).then(|| serde_json::from_str(text).ok()).flatten();
-    json.map_or_else(|| Value::from(text.to_owned()), from_json)
+///
+/// # Errors
+/// What begins like JSON and is none; where it breaks off is told, and not what it is, since it may hold a secret.
+fn read(text: &str, variable: &str) -> Result<Value, Misconfiguration> {
+    if !text.trim_start().starts_with(['[', '{']) {
+        return Ok(Value::from(text.to_owned()));
+    }
+    serde_json::from_str(text).map(from_json).map_err(|error| {
+        let problem = format!("it is not JSON from line {}, column {} on", error.line(), error.column());
+        Misconfiguration::new(variable, problem, "Mend the list or table, and check the shell's quotes around it")
+    })
 }
 
 fn from_json(json: serde_json::Value) -> Value {

@@ -39,7 +39,10 @@ fn token(answer: &Answer, scope: &str) -> String {
     token
 }
 
+const ERRORS: &str = include_str!("../../docs/errors.md");
+
 fn assert_refused(answer: &Answer, status: u16, error: &str, description: &str) {
+    assert!(ERRORS.contains(&format!("| `{error}` |")), "docs/errors.md lacks {error}");
     let body = json!({ "error": error, "error_description": description });
     assert_eq!((answer.status, answer.json()), (status, body));
     assert_eq!(answer.header("content-type"), "application/json");
@@ -226,8 +229,8 @@ async fn wrong_secrets_are_slowed_down_and_the_right_one_never() {
 #[tokio::test]
 async fn a_body_that_is_not_read_is_told_in_the_form_of_oauth() {
     let gateway = Gateway::configured(&format!("server.max_body_bytes = 200\n{}", client("acme", SECRET, &["admin"])));
-    let media_type = "The body is not of a media type that is read here, or it is compressed. \
-                      Send it as `Content-Type: application/json`, not compressed.";
+    let media_type = "The body is neither a form nor JSON, or it is compressed. \
+                      Send it as `application/x-www-form-urlencoded` or `application/json`, not compressed.";
     for content_type in ["text/plain", "multipart/form-data; boundary=x", "application/jsonp"] {
         let answer = Answer::to(ask(&gateway).header("content-type", content_type).body(GRANT)).await;
         assert_refused(&answer, 415, "invalid_request", media_type);

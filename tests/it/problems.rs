@@ -209,6 +209,8 @@ async fn a_trusted_proxy_is_believed_and_another_is_not() {
     for host in ["evil/../", "a b", "user@evil"] {
         let named = base(&trusting, &[("x-forwarded-host", host)]).await;
         assert!(!named.contains(host), "{named}");
+        let beside_own = base(&trusting, &[("host", "gw.internal:81"), ("x-forwarded-host", host)]).await;
+        assert_eq!(beside_own, "http://gw.internal:81");
     }
     let other = production("trusted_proxies = [\"192.0.2.1\"]");
     assert_eq!(base(&other, &FORWARDED).await, other.url(""));

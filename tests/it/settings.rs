@@ -94,7 +94,7 @@ fn a_mistake_is_told_in_the_words_and_at_the_place_that_are_the_operators_own() 
         [
             "ANTEROOM__SERVER__TRUSTED_PROXIES: server.trusted_proxies[0]: invalid IP address syntax",
             "FILE: net.sitemap: unknown field `sitemap`",
-            "ANTEROOM__CLIENTS__ACME__SCOPES: clients.acme.scopes: found string \"sitemap\"",
+            "ANTEROOM__CLIENTS__ACME__SCOPES: clients.acme.scopes: it does not have the right form",
         ]
     );
 }
@@ -155,14 +155,23 @@ fn a_secret_in_the_wrong_place_is_not_repeated() {
         "[clients.acme]\nsecrets = [[\"hunter2-hunter2\"]]\n",
         "[issuer]\nsecrets = [\"hunter2-hunter2\"]\n",
         "[issuer]\nsecrets = \"hunter2-hunter2\"\n",
+        "[clients]\nsecrets = \"hunter2-hunter2\"\n",
+        "[clients.acme]\nsecrets = [\"hunter2-hunter2\n",
     ] {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("anteroom.toml"), file).unwrap();
         let output = program().current_dir(&folder).args(["--config", "anteroom.toml", "check"]).output().unwrap();
         assert_eq!(output.status.code(), Some(2));
         let told = String::from_utf8(output.stderr).unwrap();
-        assert!(told.contains("secrets") && !told.contains("hunter2"), "{told}");
+        assert!(told.contains("anteroom.toml") && !told.contains("hunter2"), "{told}");
     }
+}
+
+#[test]
+fn a_secret_in_broken_json_is_not_repeated() {
+    let broken = [("ANTEROOM__CLIENTS", r#"{"acme": {"secrets": ["hunter2-hunter2"]}"#)];
+    let expected = ["environment: ANTEROOM__CLIENTS: it is not JSON from line 1, column 41 on".to_owned()];
+    assert_eq!(load("", &broken, None).map(|_| ()), Err(expected.to_vec()));
 }
 
 #[test]

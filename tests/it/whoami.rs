@@ -28,8 +28,9 @@ async fn any_genuine_token_will_do() {
     assert_eq!(gateway.get(&token, "/v1/whoami").await.json()["scopes"], json!(["admin"]));
 }
 
-fn unauthenticated(code: &str, detail: &str) -> Value {
+fn unauthenticated(code: &str, sentence: &str) -> Value {
     let kind = "urn:anteroom:error:unauthenticated";
+    let detail = format!("{sentence} Get a fresh token and send it as `Authorization: Bearer TOKEN`.");
     json!({ "type": kind, "title": "Not authenticated", "status": 401, "detail": detail, "code": code })
 }
 

@@ -38,8 +38,8 @@ pub(in crate::http) struct ListQuery {
     /// Only the one that was submitted with this `Idempotency-Key`.
     idempotency_key: Option<String>,
     /// The most requests on a page: 1 to 200.
-    #[param(minimum = 1, maximum = 200, default = 50)]
-    limit: Option<usize>,
+    #[param(minimum = 1, maximum = 200, default = 50, value_type = Option<usize>)]
+    limit: Option<String>,
     /// The `next_cursor` of the page before; the filters must be the same.
     cursor: Option<String>,
 }
@@ -103,9 +103,10 @@ impl ListQuery {
     }
 
     fn limit(&self) -> Result<usize, Problem> {
-        let limit = self.limit.unwrap_or(USUAL);
-        let in_bounds = (1..=MOST).contains(&limit);
-        if in_bounds { Ok(limit) } else { Err(malformed(&format!("The parameter limit is not between 1 and {MOST}."))) }
+        let limit = self.limit.as_ref().map_or(Ok(USUAL), |limit| limit.parse()).ok();
+        limit
+            .filter(|limit| (1..=MOST).contains(limit))
+            .ok_or_else(|| malformed(&format!("The parameter limit is not between 1 and {MOST}.")))
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::view::{RequestView, location};
-use crate::core::error::Error;
+use crate::core::error::{Error, Fault};
 use crate::core::policy::WriteRequests;
 use crate::core::request::view;
 use crate::http::allowed::Allowed;
@@ -67,9 +67,9 @@ pub(in crate::http) async fn submit_request(
     allowed: Allowed<WriteRequests>,
     gateway: Data<Gateway>,
     http: HttpRequest,
-    body: Json<Object<SubmitRequest>>,
+    body: Result<Json<Object<SubmitRequest>>, Problem>,
 ) -> Result<HttpResponse, Problem> {
-    let Json(Object(SubmitRequest { kind, payload, tags })) = body;
+    let Json(Object(SubmitRequest { kind, payload, tags })) = body.map_err(with_hint)?;
     let draft = Draft { kind, payload: Payload::read(payload, "/payload")?, tags };
     let submitted = gateway.queue.submit(&allowed, draft, idempotency_key(&http)?).await?;
     let (request, now) = (submitted.request, gateway.queue.now());
@@ -82,6 +82,20 @@ pub(in crate::http) async fn submit_request(
         answer.insert_header(("Idempotent-Replayed", "true"));
     }
     super::answer_view(&mut answer, &RequestView::new(&request, view, &base))
+}
+
+/// Who sends the data itself is told where it belongs.
+fn with_hint(problem: Problem) -> Problem {
+    let is_of_envelope =
+        |fault: &&Fault| matches!(fault.code, "missing_field" | "unknown_field") && fault.detail.contains("`payload`");
+    let Some(fault) = problem.faults().iter().find(is_of_envelope) else {
+        return problem;
+    };
+    let what = fault.detail.split(" at line ").next().unwrap_or_default();
+    let hint = format!(
+        "Put your data under `payload`: {{\"type\": \"default\", \"payload\": {{…}}}}. The body has a fault: {what}."
+    );
+    problem.with_detail(hint)
 }
 
 /// The key as it is written, or as a quoted string of structured fields (RFC 8941 section 3.3.3).
