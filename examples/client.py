@@ -71,7 +71,8 @@ class Gateway:
 
 
 if __name__ == "__main__":
-    secret = os.environ.get("ANTEROOM_CLIENT_SECRET") or pathlib.Path("data/demo-secret").read_text().strip()
+    demo = pathlib.Path("data/demo-secret")
+    secret = os.environ.get("ANTEROOM_CLIENT_SECRET") or (demo.read_text() if demo.exists() else sys.exit("set ANTEROOM_CLIENT_SECRET"))
     gateway = Gateway((sys.argv[1:] or ["http://localhost:8080"])[0], os.environ.get("ANTEROOM_CLIENT_ID", "demo"), secret)
     request = gateway.run(json.loads((sys.argv[2:] or ["{}"])[0]))
     print(json.dumps(request, indent=2))

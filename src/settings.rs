@@ -19,6 +19,7 @@ use crate::telemetry::logs::{LogFormat, LogSettings};
 use crate::verify::VerifySettings;
 
 mod environment;
+mod mistakes;
 
 /// Sections whose tables are named by the user.
 const NAMED_TABLES: [&str; 3] = ["verifiers", "clients", "types"];
@@ -207,12 +208,10 @@ impl Settings {
 }
 
 fn read_file(path: &Path) -> Result<Map<String, Value>, Misconfiguration> {
-    let unreadable = |problem: String| {
-        let remedy = "Name a TOML file that exists with --config or ANTEROOM_CONFIG";
-        Misconfiguration::new("(whole file)", problem, remedy)
-    };
+    let unreadable = |problem: String| Misconfiguration::new("(whole file)", problem, "Mend the file at that place");
     if !path.is_file() {
-        return Err(unreadable("there is no such file".into()));
+        let remedy = "Name a TOML file that exists with --config or ANTEROOM_CONFIG";
+        return Err(Misconfiguration::new("(whole file)", "there is no such file", remedy));
     }
     config::File::from(path).format(FileFormat::Toml).collect().map_err(|error| match error {
         ConfigError::FileParse { cause, .. } => {
@@ -277,7 +276,7 @@ impl Sections {
             return T::default();
         };
         serde_path_to_error::deserialize(value).unwrap_or_else(|error| {
-            self.mistakes.push(explain(name, &error));
+            self.mistakes.push(mistakes::explain(name, &error));
             T::default()
         })
     }
@@ -289,51 +288,5 @@ impl Sections {
             |key: String| Misconfiguration::new(key, "there is no such section", format!("The sections are: {known}"));
         self.mistakes.extend(self.layers.into_keys().map(unknown));
         self.mistakes
-    }
-}
-
-/// What is wrong with a section. Where a secret belongs, what was written there is not repeated: it may be one.
-fn explain(section: &str, error: &serde_path_to_error::Error<ConfigError>) -> Misconfiguration {
-    let path = error.path().to_string();
-    let key = if path == "." { section.to_owned() } else { format!("{section}.{path}") };
-    let problem = match innermost(error.inner()) {
-        ConfigError::Type { unexpected, expected, .. } => format!("{WRONG_TYPE}{unexpected}, expected {expected}"),
-        other => other.to_string(),
-    };
-    match problem.rsplit_once(", expected ") {
-        Some((found, expected)) => {
-            let (found, expected) = match found.strip_prefix(WRONG_TYPE) {
-                Some(found) => {
-                    (format!("found {}", in_toml(found)), expected.replace("sequence", "list").replace("map", "table"))
-                }
-                None => (found.to_owned(), expected.to_owned()),
-            };
-            // The value may be the secret itself, or a table that holds one.
-            let found = if HOLDS_SECRETS.contains(&section) { "it does not have the right form".into() } else { found };
-            Misconfiguration::new(key, found, format!("Expected: {expected}"))
-        }
-        None => Misconfiguration::new(key, problem, "See config/anteroom.toml for every key and its meaning"),
-    }
-}
-
-/// The sections where what was written is not repeated.
-const HOLDS_SECRETS: [&str; 3] = ["clients", "issuer", "verifiers"];
-
-/// How serde begins when a value is of the wrong type.
-const WRONG_TYPE: &str = "invalid type: ";
-
-/// TOML's word for what serde names otherwise. A text that was found is the user's, and stays as it is.
-fn in_toml(found: &str) -> &str {
-    match found {
-        "sequence" => "list",
-        "map" => "table",
-        other => other,
-    }
-}
-
-fn innermost(error: &ConfigError) -> &ConfigError {
-    match error {
-        ConfigError::At { error, .. } => innermost(error),
-        other => other,
     }
 }

@@ -44,7 +44,7 @@ pub(super) async fn issue_token_by_basic(gateway: Data<Gateway>, http: HttpReque
     let token = match oauth::grant(&gateway, &http, with_grant_type(Parameters::new())) {
         Ok(grant) if with_credentials => BasicTokenAnswer::Whole(grant.into()),
         Ok(grant) => BasicTokenAnswer::Open(OpenTokenAnswer { access_token: grant.access_token }),
-        Err(refusal) => return refusal.answer(),
+        Err(refusal) => return refusal.answer(&http),
     };
     oauth::no_store(StatusCode::OK).json(token)
 }
@@ -68,7 +68,7 @@ pub(super) async fn issue_token_by_basic(gateway: Data<Gateway>, http: HttpReque
 pub(super) async fn issue_token_at_auth(gateway: Data<Gateway>, http: HttpRequest, payload: Payload) -> HttpResponse {
     match oauth::parameters(&http, payload).await {
         Ok(parameters) => oauth::answer(&gateway, &http, with_grant_type(parameters)),
-        Err(refusal) => refusal.answer(),
+        Err(refusal) => refusal.answer(&http),
     }
 }
 

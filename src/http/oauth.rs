@@ -103,7 +103,7 @@ pub(super) struct TokenErrorAnswer<'a> {
 pub(super) async fn issue_token(gateway: Data<Gateway>, http: HttpRequest, payload: Payload) -> HttpResponse {
     match parameters(&http, payload).await {
         Ok(parameters) => answer(&gateway, &http, parameters),
-        Err(refusal) => refusal.answer(),
+        Err(refusal) => refusal.answer(&http),
     }
 }
 
@@ -114,7 +114,7 @@ pub(super) type Parameters = BTreeMap<String, String>;
 pub(super) fn answer(gateway: &Gateway, http: &HttpRequest, parameters: Parameters) -> HttpResponse {
     match grant(gateway, http, parameters) {
         Ok(grant) => no_store(StatusCode::OK).json(TokenAnswer::from(grant)),
-        Err(refusal) => refusal.answer(),
+        Err(refusal) => refusal.answer(http),
     }
 }
 
@@ -142,9 +142,12 @@ impl Refusal {
         TokenError::InvalidRequest(description.into()).into()
     }
 
-    pub(super) fn answer(&self) -> HttpResponse {
+    /// The answer. A page's own call gets no challenge: the browser would take it for itself, ask its user with a window of its own,
+    /// and keep the refusal from the page.
+    pub(super) fn answer(&self, http: &HttpRequest) -> HttpResponse {
         let mut answer = no_store(self.status);
-        if self.status == StatusCode::UNAUTHORIZED {
+        let from_page = http.headers().get("x-requested-with").is_some_and(|by| by == "XMLHttpRequest");
+        if self.status == StatusCode::UNAUTHORIZED && !from_page {
             answer.insert_header((header::WWW_AUTHENTICATE, "Basic realm=\"anteroom\", charset=\"UTF-8\""));
         }
         if let Some(seconds) = self.retry_after {
@@ -158,7 +161,7 @@ impl From<TokenError> for Refusal {
     fn from(error: TokenError) -> Self {
         let (status, name, retry_after) = match &error {
             TokenError::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid_request", None),
-            TokenError::InvalidClient => (StatusCode::UNAUTHORIZED, "invalid_client", None),
+            TokenError::NoCredentials | TokenError::InvalidClient => (StatusCode::UNAUTHORIZED, "invalid_client", None),
             TokenError::UnsupportedGrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type", None),
             TokenError::InvalidScope(_) => (StatusCode::BAD_REQUEST, "invalid_scope", None),
             TokenError::SigningFailed(reason) => {

@@ -35,7 +35,7 @@ impl TokenService {
         match (&request.credentials, self.issuer.open_subject()) {
             (Some((id, secret)), _) => self.grant_client(id, secret, request),
             (None, Some(subject)) => self.mint(subject, None, &default_scopes(), request),
-            (None, None) => Err(TokenError::InvalidClient),
+            (None, None) => Err(TokenError::NoCredentials),
         }
     }
 

@@ -35,6 +35,9 @@ pub enum TokenError {
     /// A parameter is missing, repeated or malformed.
     #[error("{0}")]
     InvalidRequest(String),
+    /// No credentials were sent.
+    #[error("no client id and secret were sent: send them by HTTP Basic or in the body")]
+    NoCredentials,
     /// The client is not known, or its secret is wrong: which of the two is not told.
     #[error("the client is not known or its secret is wrong")]
     InvalidClient,

@@ -47,20 +47,27 @@ async fn a_body_may_leave_the_grant_out() {
 #[tokio::test]
 async fn without_the_secret_there_is_no_token() {
     let gateway = acme();
-    let description = "the client is not known or its secret is wrong";
-    let refused = json!({ "error": "invalid_client", "error_description": description });
+    let refused = |description: &str| json!({ "error": "invalid_client", "error_description": description });
+    let none = refused("no client id and secret were sent: send them by HTTP Basic or in the body");
+    let wrong = refused("the client is not known or its secret is wrong");
     let in_query = format!("/auth/?client_id=acme&client_secret={SECRET}");
     for path in DOORS.into_iter().chain([in_query.as_str()]) {
         for method in [Method::GET, Method::POST] {
             let call = || gateway.call(method.clone(), path);
-            for call in [call(), call().basic_auth("acme", Some("wrong"))] {
+            for (call, refused) in [(call(), &none), (call().basic_auth("acme", Some("wrong")), &wrong)] {
                 let answer = Answer::to(call).await;
-                assert_eq!((answer.status, answer.json()), (401, refused.clone()), "{method} {path}");
+                assert_eq!((answer.status, &answer.json()), (401, refused), "{method} {path}");
                 assert_eq!(answer.header("www-authenticate"), "Basic realm=\"anteroom\", charset=\"UTF-8\"");
                 assert_eq!(answer.header("cache-control"), "no-store");
             }
         }
     }
+    // A page's own call: a challenge would make the browser ask its user with a window of its own.
+    let from_page = gateway.call(Method::POST, "/oauth/token").header("x-requested-with", "XMLHttpRequest");
+    let answer =
+        Answer::to(from_page.basic_auth("acme", Some("wrong")).json(&json!({ "grant_type": "client_credentials" })))
+            .await;
+    assert_eq!((answer.status, answer.json(), answer.header("www-authenticate")), (401, wrong, ""));
     let bearer = Answer::to(gateway.call(Method::GET, "/auth").bearer_auth("x")).await;
     let description = "the header Authorization is not HTTP Basic, or came twice";
     let malformed = json!({ "error": "invalid_request", "error_description": description });

@@ -59,6 +59,11 @@ fn assert_unproven(answer: &Answer) {
     assert_refused(answer, 401, "invalid_client", "the client is not known or its secret is wrong");
 }
 
+fn assert_nothing_sent(answer: &Answer) {
+    let description = "no client id and secret were sent: send them by HTTP Basic or in the body";
+    assert_refused(answer, 401, "invalid_client", description);
+}
+
 const BOTH: &str = "requests:read requests:write";
 const GRANT: &str = "grant_type=client_credentials";
 
@@ -190,7 +195,7 @@ async fn the_grant_and_every_parameter_are_read_strictly() {
         let answer = Answer::to(ask(&gateway).header("content-type", "application/json").body(body)).await;
         assert_malformed(&answer, "the body is not a JSON object of texts, or a member is repeated");
     }
-    assert_unproven(&ask_form(&gateway, GRANT).await);
+    assert_nothing_sent(&ask_form(&gateway, GRANT).await);
 }
 
 #[tokio::test]
@@ -205,7 +210,7 @@ async fn a_wrong_secret_and_an_unknown_client_look_alike() {
     }
     let in_query = format!("/oauth/token?{GRANT}&client_id=acme&client_secret={SECRET}");
     let call = gateway.call(Method::POST, &in_query).header("content-type", FORM).body(GRANT);
-    assert_unproven(&Answer::to(call).await);
+    assert_nothing_sent(&Answer::to(call).await);
 }
 
 #[tokio::test]
