@@ -26,7 +26,7 @@ pub struct ServerSettings {
     pub cors_origins: Vec<String>,
     /// The largest body that is read, in bytes.
     pub max_body_bytes: usize,
-    /// The most connections at once; more wait to be accepted.
+    /// The most connections at once on each worker, of which there is one for each core; more wait to be accepted.
     pub max_connections: usize,
     /// The most requests in work at once; more are answered 503.
     pub max_in_flight: usize,
