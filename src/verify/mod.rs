@@ -19,6 +19,7 @@ mod chain;
 mod jwks;
 mod keys;
 mod oidc;
+mod report;
 mod rules;
 mod self_issued;
 mod table;
@@ -26,6 +27,7 @@ mod token;
 mod verified;
 
 pub use chain::{Chain, Readiness};
+pub use report::{FetchErrorClass, KeyReport, KeySetReport, KeySetState};
 pub use self_issued::OwnIssuer;
 pub use token::{MAX_TOKEN_BYTES, UnverifiedHeader, UnverifiedJwt, UnverifiedToken};
 
