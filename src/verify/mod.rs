@@ -13,7 +13,7 @@ use crate::core::claims::Caller;
 use crate::core::clock::{Clock, Timestamp};
 use crate::core::error::Misconfiguration;
 use crate::core::verdict::Verdict;
-use crate::net::HttpClient;
+use crate::net::Net;
 
 mod chain;
 mod jwks;
@@ -63,8 +63,8 @@ pub trait VerifierSettings: Send + Sync {
 pub struct Setup<'a> {
     /// The folder that the paths in the configuration are relative to.
     pub base: &'a Path,
-    /// How providers are asked.
-    pub http: HttpClient,
+    /// What the clients that ask providers are made with.
+    pub net: Net,
     /// The clock that caches keep time by.
     pub clock: Arc<dyn Clock>,
     /// Our own issuer, for the kind `self`.

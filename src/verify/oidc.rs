@@ -19,7 +19,7 @@ use crate::core::error::Misconfiguration;
 use crate::core::period::Period;
 use crate::core::policy::{SCOPES, is_scope};
 use crate::core::verdict::Verdict;
-use crate::net::secure_url;
+use crate::net::{Trust, secure_url};
 use crate::secret::Source;
 
 /// The table of the kind `oidc`.
@@ -125,7 +125,7 @@ impl OidcSettings {
         let remedy = "Write the exact `iss` of its tokens, like \"https://TENANT.eu.auth0.com/\"";
         if self.issuer.is_empty() {
             mistakes.add("issuer", "is missing", remedy);
-        } else if let Err(problem) = secure_url(&self.issuer) {
+        } else if let Err(problem) = secure_url(&self.issuer, false) {
             mistakes.add("issuer", format!("\"{}\" {problem}", self.issuer), remedy);
         } else if self.issuer.contains(['?', '#']) {
             mistakes.add("issuer", format!("\"{}\" has a query or a fragment", self.issuer), remedy);
@@ -190,13 +190,21 @@ impl OidcSettings {
             (None, None) => KeySource::Discovery,
         };
         if let KeySource::Address(address) = &source
-            && let Err(problem) = secure_url(address)
+            && let Err(problem) = secure_url(address, false)
         {
             let remedy = "Write the address of its JWK Set, or leave it out for discovery";
             mistakes.add("jwks_uri", format!("\"{address}\" {problem}"), remedy);
         }
-        let (http, clock) = (setup.http.clone(), Arc::clone(&setup.clock));
-        Some(Keys::Remote(RemoteKeys::new(self.issuer.clone(), source, http, clock)))
+        let trust = Trust { verifier: mistakes.verifier, ca_file: None, allow_http: false };
+        match setup.net.client(trust) {
+            Ok(http) => {
+                Some(Keys::Remote(RemoteKeys::new(self.issuer.clone(), source, http, Arc::clone(&setup.clock))))
+            }
+            Err(mistake) => {
+                mistakes.found.push(mistake);
+                None
+            }
+        }
     }
 
     fn fixed_keys(

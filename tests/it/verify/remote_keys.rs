@@ -52,7 +52,7 @@ impl Provider {
         );
         let settings = NetSettings { timeout: Period::seconds(60), ..NetSettings::default() };
         let base = std::path::Path::new(".");
-        let setup = Setup { base, http: settings.client(base).unwrap(), clock: Arc::new(clock.clone()), own: None };
+        let setup = Setup { base, net: settings.open(base).unwrap(), clock: Arc::new(clock.clone()), own: None };
         let chain = Chain::build(&["idp".into()], &tables(&toml), &setup).unwrap();
         Self { server, answer, clock, chain, issuer }
     }

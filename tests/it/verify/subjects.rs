@@ -56,7 +56,7 @@ pub(crate) fn own_issuer(secrets: &[&str]) -> OwnIssuer {
 
 pub(crate) fn setup<'a>(base: &'a Path, clock: &SetClock, own: Option<OwnIssuer>) -> Setup<'a> {
     let settings = NetSettings { timeout: Period::seconds(60), ..NetSettings::default() };
-    Setup { base, http: settings.client(base).unwrap(), clock: Arc::new(clock.clone()), own }
+    Setup { base, net: settings.open(base).unwrap(), clock: Arc::new(clock.clone()), own }
 }
 
 /// A chain of these verifiers, in the order of their names.
