@@ -25,9 +25,9 @@ pub enum NetError {
         /// The address.
         url: Url,
         /// What TLS says.
-        problem: String,
+        problem: Box<str>,
         /// What to do.
-        remedy: String,
+        remedy: Box<str>,
     },
     /// There is no connection, or it broke.
     #[error("{url} can not be reached: {problem}")]
@@ -75,12 +75,17 @@ pub(super) fn explain(url: &Url, error: &reqwest::Error, ca_key: &str) -> NetErr
         NetError::Timeout(url)
     } else if is(&["UnknownIssuer", "unknown issuer"]) {
         let remedy = format!("Put the certificate of its CA into a PEM file and name that in {ca_key} or net.ca_file");
-        NetError::Tls { url, problem: "its certificate is from a CA that is not trusted here".into(), remedy }
+        let problem = "its certificate is from a CA that is not trusted here".into();
+        NetError::Tls { url, problem, remedy: remedy.into() }
     } else if is(&["certificate"]) {
         let remedy = "Have its certificate renewed for this name, or correct the address".into();
-        NetError::Tls { url, problem, remedy }
+        NetError::Tls { url, problem: problem.into(), remedy }
     } else if is(&["fatal alert", "corrupt message", "peer misbehaved", "peer is incompatible"]) {
-        NetError::Tls { url, problem, remedy: "Check that it serves TLS 1.2 or 1.3 at this address".into() }
+        NetError::Tls {
+            url,
+            problem: problem.into(),
+            remedy: "Check that it serves TLS 1.2 or 1.3 at this address".into(),
+        }
     } else {
         NetError::Connection { url, problem }
     }
