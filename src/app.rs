@@ -51,6 +51,7 @@ impl Plan {
         settings: &Settings,
         secrets: Vec<SecretString>,
         clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
     ) -> Result<Self, Vec<Misconfiguration>> {
         let mut mistakes: Vec<_> = store::judge(&settings.store).err().into_iter().collect();
         let mut clients = Vec::new();
@@ -61,7 +62,7 @@ impl Plan {
             }
         }
         let types = Types::build(&settings.types, &settings.base).map_err(|found| mistakes.extend(found));
-        let chain = build_chain(settings, secrets, clock).map_err(|found| mistakes.extend(found));
+        let chain = build_chain(settings, secrets, clock, entropy).map_err(|found| mistakes.extend(found));
         match (types, chain) {
             (Ok(types), Ok(chain)) if mistakes.is_empty() => Ok(Self { clients, types, chain }),
             _ => Err(mistakes),
@@ -73,11 +74,12 @@ fn build_chain(
     settings: &Settings,
     secrets: Vec<SecretString>,
     clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
 ) -> Result<Chain, Vec<Misconfiguration>> {
     let http = settings.net.client(&settings.base).map_err(|mistake| vec![mistake])?;
     let own = OwnIssuer { url: settings.issuer_url(), audience: settings.issuer.audience.clone(), secrets };
-    let setup = Setup { base: &settings.base, http, clock, own: Some(own) };
-    let chain = Chain::build(settings.chain(), &settings.verifiers, &setup);
+    let setup = Setup { base: &settings.base, http, clock, entropy, own: Some(own) };
+    let chain = Chain::build(settings.chain(), &[], &settings.verifiers, &setup);
     if settings.believes_itself() {
         return chain;
     }
@@ -130,7 +132,7 @@ impl Application {
         let data_dir = DataDir::open(&settings.server.data_dir).map_err(one)?;
         let secrets = signing_secrets(settings, || data_dir.issuer_secret(&*entropy)).map_err(one)?;
         let issuer = Issuer::new(settings.issuer_url(), &settings.issuer, &secrets[0], Arc::clone(&entropy));
-        let Plan { mut clients, types, chain } = Plan::of(settings, secrets, Arc::clone(&clock))?;
+        let Plan { mut clients, types, chain } = Plan::of(settings, secrets, Arc::clone(&clock), Arc::clone(&entropy))?;
         let demo_secret =
             settings.has_demo_client().then(|| data_dir.demo_secret(&*entropy)).transpose().map_err(one)?;
         clients.extend(demo_secret.as_ref().map(|secret| Client::new(DEMO_CLIENT, secret, default_scopes())));
@@ -150,8 +152,7 @@ impl Application {
         }));
         let server = Server::bind(Arc::clone(&gateway), contract, settings.shutdown.grace)
             .map_err(|error| one(address_mistake(settings.server.bind, &error)))?;
-        // Asking also warms up the verifiers that fetch their keys.
-        gateway.chain.is_ready();
+        gateway.chain.warm_up();
         Ok(Self {
             shutdown_delay: shutdown_delay(settings),
             gateway,

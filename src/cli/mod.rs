@@ -127,7 +127,12 @@ fn judge(settings: &Settings) -> Result<Plan, Vec<Misconfiguration>> {
         Ok(existing.unwrap_or_else(|| generate_secret(&SystemEntropy)))
     };
     let secrets = signing_secrets(settings, stand_in);
-    Plan::of(settings, secrets.map_err(|mistake| vec![mistake])?, Arc::new(SystemClock::start()))
+    Plan::of(
+        settings,
+        secrets.map_err(|mistake| vec![mistake])?,
+        Arc::new(SystemClock::start()),
+        Arc::new(SystemEntropy),
+    )
 }
 
 fn read(flags: &Flags) -> Result<Settings, Unusable> {

@@ -1,5 +1,6 @@
 //! What a caller may do: policies, and the permit that proves that one was met.
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -27,6 +28,33 @@ pub const SCOPES: &[(&str, &str)] = &[
 /// Whether that is the name of a scope.
 pub fn is_scope(name: &str) -> bool {
     SCOPES.iter().any(|(known, _)| *known == name)
+}
+
+/// Whom a token must be meant for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Audience {
+    /// At least one of these, unless there are none.
+    pub any: Vec<String>,
+    /// Every one of these.
+    pub all: Vec<String>,
+}
+
+impl Audience {
+    /// Whether the `aud` of a token meets this (RFC 7519 section 4.1.3).
+    pub fn is_met_by(&self, audience: &[String]) -> bool {
+        let names = |wanted: &String| audience.contains(wanted);
+        (self.any.is_empty() || self.any.iter().any(names)) && self.all.iter().all(names)
+    }
+}
+
+impl fmt::Display for Audience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.any.as_slice(), self.all.as_slice()) {
+            (any, []) => write!(f, "one of {any:?}"),
+            ([], all) => write!(f, "every one of {all:?}"),
+            (any, all) => write!(f, "one of {any:?} and every one of {all:?}"),
+        }
+    }
 }
 
 /// A rule that a caller has to meet.
@@ -67,7 +95,7 @@ impl<P: Policy> Permit<P> {
     pub fn grant(verdict: Option<&Verdict>) -> Result<Self, Error> {
         let caller = match verdict {
             Some(Verdict::Accepted(caller)) => caller,
-            Some(Verdict::Rejected(reason)) => return Err(Error::Unauthenticated(*reason)),
+            Some(Verdict::Rejected(refusal)) => return Err(Error::Unauthenticated(refusal.reason)),
             Some(Verdict::Unavailable { retry_after }) => {
                 return Err(Error::VerifierUnavailable { retry_after: *retry_after });
             }

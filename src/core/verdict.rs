@@ -1,5 +1,6 @@
 //! What a verifier concludes about a token, and the closed list of reasons why one is refused.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +12,51 @@ pub enum Verdict {
     /// The token is genuine and speaks for this caller.
     Accepted(Arc<Caller>),
     /// The token is not to be believed.
-    Rejected(Reason),
+    Rejected(Refusal),
     /// It can not be told now, because what is needed to tell is not to be had.
     Unavailable {
         /// When it makes sense to ask again.
         retry_after: Duration,
     },
+}
+
+/// Why a token is not believed: the client learns the reason, the operator what was expected and found too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The stable reason.
+    pub reason: Reason,
+    /// The name of the verifier that refused it; none when the token did not get as far as one.
+    pub verifier: Option<Arc<str>>,
+    /// What was expected and what was found, where that tells more than the reason does.
+    pub evidence: Option<Box<Evidence>>,
+}
+
+/// What a check expected, and what it found in the token. For the operator's eyes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// What would have passed.
+    pub expected: String,
+    /// What the token says: escaped and of bearable length, since nobody has vouched for it.
+    pub unverified_found: String,
+}
+
+/// How much of what a token says is shown, in characters.
+const MAX_SHOWN: usize = 200;
+
+impl Refusal {
+    /// A refusal for this reason, with what was expected and found.
+    pub fn because(reason: Reason, expected: impl Into<String>, unverified_found: &dyn fmt::Debug) -> Self {
+        let found = format!("{unverified_found:?}");
+        let shown = found.char_indices().nth(MAX_SHOWN).map_or(found.clone(), |(end, _)| format!("{}…", &found[..end]));
+        let evidence = Evidence { expected: expected.into(), unverified_found: shown };
+        Self { evidence: Some(Box::new(evidence)), ..Self::from(reason) }
+    }
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        Self { reason, verifier: None, evidence: None }
+    }
 }
 
 /// Declares the reasons once: variant, stable code, and the sentence that a client may read.
@@ -59,4 +99,6 @@ reasons! {
     TokenExpired "token_expired" "The token has expired."
     TokenNotYetValid "token_not_yet_valid" "The token is not valid yet."
     AudienceMismatch "audience_mismatch" "The token is meant for another audience."
+    ClaimMismatch "claim_mismatch" "A claim of the token does not have the value that the gateway demands."
+    TokenInactive "token_inactive" "The token's issuer says that it is not active."
 }

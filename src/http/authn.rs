@@ -17,8 +17,8 @@ pub(super) async fn authenticate<B: MessageBody>(
 ) -> Result<ServiceResponse<B>, Error> {
     if let (Some(gateway), Some(token)) = (request.app_data::<Data<Gateway>>(), bearer_token(&request)) {
         let verdict = match token {
-            Ok(token) => gateway.chain.verify(token, gateway.clock.now()).await,
-            Err(reason) => Verdict::Rejected(reason),
+            Ok(token) => gateway.chain.verify(token, gateway.chain.api(), gateway.clock.now()).await,
+            Err(reason) => Verdict::Rejected(reason.into()),
         };
         request.extensions_mut().insert(verdict);
     }

@@ -5,21 +5,35 @@ use std::sync::Arc;
 
 use super::table::list;
 use super::token::{MAX_TOKEN_BYTES, UnverifiedJwt, UnverifiedToken};
-use super::verified::{Fingerprint, Verified};
-use super::{Setup, Verifier, parse_table};
+use super::verified::{Entry, Fingerprint, Verified};
+use super::{Setup, Terms, Tokens, Unverified, Verifier, parse_table};
 use crate::core::clock::Timestamp;
 use crate::core::error::Misconfiguration;
-use crate::core::verdict::{Reason, Verdict};
+use crate::core::policy::Audience;
+use crate::core::verdict::{Reason, Refusal, Verdict};
 
-/// The verifiers that guard the API.
+/// The verifiers there are, and which of them guard the API.
 pub struct Chain {
-    by_issuer: HashMap<String, Link>,
+    links: Vec<Link>,
+    /// Places in `links`, by the `iss` of the tokens that they take.
+    by_issuer: HashMap<String, usize>,
+    /// The place in `links` of the one that takes opaque tokens.
+    opaque: Option<usize>,
+    api: Trust,
     verified: Verified,
 }
 
 struct Link {
-    name: String,
+    name: Arc<str>,
     verifier: Arc<dyn Verifier>,
+}
+
+/// Whose tokens are good at a door, and whom they must be meant for there.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    /// For each verifier of the chain, whether its tokens are good here.
+    verifiers: Box<[bool]>,
+    audience: Option<Audience>,
 }
 
 /// Whether one verifier of the chain has what it needs.
@@ -34,12 +48,14 @@ pub struct Readiness {
 }
 
 impl Chain {
-    /// Makes the verifiers that `chain` names out of their tables. A table that is not named is not looked at.
+    /// Makes the verifiers that `chain` names out of their tables, and those that `others` names besides: they do not guard the API,
+    /// and can be [trusted](Self::trust) elsewhere. A table that neither names is not looked at.
     ///
     /// # Errors
-    /// Every mistake in the chain and in the tables that it names.
+    /// Every mistake in the chain and in the tables that are named.
     pub fn build(
         chain: &[String],
+        others: &[String],
         tables: &BTreeMap<String, config::Value>,
         setup: &Setup<'_>,
     ) -> Result<Self, Vec<Misconfiguration>> {
@@ -50,76 +66,134 @@ impl Chain {
         }
         let mut seen = HashSet::new();
         for name in chain {
-            if !seen.insert(name) {
+            if seen.insert(name) {
+                link(name, tables, setup).map_or_else(|found| mistakes.extend(found), |link| links.push(link));
+            } else {
                 mistakes.push(misnamed(&format!("names \"{name}\" twice"), "Take one of them out"));
-                continue;
-            }
-            match link(name, tables, setup) {
-                Ok(link) => links.push(link),
-                Err(found) => mistakes.extend(found),
             }
         }
-        mistakes.extend(shared_issuers(&links));
-        if !mistakes.is_empty() {
-            return Err(mistakes);
+        // What is not a verifier's name among them is told where they are named.
+        for name in others.iter().filter(|name| tables.contains_key(*name)) {
+            if seen.insert(name) {
+                link(name, tables, setup).map_or_else(|found| mistakes.extend(found), |link| links.push(link));
+            }
         }
-        let by_issuer = links.into_iter().map(|link| (link.verifier.issuer().to_owned(), link)).collect();
-        Ok(Self { by_issuer, verified: Verified::new() })
+        mistakes.extend(ambiguities(&links));
+        if mistakes.is_empty() { Ok(Self::of(links, chain)) } else { Err(mistakes) }
     }
 
-    /// Decides about the credentials that came after `Bearer `.
-    pub async fn verify(&self, unverified_bearer: &str, now: Timestamp) -> Verdict {
+    fn of(links: Vec<Link>, api: &[String]) -> Self {
+        let takes = |tokens| move |(_, link): &(usize, &Link)| [tokens, Tokens::All].contains(&link.verifier.takes());
+        let jwts = links.iter().enumerate().filter(takes(Tokens::Jwts));
+        let by_issuer = jwts.map(|(place, link)| (link.verifier.issuer().to_owned(), place)).collect();
+        let opaque = links.iter().enumerate().find(takes(Tokens::Opaque)).map(|(place, _)| place);
+        let api = trust(&links, api, None);
+        Self { links, by_issuer, opaque, api, verified: Verified::new() }
+    }
+
+    /// Trust in the verifiers of these names, for tokens that are meant for `audience`; none: for whom each is configured with.
+    pub fn trust(&self, names: &[String], audience: Option<Audience>) -> Trust {
+        trust(&self.links, names, audience)
+    }
+
+    /// Trust in the verifiers that guard the API.
+    pub fn api(&self) -> &Trust {
+        &self.api
+    }
+
+    /// Decides about the credentials that came after `Bearer `, for the door that trusts as `trust` says.
+    pub async fn verify(&self, unverified_bearer: &str, trust: &Trust, now: Timestamp) -> Verdict {
         if unverified_bearer.len() > MAX_TOKEN_BYTES {
-            return Verdict::Rejected(Reason::TokenTooLarge);
+            return Verdict::Rejected(Reason::TokenTooLarge.into());
         }
+        let terms = Terms { audience: trust.audience.as_ref(), now };
         let fingerprint = Fingerprint::of(unverified_bearer);
-        if let Some(verdict) = self.recall(fingerprint, now) {
+        if let Some(verdict) = self.recall(fingerprint, trust, terms) {
             return verdict;
         }
-        let token = match UnverifiedToken::from_bearer(unverified_bearer).and_then(UnverifiedJwt::parse) {
-            Ok(token) => token,
-            Err(reason) => return Verdict::Rejected(reason),
+        let (place, token) = match self.pick(unverified_bearer) {
+            Ok(picked) => picked,
+            Err(refusal) => return Verdict::Rejected(refusal),
         };
-        let Some(link) = self.by_issuer.get(&token.unverified_claims.issuer) else {
-            return Verdict::Rejected(Reason::IssuerUnknown);
-        };
-        let verdict = link.verifier.verify(token, now).await;
-        if let Verdict::Accepted(caller) = &verdict
-            && link.verifier.recall(caller, now).is_some()
-        {
-            self.verified.keep(fingerprint, caller, unverified_bearer.len());
+        let Link { name, verifier } = &self.links[place];
+        if !trust.verifiers[place] {
+            let found = verifier.issuer();
+            return Verdict::Rejected(Refusal::because(Reason::IssuerUnknown, "an issuer trusted here", &found));
         }
-        verdict
+        // Read before the signature is checked: should the keys change meanwhile, what is kept here counts for nothing.
+        let generation = verifier.generation();
+        match verifier.verify(token, terms).await {
+            Verdict::Accepted(caller) => {
+                if let Some(generation) = generation {
+                    let length = unverified_bearer.len();
+                    let entry = Entry { caller: Arc::clone(&caller), verifier: place, generation, length };
+                    self.verified.keep(fingerprint, entry);
+                }
+                Verdict::Accepted(caller)
+            }
+            Verdict::Rejected(refusal) => Verdict::Rejected(Refusal { verifier: Some(Arc::clone(name)), ..refusal }),
+            unavailable @ Verdict::Unavailable { .. } => unavailable,
+        }
     }
 
-    /// Judges anew a token that was accepted before.
-    fn recall(&self, fingerprint: Fingerprint, now: Timestamp) -> Option<Verdict> {
-        let caller = self.verified.get(fingerprint)?;
-        let verdict = self.by_issuer.get(&caller.issuer)?.verifier.recall(&caller, now)?;
-        if matches!(verdict, Verdict::Rejected(_)) {
+    /// The verifier that a token is for: that of its issuer, or the one for opaque tokens.
+    fn pick<'t>(&self, unverified_bearer: &'t str) -> Result<(usize, Unverified<'t>), Refusal> {
+        let token = UnverifiedToken::from_bearer(unverified_bearer)?;
+        if let Some(place) = self.opaque.filter(|_| !token.looks_like_jwt()) {
+            return Ok((place, Unverified::Opaque(token)));
+        }
+        let jwt = UnverifiedJwt::parse(token)?;
+        let issuer = &jwt.unverified_claims.issuer;
+        let place = self.by_issuer.get(issuer).copied();
+        let unknown = || Refusal::because(Reason::IssuerUnknown, "an issuer of [verifiers]", issuer);
+        Ok((place.ok_or_else(unknown)?, Unverified::Jwt(jwt)))
+    }
+
+    /// Judges anew a token that was accepted before, for as long as the keys are the same.
+    fn recall(&self, fingerprint: Fingerprint, trust: &Trust, terms: Terms<'_>) -> Option<Verdict> {
+        let entry = self.verified.get(fingerprint)?;
+        let Link { name, verifier } = self.links.get(entry.verifier).filter(|_| trust.verifiers[entry.verifier])?;
+        if verifier.generation()? != entry.generation {
             self.verified.forget(fingerprint);
+            return None;
         }
-        Some(verdict)
+        match verifier.recall(&entry.caller, terms) {
+            Verdict::Rejected(refusal) => {
+                if refusal.reason == Reason::TokenExpired {
+                    self.verified.forget(fingerprint);
+                }
+                Some(Verdict::Rejected(Refusal { verifier: Some(Arc::clone(name)), ..refusal }))
+            }
+            verdict => Some(verdict),
+        }
     }
 
-    /// Whether any token could be decided about. A provider that is down does not take the gateway away from the callers of another.
+    /// Has every verifier begin to fetch what it needs. To be called within a runtime.
+    pub fn warm_up(&self) {
+        self.links.iter().for_each(|link| link.verifier.warm_up());
+    }
+
+    /// Whether the gateway should be sent traffic, as far as the verifiers have a say in it.
     pub fn is_ready(&self) -> bool {
-        // Every verifier is asked: that is also what sets one without keys fetching them.
-        self.readiness().iter().any(|verifier| verifier.is_ready)
+        self.links.iter().any(|link| link.verifier.is_ready())
     }
 
-    /// How the verifiers get on, by name. Asked for within a runtime, it sets those that need keys fetching them: the start asks
-    /// once, and so does every readiness probe.
+    /// How the verifiers get on, by name.
     pub fn readiness(&self) -> Vec<Readiness> {
-        let readiness = |(issuer, link): (&String, &Link)| Readiness {
-            name: link.name.clone(),
-            issuer: issuer.clone(),
+        let readiness = |link: &Link| Readiness {
+            name: link.name.to_string(),
+            issuer: link.verifier.issuer().to_owned(),
             is_ready: link.verifier.is_ready(),
         };
-        let mut all: Vec<_> = self.by_issuer.iter().map(readiness).collect();
+        let mut all: Vec<_> = self.links.iter().map(readiness).collect();
         all.sort();
         all
     }
+}
+
+fn trust(links: &[Link], names: &[String], audience: Option<Audience>) -> Trust {
+    let is_named = |link: &Link| names.iter().any(|name| **name == *link.name);
+    Trust { verifiers: links.iter().map(is_named).collect(), audience }
 }
 
 fn link(
@@ -134,17 +208,27 @@ fn link(
     };
     let settings = parse_table(name, table.clone()).map_err(|mistake| vec![mistake])?;
     let verifier = settings.build(name, setup)?;
-    Ok(Link { name: name.to_owned(), verifier })
+    Ok(Link { name: name.into(), verifier })
 }
 
-/// Two verifiers of one issuer would have to be tried in turn.
-fn shared_issuers(links: &[Link]) -> Vec<Misconfiguration> {
-    let mut first: HashMap<&str, &str> = HashMap::new();
+/// Two verifiers of one issuer, or of opaque tokens, would have to be tried in turn.
+fn ambiguities(links: &[Link]) -> Vec<Misconfiguration> {
+    let mut first: HashMap<Option<&str>, &str> = HashMap::new();
     let mut mistakes = Vec::new();
     for link in links {
-        if let Some(other) = first.insert(link.verifier.issuer(), &link.name) {
-            let problem = format!("names \"{other}\" and \"{}\", which have the same issuer", link.name);
-            mistakes.push(misnamed(&problem, "Keep one verifier for each issuer"));
+        let issuer = Some(link.verifier.issuer());
+        let taken = match link.verifier.takes() {
+            Tokens::Jwts => vec![issuer],
+            Tokens::Opaque => vec![None],
+            Tokens::All => vec![issuer, None],
+        };
+        for tokens in taken {
+            let Some(other) = first.insert(tokens, &link.name) else { continue };
+            let (shared, remedy) = match tokens {
+                Some(_) => ("have the same issuer", "Keep one verifier for each issuer"),
+                None => ("both take opaque tokens", "Keep one verifier for opaque tokens"),
+            };
+            mistakes.push(misnamed(&format!("names \"{other}\" and \"{}\", which {shared}", link.name), remedy));
         }
     }
     mistakes

@@ -5,16 +5,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::core::BoxFuture;
 use crate::core::claims::Caller;
 use crate::core::clock::{Clock, Timestamp};
+use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
+use crate::core::policy::Audience;
 use crate::core::verdict::Verdict;
 use crate::net::HttpClient;
 
+mod acceptance;
 mod chain;
 mod jwks;
 mod keys;
@@ -25,24 +27,66 @@ mod table;
 mod token;
 mod verified;
 
-pub use chain::{Chain, Readiness};
+pub use chain::{Chain, Readiness, Trust};
 pub use self_issued::OwnIssuer;
 pub use token::{MAX_TOKEN_BYTES, UnverifiedHeader, UnverifiedJwt, UnverifiedToken};
 
 /// Decides whether tokens of one issuer are genuine.
 pub trait Verifier: Send + Sync {
-    /// The `iss` of the tokens that it decides about, byte for byte.
+    /// The `iss` of the tokens that it decides about, byte for byte. Of an opaque token it is the issuer that is asked about it.
     fn issuer(&self) -> &str;
 
-    /// Decides about a token that names this issuer.
-    fn verify<'a>(&'a self, token: UnverifiedJwt<'a>, now: Timestamp) -> BoxFuture<'a, Verdict>;
+    /// Which tokens it decides about.
+    fn takes(&self) -> Tokens {
+        Tokens::Jwts
+    }
 
-    /// Judges anew a token that it accepted before, by what changes with time alone. None: its keys may have changed since, so the
-    /// token has to be looked at whole.
-    fn recall(&self, accepted: &Arc<Caller>, now: Timestamp) -> Option<Verdict>;
+    /// Decides about a token: one that names this issuer, or an opaque one.
+    fn verify<'a>(&'a self, token: Unverified<'a>, terms: Terms<'a>) -> BoxFuture<'a, Verdict>;
 
-    /// Whether it has what it needs. May begin to fetch that, within a runtime; so it is also what warms a verifier up at start.
-    fn is_ready(&self) -> bool;
+    /// Numbers the keys that it verifies with, anew when they change, so that a token can be remembered for as long as its key is
+    /// good. None: nothing may be remembered or recalled now.
+    fn generation(&self) -> Option<u64>;
+
+    /// Judges anew a token that it accepted before under the same generation, by what the terms ask for.
+    fn recall(&self, accepted: &Arc<Caller>, terms: Terms<'_>) -> Verdict;
+
+    /// Begins to fetch what it needs, and keeps it fresh from then on. To be called within a runtime.
+    fn warm_up(&self) {}
+
+    /// Whether the gateway should be sent traffic, as far as this verifier has a say in it.
+    fn is_ready(&self) -> bool {
+        true
+    }
+}
+
+/// What a token has to meet each time that it is used, wherever the verdict about its signature comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// Whom it has to be meant for; none: whom its verifier is configured with.
+    pub audience: Option<&'a Audience>,
+    /// The time that it is judged at.
+    pub now: Timestamp,
+}
+
+/// Which tokens a verifier decides about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tokens {
+    /// Those that name its issuer.
+    Jwts,
+    /// Those that say nothing of themselves.
+    Opaque,
+    /// Both.
+    All,
+}
+
+/// A token that nobody has vouched for yet.
+#[expect(clippy::large_enum_variant, reason = "there is one for a request, on its way into one call")]
+pub enum Unverified<'t> {
+    /// One that says of itself who issued it.
+    Jwt(UnverifiedJwt<'t>),
+    /// One that says nothing of itself.
+    Opaque(UnverifiedToken<'t>),
 }
 
 /// The settings of one verifier, read and not yet judged.
@@ -65,6 +109,8 @@ pub struct Setup<'a> {
     pub http: HttpClient,
     /// The clock that caches keep time by.
     pub clock: Arc<dyn Clock>,
+    /// The source of the jitter that keeps many gateways from asking a provider at once.
+    pub entropy: Arc<dyn Entropy>,
     /// Our own issuer, for the kind `self`.
     pub own: Option<OwnIssuer>,
 }
@@ -94,8 +140,8 @@ pub const KINDS: &[Kind] = &[
     Kind { name: "oidc", parse: settings::<oidc::OidcSettings> },
 ];
 
-fn settings<S: VerifierSettings + DeserializeOwned + 'static>(name: &str, table: config::Value) -> ParsedSettings {
-    Ok(Box::new(table::read::<S>(name, table)?))
+fn settings<S: VerifierSettings + table::Table + 'static>(name: &str, table: config::Value) -> ParsedSettings {
+    Ok(Box::new(S::read(name, table)?))
 }
 
 /// Reads the table `[verifiers.NAME]` by its `kind`.

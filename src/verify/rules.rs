@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
 
+use super::Terms;
 use super::token::UnverifiedJwt;
 use crate::core::claims::{Caller, UnverifiedClaims};
 use crate::core::clock::Timestamp;
-use crate::core::verdict::{Reason, Verdict};
+use crate::core::policy::Audience;
+use crate::core::verdict::{Reason, Refusal, Verdict};
 
 /// What one issuer's tokens have to be like. All of it comes from the configuration.
 #[derive(Debug)]
@@ -34,62 +36,111 @@ pub(super) enum TokenType {
     AccessTokenOrUntyped,
 }
 
-/// Which audiences make a token ours.
-#[derive(Debug)]
-pub(super) struct Audience {
-    /// At least one of these, unless there are none.
-    pub(super) any: Vec<String>,
-    /// Every one of these.
-    pub(super) all: Vec<String>,
-}
+/// A check of a token that needs no key.
+pub(super) type Check = fn(&Rules, &UnverifiedJwt<'_>, Terms<'_>) -> Result<(), Refusal>;
 
 impl Rules {
+    /// Every check, in the order in which they are made, with what it is about.
+    pub(super) const CHECKS: [(&str, Check); 4] = [
+        ("algorithm", |rules, jwt, _| rules.algorithm(jwt).map(drop)),
+        ("type", |rules, jwt, _| rules.judge_type(jwt)),
+        ("times", |rules, jwt, terms| rules.judge_times(Times::from(&jwt.unverified_claims), terms.now)),
+        ("audience", |rules, jwt, terms| rules.judge_audience(&jwt.unverified_claims.audience, terms)),
+    ];
+
     /// Judges a token by everything but its signature; gives the algorithm that the signature is to be checked with.
-    pub(super) fn judge(&self, jwt: &UnverifiedJwt<'_>, now: Timestamp) -> Result<Algorithm, Reason> {
-        let (header, claims) = (&jwt.unverified_header, &jwt.unverified_claims);
-        let algorithm = header.algorithm.parse().map_err(|_| Reason::AlgorithmNotAllowed)?;
-        if !self.algorithms.contains(&algorithm) {
-            return Err(Reason::AlgorithmNotAllowed);
+    pub(super) fn judge(&self, jwt: &UnverifiedJwt<'_>, terms: Terms<'_>) -> Result<Algorithm, Refusal> {
+        Self::CHECKS.iter().try_for_each(|(_, check)| check(self, jwt, terms))?;
+        self.algorithm(jwt)
+    }
+
+    fn algorithm(&self, jwt: &UnverifiedJwt<'_>) -> Result<Algorithm, Refusal> {
+        let name = &jwt.unverified_header.algorithm;
+        let allowed = name.parse().ok().filter(|algorithm| self.algorithms.contains(algorithm));
+        allowed
+            .ok_or_else(|| Refusal::because(Reason::AlgorithmNotAllowed, format!("one of {:?}", self.algorithms), name))
+    }
+
+    fn judge_type(&self, jwt: &UnverifiedJwt<'_>) -> Result<(), Refusal> {
+        let token_type = jwt.unverified_header.token_type.as_deref();
+        if !self.token_type.allows(token_type) {
+            return Err(Refusal::because(Reason::TypeMismatch, self.token_type.expected(), &token_type));
         }
-        if !self.token_type.allows(header.token_type.as_deref()) || is_another_kind_of_token(claims) {
-            return Err(Reason::TypeMismatch);
+        match sign_of_another_token(&jwt.unverified_claims) {
+            Some(sign) => Err(Refusal::because(Reason::TypeMismatch, "an access token", &sign)),
+            None => Ok(()),
         }
-        self.judge_times(claims.expires_at, [claims.not_before, claims.issued_at], now)?;
-        if self.audience.is_met_by(&claims.audience) { Ok(algorithm) } else { Err(Reason::AudienceMismatch) }
     }
 
     /// RFC 7519 sections 4.1.4 to 4.1.6: dead on `exp`, alive on `nbf`, and not made in the future.
-    fn judge_times(&self, expires_at: Timestamp, begins: [Option<Timestamp>; 2], now: Timestamp) -> Result<(), Reason> {
-        if now >= expires_at.plus(self.leeway) {
-            return Err(Reason::TokenExpired);
+    fn judge_times(&self, times: Times, now: Timestamp) -> Result<(), Refusal> {
+        let told = |instant: Timestamp| instant.to_string();
+        if now >= times.expires_at.plus(self.leeway) {
+            let expected = format!("exp after {now}, by a leeway of {:?}", self.leeway);
+            return Err(Refusal::because(Reason::TokenExpired, expected, &told(times.expires_at)));
         }
         let horizon = now.plus(self.leeway);
-        let lies_ahead = begins.into_iter().flatten().any(|instant| instant > horizon);
-        if lies_ahead { Err(Reason::TokenNotYetValid) } else { Ok(()) }
+        match times.begins.into_iter().flatten().find(|instant| *instant > horizon) {
+            Some(ahead) => {
+                let expected = format!("nbf and iat not after {horizon}");
+                Err(Refusal::because(Reason::TokenNotYetValid, expected, &told(ahead)))
+            }
+            None => Ok(()),
+        }
     }
 
-    /// Judges anew a token that was accepted before: all but its times is as it was.
-    pub(super) fn recall(&self, accepted: &Arc<Caller>, now: Timestamp) -> Verdict {
-        match self.judge_times(accepted.expires_at, [accepted.not_before, accepted.issued_at], now) {
-            Ok(()) => Verdict::Accepted(Arc::clone(accepted)),
-            Err(reason) => Verdict::Rejected(reason),
+    fn judge_audience(&self, unverified_audience: &[String], terms: Terms<'_>) -> Result<(), Refusal> {
+        let audience = terms.audience.unwrap_or(&self.audience);
+        if audience.is_met_by(unverified_audience) {
+            return Ok(());
         }
+        Err(Refusal::because(Reason::AudienceMismatch, audience.to_string(), &unverified_audience))
+    }
+
+    /// Judges anew a token that was accepted before: its times, and the audience that is asked for now. The rest is as it was.
+    pub(super) fn recall(&self, accepted: &Arc<Caller>, terms: Terms<'_>) -> Verdict {
+        let judged = self
+            .judge_times(Times::from(&**accepted), terms.now)
+            .and_then(|()| self.judge_audience(&accepted.audience, terms));
+        match judged {
+            Ok(()) => Verdict::Accepted(Arc::clone(accepted)),
+            Err(refusal) => Verdict::Rejected(refusal),
+        }
+    }
+}
+
+/// The times of a token.
+struct Times {
+    expires_at: Timestamp,
+    /// `nbf` and `iat`.
+    begins: [Option<Timestamp>; 2],
+}
+
+impl From<&UnverifiedClaims> for Times {
+    fn from(claims: &UnverifiedClaims) -> Self {
+        Self { expires_at: claims.expires_at, begins: [claims.not_before, claims.issued_at] }
+    }
+}
+
+impl From<&Caller> for Times {
+    fn from(caller: &Caller) -> Self {
+        Self { expires_at: caller.expires_at, begins: [caller.not_before, caller.issued_at] }
     }
 }
 
 impl TokenType {
+    fn expected(self) -> &'static str {
+        match self {
+            Self::AccessToken => "typ at+jwt",
+            Self::AccessTokenOrUntyped => "typ at+jwt, JWT or none",
+        }
+    }
+
     fn allows(self, unverified_type: Option<&str>) -> bool {
         let Some(name) = unverified_type else { return self == Self::AccessTokenOrUntyped };
         // Media type names are the same in any case (RFC 7515 section 4.1.9).
         let is = |expected: &str| name.eq_ignore_ascii_case(expected);
         is("at+jwt") || is("application/at+jwt") || self == Self::AccessTokenOrUntyped && is("JWT")
-    }
-}
-
-impl Audience {
-    fn is_met_by(&self, audience: &[String]) -> bool {
-        let names = |wanted: &String| audience.contains(wanted);
-        (self.any.is_empty() || self.any.iter().any(names)) && self.all.iter().all(names)
     }
 }
 
@@ -99,10 +150,10 @@ const FOREIGN_CLAIMS: [&str; 6] = ["nonce", "at_hash", "c_hash", "events", "htm"
 /// What Keycloak writes into a claim `typ`, and Cognito into `token_use`, of tokens that are no access tokens.
 const FOREIGN_KINDS: [&str; 5] = ["ID", "Refresh", "Offline", "Logout", "Serialized-ID"];
 
-fn is_another_kind_of_token(claims: &UnverifiedClaims) -> bool {
+/// The claim that shows that this is no access token.
+fn sign_of_another_token(claims: &UnverifiedClaims) -> Option<&'static str> {
     let says = |name: &str| claims.all.get(name).and_then(|kind| kind.as_str());
     let kind_is_foreign = |kind: &str| FOREIGN_KINDS.iter().any(|foreign| foreign.eq_ignore_ascii_case(kind));
-    FOREIGN_CLAIMS.iter().any(|name| claims.all.contains_key(*name))
-        || says("typ").is_some_and(kind_is_foreign)
-        || says("token_use").is_some_and(kind_is_foreign)
+    let foreign_claim = FOREIGN_CLAIMS.into_iter().find(|name| claims.all.contains_key(*name));
+    foreign_claim.or_else(|| ["typ", "token_use"].into_iter().find(|name| says(name).is_some_and(kind_is_foreign)))
 }

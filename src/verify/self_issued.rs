@@ -11,13 +11,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::keys::{KeySet, is_signed_by};
-use super::rules::{Audience, Rules, TokenType};
-use super::{Setup, UnverifiedJwt, Verifier, VerifierSettings};
+use super::rules::{Rules, TokenType};
+use super::table::{self, Table};
+use super::{Setup, Terms, Unverified, UnverifiedJwt, Verifier, VerifierSettings};
 use crate::core::BoxFuture;
 use crate::core::claims::Caller;
-use crate::core::clock::Timestamp;
 use crate::core::error::Misconfiguration;
-use crate::core::verdict::{Reason, Verdict};
+use crate::core::policy::Audience;
+use crate::core::verdict::{Reason, Refusal, Verdict};
 
 /// Our own issuer, as the section `[issuer]` describes it.
 pub struct OwnIssuer {
@@ -33,6 +34,12 @@ pub struct OwnIssuer {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SelfSettings {}
+
+impl Table for SelfSettings {
+    fn read(name: &str, table: config::Value) -> Result<Self, Misconfiguration> {
+        table::read(name, table)
+    }
+}
 
 impl VerifierSettings for SelfSettings {
     fn build(&self, name: &str, setup: &Setup<'_>) -> Result<Arc<dyn Verifier>, Vec<Misconfiguration>> {
@@ -82,10 +89,10 @@ impl SelfIssued {
         })
     }
 
-    fn judge(&self, jwt: UnverifiedJwt<'_>, now: Timestamp) -> Result<Verdict, Reason> {
-        let algorithm = self.rules.judge(&jwt, now)?;
+    fn judge(&self, jwt: UnverifiedJwt<'_>, terms: Terms<'_>) -> Result<Verdict, Refusal> {
+        let algorithm = self.rules.judge(&jwt, terms)?;
         if !self.keys.iter().any(|key| is_signed_by(&jwt, key, algorithm)) {
-            return Err(Reason::SignatureInvalid);
+            return Err(Reason::SignatureInvalid.into());
         }
         let claims = jwt.unverified_claims;
         let scopes: BTreeSet<_> = claims.words("scope").map(str::to_owned).collect();
@@ -98,16 +105,20 @@ impl Verifier for SelfIssued {
         &self.issuer
     }
 
-    fn verify<'a>(&'a self, token: UnverifiedJwt<'a>, now: Timestamp) -> BoxFuture<'a, Verdict> {
-        Box::pin(std::future::ready(self.judge(token, now).unwrap_or_else(Verdict::Rejected)))
+    fn verify<'a>(&'a self, token: Unverified<'a>, terms: Terms<'a>) -> BoxFuture<'a, Verdict> {
+        let verdict = match token {
+            Unverified::Jwt(jwt) => self.judge(jwt, terms).unwrap_or_else(Verdict::Rejected),
+            Unverified::Opaque(_) => Verdict::Rejected(Reason::TokenMalformed.into()),
+        };
+        Box::pin(std::future::ready(verdict))
     }
 
-    fn recall(&self, accepted: &Arc<Caller>, now: Timestamp) -> Option<Verdict> {
-        Some(self.rules.recall(accepted, now))
+    fn generation(&self) -> Option<u64> {
+        Some(0)
     }
 
-    fn is_ready(&self) -> bool {
-        true
+    fn recall(&self, accepted: &Arc<Caller>, terms: Terms<'_>) -> Verdict {
+        self.rules.recall(accepted, terms)
     }
 }
 

@@ -31,6 +31,11 @@ impl<'t> UnverifiedToken<'t> {
         Ok(Self(unverified_bearer))
     }
 
+    /// Whether it is written like a JWT: the dots of a signed (or encrypted) one, and a header that begins like a JSON object.
+    pub fn looks_like_jwt(self) -> bool {
+        matches!(self.0.matches('.').count(), 2 | 4) && self.0.starts_with("ey")
+    }
+
     /// The characters of the token.
     pub fn as_str(self) -> &'t str {
         self.0
@@ -39,6 +44,8 @@ impl<'t> UnverifiedToken<'t> {
 
 /// A signed JWT in compact form (RFC 7515 section 7.1) whose signature has not been checked.
 pub struct UnverifiedJwt<'t> {
+    /// The token itself.
+    pub text: UnverifiedToken<'t>,
     /// What the signature is over: header, dot, payload, as they came.
     pub signing_input: &'t str,
     /// The signature in base64url, known to be well-formed.
@@ -73,6 +80,7 @@ impl<'t> UnverifiedJwt<'t> {
         // Decoded once more where it is checked; what matters here is that one signature has one spelling.
         URL_SAFE_NO_PAD.decode(signature).map_err(|_| Reason::TokenMalformed)?;
         Ok(Self {
+            text: token,
             signing_input: &token.as_str()[..header.len() + 1 + payload.len()],
             signature,
             unverified_header,

@@ -1,5 +1,5 @@
-//! Tokens that were found genuine by keys that can not change, so that the next request with the same one costs no signature check.
-//! Facts only: what time changes is judged on every use, and what a policy asks for as well.
+//! Tokens that were found genuine, so that the next request with the same one costs no signature check: for as long as the keys are
+//! those that it was found genuine with. Facts only: times and audience are judged on every use, and what a policy asks for as well.
 
 use std::sync::Arc;
 
@@ -31,11 +31,16 @@ impl Fingerprint {
 #[derive(Clone)]
 struct Bytes;
 
-/// A caller, with the length of the token.
+/// Whom a token was found to speak for.
 #[derive(Clone)]
-struct Entry {
-    caller: Arc<Caller>,
-    length: usize,
+pub(super) struct Entry {
+    pub(super) caller: Arc<Caller>,
+    /// Which verifier found that, as its place in the chain.
+    pub(super) verifier: usize,
+    /// The [generation](super::Verifier::generation) of that verifier's keys then.
+    pub(super) generation: u64,
+    /// The length of the token, in bytes.
+    pub(super) length: usize,
 }
 
 impl Weighter<Fingerprint, Entry> for Bytes {
@@ -52,12 +57,12 @@ impl Verified {
         Self(Cache::with_weighter(256, BYTES, Bytes))
     }
 
-    pub(super) fn get(&self, token: Fingerprint) -> Option<Arc<Caller>> {
-        self.0.get(&token).map(|entry| entry.caller)
+    pub(super) fn get(&self, token: Fingerprint) -> Option<Entry> {
+        self.0.get(&token)
     }
 
-    pub(super) fn keep(&self, token: Fingerprint, caller: &Arc<Caller>, length: usize) {
-        self.0.insert(token, Entry { caller: Arc::clone(caller), length });
+    pub(super) fn keep(&self, token: Fingerprint, entry: Entry) {
+        self.0.insert(token, entry);
     }
 
     pub(super) fn forget(&self, token: Fingerprint) {

@@ -72,7 +72,7 @@ async fn any_bit_flipped() {
                 let mut bytes = token.clone().into_bytes();
                 bytes[position] ^= 1 << bit;
                 let changed = String::from_utf8(bytes).unwrap();
-                let verdict = subject.chain.verify(&changed, now()).await;
+                let verdict = subject.chain.verify(&changed, subject.chain.api(), now()).await;
                 assert!(matches!(verdict, Verdict::Rejected(_)), "{}: {verdict:?} for {changed}", subject.name);
             }
         }
@@ -103,7 +103,9 @@ async fn what_the_caller_is() {
             claims["email"] = "ada@acme.example".into();
             claims["permissions"] = serde_json::json!(["read:invoices"]);
         });
-        let Verdict::Accepted(caller) = subject.chain.verify(&token, now()).await else { panic!("{}", subject.name) };
+        let Verdict::Accepted(caller) = subject.chain.verify(&token, subject.chain.api(), now()).await else {
+            panic!("{}", subject.name)
+        };
         assert_eq!(caller.issuer, subject.issuer);
         assert_eq!(caller.subject, "acme");
         assert_eq!(caller.client_id.as_deref(), Some("acme-client"));

@@ -84,9 +84,9 @@ fn what_is_wrong_with_a_provider() {
         ("keys = \"file:ec.pem\"", format!("keys: file:ec.pem holds no key for RS256. {KEYS}")),
         (
             "audiense = [\"x\"]",
-            "audiense: is not a key of this kind of verifier. Correct its name, or take it out; known is one of `issuer`, \
-             `jwks_uri`, `keys`, `algorithms`, `audience`, `audience_all`, `scopes`, `grants`, `grants_from`, `leeway`, \
-             `email_claim`"
+            "audiense: is not a key of this kind of verifier. Correct its name, or take it out; known is one of `algorithms`, \
+             `audience`, `audience_all`, `email_claim`, `grants`, `grants_from`, `issuer`, `jwks_uri`, `keys`, `leeway`, \
+             `scopes`"
                 .into(),
         ),
     ];
@@ -141,7 +141,7 @@ fn what_is_wrong_with_a_chain() {
     let toml = format!("{good}{}[verifiers.broken]\nkind = \"magic\"\n", good.replace("idp]", "again]"));
     let build = |names: &[&str]| {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-        tell(Chain::build(&names, &tables(&toml), &setup(Path::new("."), &SetClock::at(now()), None)))
+        tell(Chain::build(&names, &[], &tables(&toml), &setup(Path::new("."), &SetClock::at(now()), None)))
     };
     assert_eq!(build(&["idp"]), [""; 0], "a verifier that is not in the chain is not looked at");
     assert_eq!(build(&[]), ["verify.chain: names no verifier, so that nobody could call the API. Name at least one"]);
@@ -162,7 +162,7 @@ fn secrets_unfit_to_sign_with() {
     const REMEDY: &str = "Make one with `openssl rand -base64 48 > FILE` and name it as \"file:FILE\"";
     let build = |secrets: &[&str]| {
         let setup = setup(Path::new("."), &SetClock::at(now()), Some(own_issuer(secrets)));
-        tell(Chain::build(&["self".into()], &tables("[verifiers.self]\nkind = \"self\"\n"), &setup))
+        tell(Chain::build(&["self".into()], &[], &tables("[verifiers.self]\nkind = \"self\"\n"), &setup))
     };
     assert_eq!(build(&[SECRET]), [""; 0]);
     assert_eq!(build(&[]), [format!("issuer.secrets: is empty, so that no token could be verified. {REMEDY}")]);

@@ -45,7 +45,7 @@ impl Idp {
         let mut claims = claims(ISSUER);
         claims.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         let token = self.signer.sign(&json!({ "alg": self.signer.algorithm, "kid": "any" }), &claims);
-        self.chain.verify(&token, now()).await
+        self.chain.verify(&token, self.chain.api(), now()).await
     }
 
     async fn scopes(&self, change: Value) -> Vec<String> {
@@ -139,13 +139,13 @@ async fn key_files_of_every_kind() {
 async fn every_secret_of_our_own_verifies() {
     let second = "another secret, good for a rotation";
     let setup = setup(Path::new("."), &SetClock::at(now()), Some(own_issuer(&[SECRET, second])));
-    let chain = Chain::build(&["self".into()], &tables("[verifiers.self]\nkind = \"self\"\n"), &setup).unwrap();
+    let chain = Chain::build(&["self".into()], &[], &tables("[verifiers.self]\nkind = \"self\"\n"), &setup).unwrap();
     assert!(chain.readiness()[0].is_ready);
     for (secret, expected) in
         [(SECRET, "accepted"), (second, "accepted"), ("a third one, which is not configured", "signature_invalid")]
     {
         let token = hmac(secret.as_bytes()).sign(&json!({ "alg": "HS256", "typ": "at+jwt" }), &claims(OWN));
-        assert_eq!(word(&chain.verify(&token, now()).await), expected);
+        assert_eq!(word(&chain.verify(&token, chain.api(), now()).await), expected);
     }
 }
 
@@ -169,10 +169,10 @@ proptest! {
     fn no_text_passes(header in ".{0,60}", payload in ".{0,120}", tail in "\\PC{0,40}", separator in "[.]{0,5}") {
         let tables = BTreeMap::from_iter(tables("[verifiers.self]\nkind = \"self\"\n"));
         let setup = setup(Path::new("."), &SetClock::at(now()), Some(own_issuer(&[SECRET])));
-        let chain = Arc::new(Chain::build(&["self".into()], &tables, &setup).unwrap());
+        let chain = Arc::new(Chain::build(&["self".into()], &[], &tables, &setup).unwrap());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         for text in [format!("{header}{separator}{payload}.{tail}"), hmac(SECRET.as_bytes()).sign_text(&header, &payload)] {
-            let verdict = runtime.block_on(chain.verify(&text, now()));
+            let verdict = runtime.block_on(chain.verify(&text, chain.api(), now()));
             prop_assert!(matches!(verdict, Verdict::Rejected(_)), "{verdict:?}");
         }
     }

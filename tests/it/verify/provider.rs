@@ -69,13 +69,13 @@ async fn the_token_of_a_real_provider() {
     let now = Timestamp::from_seconds(payload["iat"].as_i64().unwrap());
     let chain = chain(&toml, Path::new("."), &SetClock::at(now)).unwrap();
 
-    let Verdict::Accepted(caller) = chain.verify(&token, now).await else { panic!("refused") };
+    let Verdict::Accepted(caller) = chain.verify(&token, chain.api(), now).await else { panic!("refused") };
     assert_eq!(caller.issuer, provider.issuer);
     assert_eq!((caller.subject.as_str(), caller.client_id.as_deref()), ("acme", Some("acme")));
     assert_eq!(caller.scopes.iter().collect::<Vec<_>>(), ["requests:read"]);
     assert_eq!(caller.expires_at, now.plus_millis(3_600_000));
 
     let elsewhere = provider.token("scope=read:requests&resource=urn:elsewhere").await;
-    assert_eq!(word(&chain.verify(&elsewhere, now).await), "audience_mismatch");
-    assert_eq!(word(&chain.verify(&token, now.plus_millis(3_605_000)).await), "token_expired");
+    assert_eq!(word(&chain.verify(&elsewhere, chain.api(), now).await), "audience_mismatch");
+    assert_eq!(word(&chain.verify(&token, chain.api(), now.plus_millis(3_605_000)).await), "token_expired");
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use anteroom::app::SystemEntropy;
 use anteroom::core::clock::{Clock, SetClock};
 use anteroom::core::period::Period;
 use anteroom::core::verdict::Verdict;
@@ -52,8 +53,14 @@ impl Provider {
         );
         let settings = NetSettings { timeout: Period::seconds(60), ..NetSettings::default() };
         let base = std::path::Path::new(".");
-        let setup = Setup { base, http: settings.client(base).unwrap(), clock: Arc::new(clock.clone()), own: None };
-        let chain = Chain::build(&["idp".into()], &tables(&toml), &setup).unwrap();
+        let setup = Setup {
+            base,
+            http: settings.client(base).unwrap(),
+            clock: Arc::new(clock.clone()),
+            entropy: Arc::new(SystemEntropy),
+            own: None,
+        };
+        let chain = Chain::build(&["idp".into()], &[], &tables(&toml), &setup).unwrap();
         Self { server, answer, clock, chain, issuer }
     }
 
@@ -81,7 +88,7 @@ impl Provider {
     }
 
     pub(crate) async fn verdict(&self, signer: &Signer, kid: Option<&str>) -> Verdict {
-        self.chain.verify(&self.token(signer, kid), self.clock.now()).await
+        self.chain.verify(&self.token(signer, kid), self.chain.api(), self.clock.now()).await
     }
 
     /// The verdict, in one word, about a token that names its signer.
@@ -217,7 +224,7 @@ async fn bad_tokens_are_refused_without_keys() {
     let mut expired = claims(&provider.issuer);
     expired["exp"] = 1.into();
     let token = RSA.sign(&json!({ "alg": "RS256", "kid": "rsa-1" }), &expired);
-    assert_eq!(word(&provider.chain.verify(&token, now()).await), "token_expired");
+    assert_eq!(word(&provider.chain.verify(&token, provider.chain.api(), now()).await), "token_expired");
     assert_eq!(provider.judge(&hmac(b"x")).await, "algorithm_not_allowed");
     assert_eq!(provider.fetches().await, 0, "what no key could help fetches none");
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use anteroom::app::SystemEntropy;
 use anteroom::core::clock::{SetClock, Timestamp};
 use anteroom::core::error::Misconfiguration;
 use anteroom::core::period::Period;
@@ -56,7 +57,13 @@ pub(crate) fn own_issuer(secrets: &[&str]) -> OwnIssuer {
 
 pub(crate) fn setup<'a>(base: &'a Path, clock: &SetClock, own: Option<OwnIssuer>) -> Setup<'a> {
     let settings = NetSettings { timeout: Period::seconds(60), ..NetSettings::default() };
-    Setup { base, http: settings.client(base).unwrap(), clock: Arc::new(clock.clone()), own }
+    Setup {
+        base,
+        http: settings.client(base).unwrap(),
+        clock: Arc::new(clock.clone()),
+        entropy: Arc::new(SystemEntropy),
+        own,
+    }
 }
 
 /// A chain of these verifiers, in the order of their names.
@@ -65,6 +72,7 @@ pub(crate) fn chain(toml: &str, base: &Path, clock: &SetClock) -> Result<Chain, 
     let names: Vec<_> = tables.keys().cloned().collect();
     Chain::build(
         &names,
+        &[],
         &tables,
         &setup(base, clock, Some(own_issuer(&[SECRET, "another secret, good for a rotation"]))),
     )
@@ -150,7 +158,7 @@ impl Subject {
 
     /// The verdict in one word.
     pub(crate) async fn judge(&self, token: &str, now: Timestamp) -> &'static str {
-        word(&self.chain.verify(token, now).await)
+        word(&self.chain.verify(token, self.chain.api(), now).await)
     }
 }
 
@@ -166,7 +174,7 @@ pub(crate) fn claims(issuer: &str) -> Value {
 pub(crate) fn word(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Accepted(_) => "accepted",
-        Verdict::Rejected(reason) => reason.code(),
+        Verdict::Rejected(refusal) => refusal.reason.code(),
         Verdict::Unavailable { .. } => "unavailable",
     }
 }

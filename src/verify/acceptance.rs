@@ -1,0 +1,118 @@
+//! The keys that every verifier of somebody else's tokens has: which of its issuer's tokens are accepted, and what they grant here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jsonwebtoken::Algorithm;
+use serde::{Deserialize, Serialize};
+
+use super::rules::{Rules, TokenType};
+use super::table::{Mistakes, list};
+use crate::core::claims::{Caller, UnverifiedClaims};
+use crate::core::period::Period;
+use crate::core::policy::{Audience, SCOPES, is_scope};
+use crate::net::secure_url;
+
+/// Which tokens of an issuer are accepted, and what they grant here.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct AcceptanceSettings {
+    /// The `iss` of its tokens, byte for byte.
+    pub(super) issuer: String,
+    /// Whom its tokens are for: at least one of these …
+    audience: Vec<String>,
+    /// … and every one of these.
+    audience_all: Vec<String>,
+    /// What its scopes mean here; one that is not listed grants nothing.
+    scopes: BTreeMap<String, String>,
+    /// Scopes that each of its tokens has.
+    grants: Vec<String>,
+    /// The claims that its scopes are read from.
+    grants_from: Vec<String>,
+    /// How far its clock may be from ours.
+    leeway: Period,
+    /// The claim with the e-mail address.
+    email_claim: String,
+}
+
+impl Default for AcceptanceSettings {
+    fn default() -> Self {
+        Self {
+            issuer: String::new(),
+            audience: Vec::new(),
+            audience_all: Vec::new(),
+            scopes: BTreeMap::new(),
+            grants: Vec::new(),
+            grants_from: vec!["scope".into(), "scp".into()],
+            leeway: Period::seconds(5),
+            email_claim: "email".into(),
+        }
+    }
+}
+
+const MAX_LEEWAY: Period = Period::seconds(60);
+
+impl AcceptanceSettings {
+    /// Judges them.
+    pub(super) fn check(&self, mistakes: &mut Mistakes<'_>) {
+        self.check_issuer(mistakes);
+        self.check_audience_and_leeway(mistakes);
+        self.check_scopes(mistakes);
+    }
+
+    fn check_issuer(&self, mistakes: &mut Mistakes<'_>) {
+        let remedy = "Write the exact `iss` of its tokens, like \"https://TENANT.eu.auth0.com/\"";
+        if self.issuer.is_empty() {
+            mistakes.add("issuer", "is missing", remedy);
+        } else if let Err(problem) = secure_url(&self.issuer) {
+            mistakes.add("issuer", format!("\"{}\" {problem}", self.issuer), remedy);
+        } else if self.issuer.contains(['?', '#']) {
+            mistakes.add("issuer", format!("\"{}\" has a query or a fragment", self.issuer), remedy);
+        }
+    }
+
+    fn check_audience_and_leeway(&self, mistakes: &mut Mistakes<'_>) {
+        let names = || self.audience.iter().chain(&self.audience_all);
+        if names().next().is_none() || names().any(String::is_empty) {
+            let problem = "is missing or empty, so that tokens meant for other services would pass";
+            mistakes.add("audience", problem, "Name the `aud` that its tokens for this gateway have");
+        }
+        if self.leeway > MAX_LEEWAY {
+            let problem = format!("{} is more than the {} allowed", self.leeway, MAX_LEEWAY);
+            mistakes.add("leeway", problem, "Set the clocks by NTP, and leave it out");
+        }
+    }
+
+    fn check_scopes(&self, mistakes: &mut Mistakes<'_>) {
+        let is_unknown = |scope: &str| !is_scope(scope);
+        let remedy = || format!("Write one of {}", list(SCOPES.iter().map(|(name, _)| *name)));
+        for (foreign, scope) in self.scopes.iter().filter(|(_, scope)| is_unknown(scope)) {
+            mistakes.add(
+                &format!("scopes.\"{foreign}\""),
+                format!("\"{scope}\" is no scope of this gateway"),
+                remedy(),
+            );
+        }
+        for scope in self.grants.iter().filter(|scope| is_unknown(scope)) {
+            mistakes.add("grants", format!("\"{scope}\" is no scope of this gateway"), remedy());
+        }
+    }
+
+    /// What its tokens have to be like, signed with one of these algorithms.
+    pub(super) fn rules(&self, algorithms: Vec<Algorithm>) -> Rules {
+        Rules {
+            algorithms,
+            token_type: TokenType::AccessTokenOrUntyped,
+            leeway: self.leeway.duration(),
+            audience: Audience { any: self.audience.clone(), all: self.audience_all.clone() },
+        }
+    }
+
+    /// Whom genuine claims speak for.
+    pub(super) fn caller(&self, claims: UnverifiedClaims) -> Arc<Caller> {
+        let foreign = self.grants_from.iter().flat_map(|claim| claims.words(claim));
+        let scopes: BTreeSet<String> =
+            foreign.filter_map(|scope| self.scopes.get(scope)).chain(&self.grants).cloned().collect();
+        Arc::new(claims.into_caller(scopes, &self.email_claim))
+    }
+}
