@@ -1,5 +1,6 @@
 //! The document that says where the keys are: whose it is, how long it holds, and what becomes of keys that move.
 
+use anteroom::verify::FetchErrorClass;
 use wiremock::matchers::any;
 use wiremock::{Mock, ResponseTemplate};
 
@@ -22,7 +23,7 @@ async fn it_must_name_the_issuer_exactly() {
         let uri = provider.server.uri();
         provider.describes(&format!("{uri}{claimed}"), &format!("{uri}/keys")).await;
         assert_eq!(provider.judge(&RSA).await, expected, "{suffix:?} against {claimed:?}");
-        let error = provider.report().last_error.map(|error| error.name());
+        let error = provider.report().last_error.map(FetchErrorClass::name);
         assert_eq!(error, (expected == "unavailable").then_some("issuer"));
     }
 }
@@ -32,7 +33,7 @@ async fn it_can_not_lead_to_plain_http_elsewhere() {
     let provider = Provider::discovered(jwks(&[&RSA]), "").await;
     provider.describes(&provider.issuer, "http://169.254.169.254/latest/meta-data").await;
     assert_eq!(provider.judge(&RSA).await, "unavailable");
-    assert_eq!(provider.report().last_error.map(|error| error.name()), Some("address"));
+    assert_eq!(provider.report().last_error.map(FetchErrorClass::name), Some("address"));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anteroom::core::verdict::Verdict;
-use anteroom::verify::{KeySetState, NotRefreshed};
+use anteroom::verify::{FetchErrorClass, KeySetState, NotRefreshed};
 use futures_util::future::{FutureExt, join_all};
 use wiremock::ResponseTemplate;
 
@@ -27,7 +27,7 @@ async fn old_keys_serve_through_an_outage() {
         provider.answers(failure);
         let report = provider.settled_after(540).await;
         assert_eq!((report.state, report.consecutive_failures), (KeySetState::Fresh, 1), "{what}");
-        assert_eq!(report.last_error.map(|error| error.name()), Some(class), "{what}");
+        assert_eq!(report.last_error.map(FetchErrorClass::name), Some(class), "{what}");
         assert_eq!(provider.counted(&format!("jwks_fetch_total{{issuer=\"idp\",result=\"{class}\"}}")), 1, "{what}");
         assert_eq!(provider.judge(&EC).await, "key_unknown", "{what}: the keys were fresh a moment ago");
         assert_eq!(provider.settled_after(60).await.state, KeySetState::Stale, "{what}");
@@ -103,7 +103,11 @@ async fn without_keys_it_is_unavailable_and_recovers() {
         }
         assert_eq!(provider.fetches().await, 1, "{what}: tokens do not hurry the backoff");
         let report = provider.report();
-        assert_eq!((report.state, report.last_error.map(|it| it.name())), (KeySetState::Empty, Some(class)), "{what}");
+        assert_eq!(
+            (report.state, report.last_error.map(FetchErrorClass::name)),
+            (KeySetState::Empty, Some(class)),
+            "{what}"
+        );
         provider.answers(jwks(&[&RSA]));
         provider.settled_after(1).await;
         assert_eq!(provider.judge(&RSA).await, "accepted", "{what}");

@@ -117,7 +117,7 @@ async fn keys_that_did_not_change_are_confirmed() {
     let same = wiremock::Mock::given(path("/keys")).and(header("if-none-match", "\"1\"")).respond_with(confirmed);
     let guard = same.mount_as_scoped(&provider.server).await;
     let report = provider.settled_after(90).await;
-    assert_eq!((report.state, report.next_refresh), (KeySetState::Fresh, Some(Duration::from_secs(900))));
+    assert_eq!((report.state, report.next_refresh), (KeySetState::Fresh, Some(Duration::from_mins(15))));
     assert_eq!(provider.counted("jwks_fetch_total{issuer=\"idp\",result=\"not_modified\"}"), 1);
     assert_eq!(report.keys[0].first_seen, now());
     drop(guard);
