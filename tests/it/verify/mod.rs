@@ -4,6 +4,7 @@ mod configuration;
 mod discovery;
 pub(crate) mod fake_provider;
 mod floods;
+mod hs256;
 pub(crate) mod keys;
 mod network;
 mod options;
