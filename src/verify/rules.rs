@@ -52,6 +52,9 @@ impl Rules {
         ("audience", |rules, jwt, terms| rules.judge_unverified_audience(&jwt.unverified_claims, terms)),
         ("claims", |rules, jwt, _| rules.judge_claims(&jwt.unverified_claims)),
     ];
+    /// Those of a token whose issuer is asked about it: what fails them will not become good by asking. The algorithm is for the issuer
+    /// to check, and the claims are those of its answer.
+    pub(super) const CHECKS_BEFORE_ASKING: [(&str, Check); 3] = [Self::CHECKS[1], Self::CHECKS[2], Self::CHECKS[3]];
 
     /// Judges a token by everything but its signature; gives the algorithm that the signature is to be checked with.
     pub(super) fn judge(&self, jwt: &UnverifiedJwt<'_>, terms: Terms<'_>) -> Result<Algorithm, Refusal> {
@@ -117,7 +120,7 @@ impl Rules {
     }
 
     /// What the claims say that does not change with time or with who asks.
-    fn judge_claims(&self, claims: &UnverifiedClaims) -> Result<(), Refusal> {
+    pub(super) fn judge_claims(&self, claims: &UnverifiedClaims) -> Result<(), Refusal> {
         if claims.owner(self.owner).is_none() {
             let found = claims.client_id();
             return Err(Refusal::because(Reason::ClaimsInvalid, "a client id, which owns its requests", &found));
@@ -177,7 +180,8 @@ const FOREIGN_CLAIMS: [&str; 6] = ["nonce", "at_hash", "c_hash", "events", "htm"
 /// What Keycloak writes into a claim `typ`, and Cognito and Hydra into `token_use`, of tokens that are no access tokens.
 const FOREIGN_KINDS: [&str; 6] = ["ID", "Refresh", "refresh_token", "Offline", "Logout", "Serialized-ID"];
 
-fn judge_kind(claims: &UnverifiedClaims) -> Result<(), Refusal> {
+/// Whether the claims are those of an access token.
+pub(super) fn judge_kind(claims: &UnverifiedClaims) -> Result<(), Refusal> {
     match sign_of_another_token(claims) {
         Some(sign) => Err(Refusal::because(Reason::TypeMismatch, "an access token", &sign)),
         None => Ok(()),

@@ -238,5 +238,5 @@ fn what_holds_is_shown_with_its_defaults() {
     );
     let own = parse_table("idp", table("[verifiers.idp]\nkind = \"self\"\n")).unwrap();
     assert_eq!(own.effective(), json!({ "kind": "self" }));
-    assert_eq!(KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>(), ["self", "oidc", "hs256"]);
+    assert_eq!(KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>(), ["self", "oidc", "introspection", "hs256"]);
 }
