@@ -15,4 +15,5 @@ mod provider_trust;
 mod published_keys;
 mod remote_keys;
 pub(crate) mod subjects;
+mod trust;
 pub(crate) mod wire;
