@@ -13,6 +13,7 @@ mod outages;
 mod provider;
 mod provider_trust;
 mod published_keys;
+pub(crate) mod real_provider;
 mod remote_keys;
 pub(crate) mod subjects;
 mod trust;
