@@ -76,9 +76,9 @@ fn build_chain(
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 ) -> Result<Chain, Vec<Misconfiguration>> {
-    let http = settings.net.client(&settings.base).map_err(|mistake| vec![mistake])?;
+    let net = settings.net.open(&settings.base).map_err(|mistake| vec![mistake])?;
     let own = OwnIssuer { url: settings.issuer_url(), audience: settings.issuer.audience.clone(), secrets };
-    let setup = Setup { base: &settings.base, http, clock, entropy, own: Some(own) };
+    let setup = Setup { base: &settings.base, net, clock, entropy, own: Some(own) };
     let chain = Chain::build(settings.chain(), &[], &settings.verifiers, &setup);
     if settings.believes_itself() {
         return chain;

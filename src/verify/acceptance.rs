@@ -64,7 +64,7 @@ impl AcceptanceSettings {
         let remedy = "Write the exact `iss` of its tokens, like \"https://TENANT.eu.auth0.com/\"";
         if self.issuer.is_empty() {
             mistakes.add("issuer", "is missing", remedy);
-        } else if let Err(problem) = secure_url(&self.issuer) {
+        } else if let Err(problem) = secure_url(&self.issuer, false) {
             mistakes.add("issuer", format!("\"{}\" {problem}", self.issuer), remedy);
         } else if self.issuer.contains(['?', '#']) {
             mistakes.add("issuer", format!("\"{}\" has a query or a fragment", self.issuer), remedy);

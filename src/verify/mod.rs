@@ -14,13 +14,14 @@ use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
 use crate::core::policy::Audience;
 use crate::core::verdict::Verdict;
-use crate::net::HttpClient;
+use crate::net::Net;
 
 mod acceptance;
 mod chain;
 mod jwks;
 mod keys;
 mod oidc;
+mod report;
 mod rules;
 mod self_issued;
 mod table;
@@ -28,6 +29,7 @@ mod token;
 mod verified;
 
 pub use chain::{Chain, Readiness, Trust};
+pub use report::{FetchErrorClass, KeyReport, KeySetReport, KeySetState};
 pub use self_issued::OwnIssuer;
 pub use token::{MAX_TOKEN_BYTES, UnverifiedHeader, UnverifiedJwt, UnverifiedToken};
 
@@ -105,8 +107,8 @@ pub trait VerifierSettings: Send + Sync {
 pub struct Setup<'a> {
     /// The folder that the paths in the configuration are relative to.
     pub base: &'a Path,
-    /// How providers are asked.
-    pub http: HttpClient,
+    /// What the clients that ask providers are made with.
+    pub net: Net,
     /// The clock that caches keep time by.
     pub clock: Arc<dyn Clock>,
     /// The source of the jitter that keeps many gateways from asking a provider at once.

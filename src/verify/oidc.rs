@@ -16,7 +16,7 @@ use crate::core::BoxFuture;
 use crate::core::claims::Caller;
 use crate::core::error::Misconfiguration;
 use crate::core::verdict::{Reason, Verdict};
-use crate::net::secure_url;
+use crate::net::{Trust, secure_url};
 use crate::secret::Source;
 
 /// The table of the kind `oidc`.
@@ -96,13 +96,19 @@ impl KeySettings {
             (None, None) => KeySource::Discovery,
         };
         if let KeySource::Address(address) = &source
-            && let Err(problem) = secure_url(address)
+            && let Err(problem) = secure_url(address, false)
         {
             let remedy = "Write the address of its JWK Set, or leave it out for discovery";
             mistakes.add("jwks_uri", format!("\"{address}\" {problem}"), remedy);
         }
-        let (http, clock) = (setup.http.clone(), Arc::clone(&setup.clock));
-        Some(Keys::Remote(RemoteKeys::new(issuer.to_owned(), source, http, clock)))
+        let provider = Trust { verifier: mistakes.verifier, ca_file: None, allow_http: false };
+        match setup.net.client(provider) {
+            Ok(http) => Some(Keys::Remote(RemoteKeys::new(issuer.to_owned(), source, http, Arc::clone(&setup.clock)))),
+            Err(mistake) => {
+                mistakes.found.push(mistake);
+                None
+            }
+        }
     }
 
     fn fixed_keys(

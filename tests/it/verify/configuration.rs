@@ -49,7 +49,7 @@ fn what_is_wrong_with_a_provider() {
     const KEYS: &str = "Name a PEM public key or certificate, or a JWK Set, that fits `algorithms`";
     const AUDIENCE: &str = "is missing or empty, so that tokens meant for other services would pass. \
                             Name the `aud` that its tokens for this gateway have";
-    const PLAIN: &str = "is not https (http is allowed for localhost only)";
+    const PLAIN: &str = "is not https (http is allowed for localhost only, or with allow_http = true)";
     let cases = [
         ("issuer = \"\"", format!("issuer: is missing. {ISSUER}")),
         ("issuer = \"http://idp.example/\"", format!("issuer: \"http://idp.example/\" {PLAIN}. {ISSUER}")),
@@ -125,7 +125,7 @@ fn every_mistake_is_told_at_once() {
     assert_eq!(
         keys,
         [
-            "verifiers.a.issuer: \"http://a.example\" is not https (http is allowed for localhost only)",
+            "verifiers.a.issuer: \"http://a.example\" is not https (http is allowed for localhost only, or with allow_http = true)",
             "verifiers.a.audience: is missing or empty, so that tokens meant for other services would pass",
             "verifiers.a.leeway: 2m is more than the 1m allowed",
             "verifiers.b.kind: \"magic\" is no kind of verifier",

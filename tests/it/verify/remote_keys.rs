@@ -55,7 +55,7 @@ impl Provider {
         let base = std::path::Path::new(".");
         let setup = Setup {
             base,
-            http: settings.client(base).unwrap(),
+            net: settings.open(base).unwrap(),
             clock: Arc::new(clock.clone()),
             entropy: Arc::new(SystemEntropy),
             own: None,

@@ -59,7 +59,7 @@ pub(crate) fn setup<'a>(base: &'a Path, clock: &SetClock, own: Option<OwnIssuer>
     let settings = NetSettings { timeout: Period::seconds(60), ..NetSettings::default() };
     Setup {
         base,
-        http: settings.client(base).unwrap(),
+        net: settings.open(base).unwrap(),
         clock: Arc::new(clock.clone()),
         entropy: Arc::new(SystemEntropy),
         own,
