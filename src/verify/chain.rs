@@ -6,11 +6,15 @@ use std::sync::Arc;
 use super::table::list;
 use super::token::{MAX_TOKEN_BYTES, UnverifiedJwt, UnverifiedToken};
 use super::verified::{Entry, Fingerprint, Verified};
-use super::{Setup, Terms, Tokens, Unverified, Verifier, parse_table};
+use super::{FetchErrorClass, KeySetReport, Setup, Terms, Tokens, Unverified, Verifier, parse_table};
 use crate::core::clock::Timestamp;
 use crate::core::error::Misconfiguration;
 use crate::core::policy::Audience;
 use crate::core::verdict::{Reason, Refusal, Verdict};
+use crate::telemetry::metrics::VerifierMetrics;
+
+/// Where no verifier was asked, the label `verifier`.
+const UNASSIGNED: &str = "none";
 
 /// The verifiers there are, and which of them guard the API.
 pub struct Chain {
@@ -21,11 +25,14 @@ pub struct Chain {
     opaque: Option<usize>,
     api: Trust,
     verified: Verified,
+    /// Counts what no verifier was asked about.
+    unassigned: VerifierMetrics,
 }
 
 struct Link {
     name: Arc<str>,
     verifier: Arc<dyn Verifier>,
+    metrics: VerifierMetrics,
 }
 
 /// Whose tokens are good at a door, and whom they must be meant for there.
@@ -37,14 +44,27 @@ pub struct Trust {
 }
 
 /// Whether one verifier of the chain has what it needs.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Readiness {
     /// Its name in the configuration.
     pub name: String,
     /// Its issuer.
     pub issuer: String,
-    /// Whether it can decide about tokens.
+    /// Whether the gateway should be sent traffic, as far as it has a say in it.
     pub is_ready: bool,
+    /// How the keys that it fetches get on; none when it fetches none.
+    pub keys: Option<KeySetReport>,
+}
+
+/// Why a verifier's keys were not refreshed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotRefreshed {
+    /// There is no verifier of that name.
+    Unknown,
+    /// It fetches no keys.
+    NotFetched,
+    /// They could not be had.
+    Failed(FetchErrorClass),
 }
 
 impl Chain {
@@ -79,16 +99,16 @@ impl Chain {
             }
         }
         mistakes.extend(ambiguities(&links));
-        if mistakes.is_empty() { Ok(Self::of(links, chain)) } else { Err(mistakes) }
+        if mistakes.is_empty() { Ok(Self::of(links, chain, setup.metrics.verifier(UNASSIGNED))) } else { Err(mistakes) }
     }
 
-    fn of(links: Vec<Link>, api: &[String]) -> Self {
+    fn of(links: Vec<Link>, api: &[String], unassigned: VerifierMetrics) -> Self {
         let takes = |tokens| move |(_, link): &(usize, &Link)| [tokens, Tokens::All].contains(&link.verifier.takes());
         let jwts = links.iter().enumerate().filter(takes(Tokens::Jwts));
         let by_issuer = jwts.map(|(place, link)| (link.verifier.issuer().to_owned(), place)).collect();
         let opaque = links.iter().enumerate().find(takes(Tokens::Opaque)).map(|(place, _)| place);
         let api = trust(&links, api, None);
-        Self { links, by_issuer, opaque, api, verified: Verified::new() }
+        Self { links, by_issuer, opaque, api, verified: Verified::new(), unassigned }
     }
 
     /// Trust in the verifiers of these names, for tokens that are meant for `audience`; none: for whom each is configured with.
@@ -103,26 +123,44 @@ impl Chain {
 
     /// Decides about the credentials that came after `Bearer `, for the door that trusts as `trust` says.
     pub async fn verify(&self, unverified_bearer: &str, trust: &Trust, now: Timestamp) -> Verdict {
+        let (place, verdict) = self.decide(unverified_bearer, trust, now).await;
+        let metrics = place.map_or(&self.unassigned, |place| &self.links[place].metrics);
+        match &verdict {
+            Verdict::Accepted(_) => metrics.accepted(),
+            Verdict::Rejected(refusal) => metrics.rejected(refusal.reason),
+            Verdict::Unavailable { .. } => metrics.unavailable(),
+        }
+        verdict
+    }
+
+    /// Counts a request that was refused without a token that could be decided about.
+    pub fn refused(&self, reason: Reason) {
+        self.unassigned.rejected(reason);
+    }
+
+    /// The verdict, and the place of the verifier that it comes from.
+    async fn decide(&self, unverified_bearer: &str, trust: &Trust, now: Timestamp) -> (Option<usize>, Verdict) {
         if unverified_bearer.len() > MAX_TOKEN_BYTES {
-            return Verdict::Rejected(Reason::TokenTooLarge.into());
+            return (None, Verdict::Rejected(Reason::TokenTooLarge.into()));
         }
         let terms = Terms { audience: trust.audience.as_ref(), now };
         let fingerprint = Fingerprint::of(unverified_bearer);
-        if let Some(verdict) = self.recall(fingerprint, trust, terms) {
-            return verdict;
+        if let Some((place, verdict)) = self.recall(fingerprint, trust, terms) {
+            return (Some(place), verdict);
         }
         let (place, token) = match self.pick(unverified_bearer) {
             Ok(picked) => picked,
-            Err(refusal) => return Verdict::Rejected(refusal),
+            Err(refusal) => return (None, Verdict::Rejected(refusal)),
         };
-        let Link { name, verifier } = &self.links[place];
+        let Link { name, verifier, .. } = &self.links[place];
         if !trust.verifiers[place] {
             let found = verifier.issuer();
-            return Verdict::Rejected(Refusal::because(Reason::IssuerUnknown, "an issuer trusted here", &found));
+            let refusal = Refusal::because(Reason::IssuerUnknown, "an issuer trusted here", &found);
+            return (None, Verdict::Rejected(refusal));
         }
         // Read before the signature is checked: should the keys change meanwhile, what is kept here counts for nothing.
         let generation = verifier.generation();
-        match verifier.verify(token, terms).await {
+        let verdict = match verifier.verify(token, terms).await {
             Verdict::Accepted(caller) => {
                 if let Some(generation) = generation {
                     let length = unverified_bearer.len();
@@ -133,7 +171,8 @@ impl Chain {
             }
             Verdict::Rejected(refusal) => Verdict::Rejected(Refusal { verifier: Some(Arc::clone(name)), ..refusal }),
             unavailable @ Verdict::Unavailable { .. } => unavailable,
-        }
+        };
+        (Some(place), verdict)
     }
 
     /// The verifier that a token is for: that of its issuer, or the one for opaque tokens.
@@ -150,22 +189,23 @@ impl Chain {
     }
 
     /// Judges anew a token that was accepted before, for as long as the keys are the same.
-    fn recall(&self, fingerprint: Fingerprint, trust: &Trust, terms: Terms<'_>) -> Option<Verdict> {
+    fn recall(&self, fingerprint: Fingerprint, trust: &Trust, terms: Terms<'_>) -> Option<(usize, Verdict)> {
         let entry = self.verified.get(fingerprint)?;
-        let Link { name, verifier } = self.links.get(entry.verifier).filter(|_| trust.verifiers[entry.verifier])?;
+        let Link { name, verifier, .. } = self.links.get(entry.verifier).filter(|_| trust.verifiers[entry.verifier])?;
         if verifier.generation()? != entry.generation {
             self.verified.forget(fingerprint);
             return None;
         }
-        match verifier.recall(&entry.caller, terms) {
+        let verdict = match verifier.recall(&entry.caller, terms) {
             Verdict::Rejected(refusal) => {
                 if refusal.reason == Reason::TokenExpired {
                     self.verified.forget(fingerprint);
                 }
-                Some(Verdict::Rejected(Refusal { verifier: Some(Arc::clone(name)), ..refusal }))
+                Verdict::Rejected(Refusal { verifier: Some(Arc::clone(name)), ..refusal })
             }
-            verdict => Some(verdict),
-        }
+            verdict => verdict,
+        };
+        Some((entry.verifier, verdict))
     }
 
     /// Has every verifier begin to fetch what it needs. To be called within a runtime.
@@ -175,19 +215,36 @@ impl Chain {
 
     /// Whether the gateway should be sent traffic, as far as the verifiers have a say in it.
     pub fn is_ready(&self) -> bool {
-        self.links.iter().any(|link| link.verifier.is_ready())
+        self.links.iter().all(|link| link.verifier.is_ready())
     }
 
     /// How the verifiers get on, by name.
     pub fn readiness(&self) -> Vec<Readiness> {
-        let readiness = |link: &Link| Readiness {
-            name: link.name.to_string(),
-            issuer: link.verifier.issuer().to_owned(),
-            is_ready: link.verifier.is_ready(),
-        };
-        let mut all: Vec<_> = self.links.iter().map(readiness).collect();
-        all.sort();
+        let mut all: Vec<_> = self.links.iter().map(Link::readiness).collect();
+        all.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         all
+    }
+
+    /// Fetches the keys of the verifier of that name at once, and says how they get on then.
+    ///
+    /// # Errors
+    /// There are no keys to be fetched under that name, or they could not be had.
+    pub async fn refresh(&self, name: &str) -> Result<Readiness, NotRefreshed> {
+        let link = self.links.iter().find(|link| *link.name == *name).ok_or(NotRefreshed::Unknown)?;
+        let refresh = link.verifier.refresh().ok_or(NotRefreshed::NotFetched)?;
+        refresh.await.map_err(NotRefreshed::Failed)?;
+        Ok(link.readiness())
+    }
+}
+
+impl Link {
+    fn readiness(&self) -> Readiness {
+        Readiness {
+            name: self.name.to_string(),
+            issuer: self.verifier.issuer().to_owned(),
+            is_ready: self.verifier.is_ready(),
+            keys: self.verifier.report(),
+        }
     }
 }
 
@@ -208,7 +265,7 @@ fn link(
     };
     let settings = parse_table(name, table.clone()).map_err(|mistake| vec![mistake])?;
     let verifier = settings.build(name, setup)?;
-    Ok(Link { name: name.into(), verifier })
+    Ok(Link { name: name.into(), verifier, metrics: setup.metrics.verifier(name) })
 }
 
 /// Two verifiers of one issuer, or of opaque tokens, would have to be tried in turn.
