@@ -11,10 +11,7 @@ use crate::core::clock::Timestamp;
 use crate::core::error::Misconfiguration;
 use crate::core::policy::Audience;
 use crate::core::verdict::{Reason, Refusal, Verdict};
-use crate::telemetry::metrics::VerifierMetrics;
-
-/// Where no verifier was asked, the label `verifier`.
-const UNASSIGNED: &str = "none";
+use crate::telemetry::metrics::{Metrics, VerifierMetrics};
 
 /// The verifiers there are, and which of them guard the API.
 pub struct Chain {
@@ -25,7 +22,7 @@ pub struct Chain {
     opaque: Option<usize>,
     api: Trust,
     verified: Verified,
-    /// Counts what no verifier was asked about.
+    /// Of tokens that did not get as far as a verifier.
     unassigned: VerifierMetrics,
 }
 
@@ -43,7 +40,18 @@ pub struct Trust {
     audience: Option<Audience>,
 }
 
-/// Whether one verifier of the chain has what it needs.
+/// Why keys were not fetched when an operator wanted it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotRefreshed {
+    /// There is no verifier of that name.
+    NoVerifier,
+    /// It fetches no keys.
+    NothingToFetch,
+    /// Its provider does not give them.
+    Failed(FetchErrorClass),
+}
+
+/// How one verifier of the chain gets on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Readiness {
     /// Its name in the configuration.
@@ -54,17 +62,6 @@ pub struct Readiness {
     pub is_ready: bool,
     /// How the keys that it fetches get on; none when it fetches none.
     pub keys: Option<KeySetReport>,
-}
-
-/// Why a verifier's keys were not refreshed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotRefreshed {
-    /// There is no verifier of that name.
-    Unknown,
-    /// It fetches no keys.
-    NotFetched,
-    /// They could not be had.
-    Failed(FetchErrorClass),
 }
 
 impl Chain {
@@ -99,15 +96,16 @@ impl Chain {
             }
         }
         mistakes.extend(ambiguities(&links));
-        if mistakes.is_empty() { Ok(Self::of(links, chain, setup.metrics.verifier(UNASSIGNED))) } else { Err(mistakes) }
+        if mistakes.is_empty() { Ok(Self::of(links, chain, &setup.metrics)) } else { Err(mistakes) }
     }
 
-    fn of(links: Vec<Link>, api: &[String], unassigned: VerifierMetrics) -> Self {
+    fn of(links: Vec<Link>, api: &[String], metrics: &Metrics) -> Self {
         let takes = |tokens| move |(_, link): &(usize, &Link)| [tokens, Tokens::All].contains(&link.verifier.takes());
         let jwts = links.iter().enumerate().filter(takes(Tokens::Jwts));
         let by_issuer = jwts.map(|(place, link)| (link.verifier.issuer().to_owned(), place)).collect();
         let opaque = links.iter().enumerate().find(takes(Tokens::Opaque)).map(|(place, _)| place);
         let api = trust(&links, api, None);
+        let unassigned = metrics.verifier("none");
         Self { links, by_issuer, opaque, api, verified: Verified::new(), unassigned }
     }
 
@@ -123,89 +121,71 @@ impl Chain {
 
     /// Decides about the credentials that came after `Bearer `, for the door that trusts as `trust` says.
     pub async fn verify(&self, unverified_bearer: &str, trust: &Trust, now: Timestamp) -> Verdict {
-        let (place, verdict) = self.decide(unverified_bearer, trust, now).await;
-        let metrics = place.map_or(&self.unassigned, |place| &self.links[place].metrics);
+        let terms = Terms { audience: trust.audience.as_ref(), now };
+        let (place, verdict) = self.decide(unverified_bearer, trust, terms).await;
+        let link = place.map(|place| &self.links[place]);
+        let counted = link.map_or(&self.unassigned, |link| &link.metrics);
         match &verdict {
-            Verdict::Accepted(_) => metrics.accepted(),
-            Verdict::Rejected(refusal) => metrics.rejected(refusal.reason),
-            Verdict::Unavailable { .. } => metrics.unavailable(),
+            Verdict::Accepted(_) => counted.accepted(),
+            Verdict::Rejected(refusal) => counted.rejected(refusal.reason),
+            Verdict::Unavailable { .. } => counted.unavailable(),
         }
-        verdict
+        match (verdict, link) {
+            (Verdict::Rejected(refusal), Some(link)) => {
+                Verdict::Rejected(Refusal { verifier: Some(Arc::clone(&link.name)), ..refusal })
+            }
+            (verdict, _) => verdict,
+        }
     }
 
-    /// Counts a request that was refused without a token that could be decided about.
-    pub fn refused(&self, reason: Reason) {
-        self.unassigned.rejected(reason);
-    }
-
-    /// The verdict, and the place of the verifier that it comes from.
-    async fn decide(&self, unverified_bearer: &str, trust: &Trust, now: Timestamp) -> (Option<usize>, Verdict) {
+    /// Decides, and tells the place of the verifier that did.
+    async fn decide(&self, unverified_bearer: &str, trust: &Trust, terms: Terms<'_>) -> (Option<usize>, Verdict) {
         if unverified_bearer.len() > MAX_TOKEN_BYTES {
             return (None, Verdict::Rejected(Reason::TokenTooLarge.into()));
         }
-        let terms = Terms { audience: trust.audience.as_ref(), now };
         let fingerprint = Fingerprint::of(unverified_bearer);
         if let Some((place, verdict)) = self.recall(fingerprint, trust, terms) {
             return (Some(place), verdict);
         }
-        let (place, token) = match self.pick(unverified_bearer) {
+        let (place, token) = match self.pick(unverified_bearer, trust) {
             Ok(picked) => picked,
             Err(refusal) => return (None, Verdict::Rejected(refusal)),
         };
-        let Link { name, verifier, .. } = &self.links[place];
-        if !trust.verifiers[place] {
-            let found = verifier.issuer();
-            let refusal = Refusal::because(Reason::IssuerUnknown, "an issuer trusted here", &found);
-            return (None, Verdict::Rejected(refusal));
-        }
+        let verifier = &self.links[place].verifier;
         // Read before the signature is checked: should the keys change meanwhile, what is kept here counts for nothing.
         let generation = verifier.generation();
-        let verdict = match verifier.verify(token, terms).await {
-            Verdict::Accepted(caller) => {
-                if let Some(generation) = generation {
-                    let length = unverified_bearer.len();
-                    let entry = Entry { caller: Arc::clone(&caller), verifier: place, generation, length };
-                    self.verified.keep(fingerprint, entry);
-                }
-                Verdict::Accepted(caller)
-            }
-            Verdict::Rejected(refusal) => Verdict::Rejected(Refusal { verifier: Some(Arc::clone(name)), ..refusal }),
-            unavailable @ Verdict::Unavailable { .. } => unavailable,
-        };
+        let verdict = verifier.verify(token, terms).await;
+        if let (Verdict::Accepted(caller), Some(generation)) = (&verdict, generation) {
+            let (caller, length) = (Arc::clone(caller), unverified_bearer.len());
+            self.verified.keep(fingerprint, Entry { caller, verifier: place, generation, length });
+        }
         (Some(place), verdict)
     }
 
-    /// The verifier that a token is for: that of its issuer, or the one for opaque tokens.
-    fn pick<'t>(&self, unverified_bearer: &'t str) -> Result<(usize, Unverified<'t>), Refusal> {
+    /// The verifier that a token is for, if it is trusted: that of its issuer, or the one for opaque tokens.
+    fn pick<'t>(&self, unverified_bearer: &'t str, trust: &Trust) -> Result<(usize, Unverified<'t>), Refusal> {
         let token = UnverifiedToken::from_bearer(unverified_bearer)?;
-        if let Some(place) = self.opaque.filter(|_| !token.looks_like_jwt()) {
+        if let Some(place) = self.opaque.filter(|place| trust.verifiers[*place] && !token.looks_like_jwt()) {
             return Ok((place, Unverified::Opaque(token)));
         }
         let jwt = UnverifiedJwt::parse(token)?;
         let issuer = &jwt.unverified_claims.issuer;
-        let place = self.by_issuer.get(issuer).copied();
-        let unknown = || Refusal::because(Reason::IssuerUnknown, "an issuer of [verifiers]", issuer);
+        let place = self.by_issuer.get(issuer).copied().filter(|place| trust.verifiers[*place]);
+        let unknown = || Refusal::because(Reason::IssuerUnknown, "an issuer that is trusted here", issuer);
         Ok((place.ok_or_else(unknown)?, Unverified::Jwt(jwt)))
     }
 
     /// Judges anew a token that was accepted before, for as long as the keys are the same.
     fn recall(&self, fingerprint: Fingerprint, trust: &Trust, terms: Terms<'_>) -> Option<(usize, Verdict)> {
-        let entry = self.verified.get(fingerprint)?;
-        let Link { name, verifier, .. } = self.links.get(entry.verifier).filter(|_| trust.verifiers[entry.verifier])?;
-        if verifier.generation()? != entry.generation {
+        let entry = self.verified.get(fingerprint).filter(|entry| trust.verifiers[entry.verifier])?;
+        let verifier = &self.links[entry.verifier].verifier;
+        let is_current = verifier.generation()? == entry.generation;
+        let verdict = is_current.then(|| verifier.recall(&entry.caller, terms));
+        let is_over = |refusal: &Refusal| refusal.reason == Reason::TokenExpired;
+        if verdict.as_ref().is_none_or(|verdict| matches!(verdict, Verdict::Rejected(refusal) if is_over(refusal))) {
             self.verified.forget(fingerprint);
-            return None;
         }
-        let verdict = match verifier.recall(&entry.caller, terms) {
-            Verdict::Rejected(refusal) => {
-                if refusal.reason == Reason::TokenExpired {
-                    self.verified.forget(fingerprint);
-                }
-                Verdict::Rejected(Refusal { verifier: Some(Arc::clone(name)), ..refusal })
-            }
-            verdict => verdict,
-        };
-        Some((entry.verifier, verdict))
+        Some((entry.verifier, verdict?))
     }
 
     /// Has every verifier begin to fetch what it needs. To be called within a runtime.
@@ -218,33 +198,27 @@ impl Chain {
         self.links.iter().all(|link| link.verifier.is_ready())
     }
 
-    /// How the verifiers get on, by name.
-    pub fn readiness(&self) -> Vec<Readiness> {
-        let mut all: Vec<_> = self.links.iter().map(Link::readiness).collect();
-        all.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-        all
-    }
-
-    /// Fetches the keys of the verifier of that name at once, and says how they get on then.
+    /// Has the verifier of this name fetch its keys at once, because an operator wants it.
     ///
     /// # Errors
-    /// There are no keys to be fetched under that name, or they could not be had.
-    pub async fn refresh(&self, name: &str) -> Result<Readiness, NotRefreshed> {
-        let link = self.links.iter().find(|link| *link.name == *name).ok_or(NotRefreshed::Unknown)?;
-        let refresh = link.verifier.refresh().ok_or(NotRefreshed::NotFetched)?;
-        refresh.await.map_err(NotRefreshed::Failed)?;
-        Ok(link.readiness())
+    /// There is no such verifier, it fetches no keys, or its provider does not give them.
+    pub async fn refresh(&self, name: &str) -> Result<(), NotRefreshed> {
+        let link = self.links.iter().find(|link| *link.name == *name).ok_or(NotRefreshed::NoVerifier)?;
+        let refreshed = link.verifier.refresh().ok_or(NotRefreshed::NothingToFetch)?;
+        refreshed.await.map_err(NotRefreshed::Failed)
     }
-}
 
-impl Link {
-    fn readiness(&self) -> Readiness {
-        Readiness {
-            name: self.name.to_string(),
-            issuer: self.verifier.issuer().to_owned(),
-            is_ready: self.verifier.is_ready(),
-            keys: self.verifier.report(),
-        }
+    /// How the verifiers get on, by name.
+    pub fn readiness(&self) -> Vec<Readiness> {
+        let readiness = |link: &Link| Readiness {
+            name: link.name.to_string(),
+            issuer: link.verifier.issuer().to_owned(),
+            is_ready: link.verifier.is_ready(),
+            keys: link.verifier.report(),
+        };
+        let mut all: Vec<_> = self.links.iter().map(readiness).collect();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        all
     }
 }
 

@@ -125,7 +125,7 @@ pub struct Setup<'a> {
     /// The source of the jitter that keeps many gateways from asking a provider at once.
     pub entropy: Arc<dyn Entropy>,
     /// What counts what happens to them.
-    pub metrics: &'a Metrics,
+    pub metrics: Arc<Metrics>,
     /// Our own issuer, for the kind `self`.
     pub own: Option<OwnIssuer>,
 }
