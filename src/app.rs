@@ -55,7 +55,7 @@ impl Plan {
         secrets: Vec<SecretString>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
-        metrics: &Metrics,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, Vec<Misconfiguration>> {
         let mut mistakes: Vec<_> = store::judge(&settings.store).err().into_iter().collect();
         let mut clients = Vec::new();
@@ -79,7 +79,7 @@ fn build_chain(
     secrets: Vec<SecretString>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    metrics: &Metrics,
+    metrics: Arc<Metrics>,
 ) -> Result<Chain, Vec<Misconfiguration>> {
     let net = settings.net.open(&settings.base).map_err(|mistake| vec![mistake])?;
     let own = OwnIssuer { url: settings.issuer_url(), audience: settings.issuer.audience.clone(), secrets };
@@ -140,11 +140,11 @@ impl Application {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, Vec<Misconfiguration>> {
         let one = |mistake| vec![mistake];
-        let metrics = Metrics::new();
+        let metrics = Arc::new(Metrics::new());
         let secrets = signing_secrets(settings, || Ok(generate_secret(&*entropy))).map_err(one)?;
         let signing = secrets[0].clone();
         let issuer = Issuer::new(settings.issuer_url(), &settings.issuer, &signing, Arc::clone(&entropy));
-        let plan = Plan::of(settings, secrets, Arc::clone(&clock), Arc::clone(&entropy), &metrics)?;
+        let plan = Plan::of(settings, secrets, Arc::clone(&clock), Arc::clone(&entropy), Arc::clone(&metrics))?;
         let Plan { mut clients, types, chain } = plan;
         let data_dir = DataDir::open(&settings.server.data_dir).map_err(one)?;
         if settings.issuer.secrets.is_empty() {

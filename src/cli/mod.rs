@@ -124,7 +124,7 @@ fn load(flags: &Flags) -> Result<Settings, Unusable> {
 /// stands in.
 fn judge(settings: &Settings) -> Result<Plan, Vec<Misconfiguration>> {
     let secrets = signing_secrets(settings, || Ok(generate_secret(&SystemEntropy))).map_err(|mistake| vec![mistake])?;
-    Plan::of(settings, secrets, Arc::new(SystemClock::start()), Arc::new(SystemEntropy), &Metrics::new())
+    Plan::of(settings, secrets, Arc::new(SystemClock::start()), Arc::new(SystemEntropy), Arc::new(Metrics::new()))
 }
 
 fn read(flags: &Flags) -> Result<Settings, Unusable> {

@@ -33,8 +33,8 @@ pub(super) fn run(flags: &Flags, arguments: Token) -> Result<(), Failure> {
     let secrets = signing_secrets(&settings, none_yet).map_err(|mistake| unusable(vec![mistake]))?;
     let (clock, entropy) = (Arc::new(SystemClock::start()), Arc::new(SystemEntropy));
     let issuer = Issuer::new(settings.issuer_url(), &settings.issuer, &secrets[0], entropy.clone());
-    let plan = Plan::of(&settings, secrets, clock.clone(), entropy, &Metrics::new()).map_err(unusable)?;
-    let Plan { mut clients, .. } = plan;
+    let metrics = Arc::new(Metrics::new());
+    let Plan { mut clients, .. } = Plan::of(&settings, secrets, clock.clone(), entropy, metrics).map_err(unusable)?;
     if settings.has_demo_client() {
         clients.push(Client::new(DEMO_CLIENT, &generate_secret(&SystemEntropy), default_scopes()));
     }

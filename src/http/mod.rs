@@ -73,7 +73,7 @@ pub struct Services {
     /// Where the line of each exchange goes.
     pub access_log: AccessLog,
     /// What is counted.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
 }
 
 /// A running gateway: its services and its state.

@@ -157,15 +157,16 @@ pub(in crate::http) async fn refresh_issuer(
     gateway: Data<Gateway>,
     name: Path<String>,
 ) -> Result<Json<IssuerView>, Problem> {
-    let refreshed = gateway.chain.refresh(&name).await;
-    refreshed.map(|verifier| Json(verifier.into())).map_err(|why| match why {
-        NotRefreshed::Unknown => Problem::new(Code::NotFound),
-        NotRefreshed::NotFetched => Problem::new(Code::KeysNotFetched),
+    gateway.chain.refresh(&name).await.map_err(|why| match why {
+        NotRefreshed::NoVerifier => Problem::new(Code::NotFound),
+        NotRefreshed::NothingToFetch => Problem::new(Code::KeysNotFetched),
         NotRefreshed::Failed(class) => {
             let class = class.name();
             let detail =
                 format!("The keys could not be fetched ({class}); those that there were stay. The log says more.");
             Problem::detailed(Code::KeysNotRefreshed, detail)
         }
-    })
+    })?;
+    let refreshed = gateway.chain.readiness().into_iter().find(|verifier| verifier.name == *name);
+    refreshed.map(|verifier| Json(verifier.into())).ok_or_else(|| Problem::new(Code::NotFound))
 }
