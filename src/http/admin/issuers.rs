@@ -9,7 +9,7 @@ use crate::http::Gateway;
 use crate::http::allowed::Allowed;
 use crate::http::code::Code;
 use crate::http::problem::Problem;
-use crate::verify::{FetchErrorClass, KeyReport, KeySetReport, KeySetState, NotRefreshed, Readiness};
+use crate::verify::{KeySetReport, KeySetState, NotRefreshed, Readiness};
 
 /// A verifier, and the issuer whose tokens it decides about.
 #[derive(Serialize, ToSchema)]
@@ -28,45 +28,7 @@ pub(in crate::http) struct IssuerView {
     ready: bool,
     /// Its keys; `null` where none are fetched.
     #[schema(required)]
-    keys: Option<KeySetView>,
-}
-
-/// The keys that are fetched from an issuer.
-#[derive(Serialize, ToSchema)]
-#[schema(as = KeySet)]
-struct KeySetView {
-    /// `empty`: there are none; `loading`: they are being fetched for the first time; `fresh`: within their lifetime; `stale`: past
-    /// it, and serving while new ones can not be had; `expired`: too old to be used.
-    #[schema(value_type = String)]
-    state: KeySetState,
-    /// Seconds since they were last confirmed; `null` while there are none.
-    #[schema(required)]
-    age_seconds: Option<u64>,
-    /// Seconds until they are fetched again; `null` before the first time.
-    #[schema(required)]
-    next_refresh_seconds: Option<u64>,
-    /// Why the last fetch failed: `http`, `timeout`, `tls`, `connection`, `parse`, `empty`, `issuer`, `too_large` or `address`; `null`
-    /// when it did not.
-    #[schema(required)]
-    last_error: Option<&'static str>,
-    /// Fetches that failed since the last one that did not.
-    consecutive_failures: u32,
-    /// The keys, in the order in which they are published.
-    keys: Vec<KeyView>,
-}
-
-/// One key.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Key)]
-struct KeyView {
-    /// Its `kid`; `null` when it has none.
-    #[schema(required)]
-    id: Option<String>,
-    /// What it can be used with.
-    algorithms: Vec<String>,
-    /// When it was fetched for the first time.
-    #[schema(format = DateTime)]
-    first_seen: String,
+    keys: Option<KeySetReport>,
 }
 
 impl IssuerView {
@@ -74,18 +36,18 @@ impl IssuerView {
     pub(in crate::http) fn problem(&self) -> Option<String> {
         let Self { name, issuer, keys, .. } = self;
         let keys = keys.as_ref()?;
-        let error = keys.last_error.map(|class| format!(" ({class})")).unwrap_or_default();
-        if keys.keys.is_empty() {
-            return Some(format!("{name}: there are no keys of {issuer} yet{error}; its tokens are answered 503."));
-        }
+        let error = keys.last_error.map(|class| format!(" ({})", class.name())).unwrap_or_default();
         match keys.state {
-            KeySetState::Expired => Some(format!(
-                "{name}: the keys of {issuer} are too old to be used{error}; its tokens are answered 503."
-            )),
-            KeySetState::Stale => {
-                Some(format!("{name}: the keys of {issuer} are past their lifetime and can not be renewed{error}."))
+            KeySetState::Fresh => None,
+            KeySetState::Empty | KeySetState::Loading => {
+                Some(format!("{name}: there are no keys of {issuer} yet{error}: its tokens are answered 503."))
             }
-            _ => None,
+            KeySetState::Stale => Some(format!(
+                "{name}: the keys of {issuer} are past their lifetime, and new ones can not be had{error}."
+            )),
+            KeySetState::Expired => Some(format!(
+                "{name}: the keys of {issuer} are too old to be used{error}: its tokens are answered 503."
+            )),
         }
     }
 }
@@ -93,26 +55,7 @@ impl IssuerView {
 impl From<Readiness> for IssuerView {
     fn from(verifier: Readiness) -> Self {
         let Readiness { name, issuer, is_ready, keys } = verifier;
-        Self { name, issuer, ready: is_ready, keys: keys.map(KeySetView::from) }
-    }
-}
-
-impl From<KeySetReport> for KeySetView {
-    fn from(report: KeySetReport) -> Self {
-        Self {
-            state: report.state,
-            age_seconds: report.age.map(|age| age.as_secs()),
-            next_refresh_seconds: report.next_refresh.map(|time| time.as_secs()),
-            last_error: report.last_error.map(FetchErrorClass::name),
-            consecutive_failures: report.consecutive_failures,
-            keys: report.keys.into_iter().map(KeyView::from).collect(),
-        }
-    }
-}
-
-impl From<KeyReport> for KeyView {
-    fn from(key: KeyReport) -> Self {
-        Self { id: key.id, algorithms: key.algorithms, first_seen: key.first_seen.to_string() }
+        Self { name, issuer, ready: is_ready, keys }
     }
 }
 
