@@ -138,6 +138,11 @@ impl Chain {
         }
     }
 
+    /// Counts a request that was refused before there was a token to decide about.
+    pub fn refused(&self, reason: Reason) {
+        self.unassigned.rejected(reason);
+    }
+
     /// Decides, and tells the place of the verifier that did.
     async fn decide(&self, unverified_bearer: &str, trust: &Trust, terms: Terms<'_>) -> (Option<usize>, Verdict) {
         if unverified_bearer.len() > MAX_TOKEN_BYTES {
