@@ -6,6 +6,7 @@ mod discovery;
 pub(crate) mod fake_provider;
 mod faults;
 mod floods;
+mod hs256;
 pub(crate) mod keys;
 mod network;
 mod options;
