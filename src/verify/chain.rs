@@ -161,8 +161,7 @@ impl Chain {
         let generation = verifier.generation();
         let verdict = verifier.verify(token, terms).await;
         if let (Verdict::Accepted(caller), Some(generation)) = (&verdict, generation) {
-            let (caller, length) = (Arc::clone(caller), unverified_bearer.len());
-            self.verified.keep(fingerprint, Entry { caller, verifier: place, generation, length });
+            self.verified.keep(fingerprint, Entry { caller: Arc::clone(caller), verifier: place, generation });
         }
         (Some(place), verdict)
     }
