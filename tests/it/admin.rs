@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::gateway::{Answer, Gateway, client, http, problem};
-use crate::idp::{Idp, readiness_when};
+use crate::idp::{Idp, RSA_ALGORITHMS, readiness_when};
 use crate::verify::keys::{OTHER_RSA, RSA};
 
 const SECRET: &str = "an-example-of-a-secret";
@@ -87,7 +87,7 @@ async fn an_operator_has_keys_fetched_at_once() {
 
     idp.publish(&[&OTHER_RSA]);
     gateway.advance(1);
-    let key = json!({ "id": "rsa-2", "algorithms": ["RS256"], "first_seen": "2026-11-22T06:12:04.482Z" });
+    let key = json!({ "id": "rsa-2", "algorithms": RSA_ALGORITHMS, "first_seen": "2026-11-22T06:12:04.482Z" });
     let keys = json!({
         "state": "fresh", "age_seconds": 0, "consecutive_failures": 0, "last_error": null, "keys": [key],
     });

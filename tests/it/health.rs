@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::gateway::{Answer, Gateway};
-use crate::idp::{Idp, readiness_when};
+use crate::idp::{Idp, RSA_ALGORITHMS, readiness_when};
 use crate::verify::keys::RSA;
 
 const PRODUCTION: &str = "shutdown.delay = \"0s\"\nserver.mode = \"production\"\n";
@@ -59,7 +59,7 @@ async fn a_provider_that_is_down_is_named_and_takes_nothing_else_away() {
     idp.publish(&[&RSA]);
     gateway.advance(60);
     let readiness = readiness_when(&gateway, |keys| keys["state"] == "fresh").await;
-    let key = json!({ "id": "rsa-1", "algorithms": ["RS256"], "first_seen": "2026-11-22T06:13:03.482Z" });
+    let key = json!({ "id": "rsa-1", "algorithms": RSA_ALGORITHMS, "first_seen": "2026-11-22T06:13:03.482Z" });
     let one = json!({
         "state": "fresh", "age_seconds": 0, "consecutive_failures": 0, "last_error": null, "keys": [key],
     });

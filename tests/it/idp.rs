@@ -11,6 +11,9 @@ use crate::gateway::{Gateway, NOON};
 use crate::verify::fake_provider::jwks;
 use crate::verify::keys::Signer;
 
+/// What an RSA key that does not say more can be used with.
+pub(crate) const RSA_ALGORITHMS: [&str; 6] = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
+
 /// An issuer. Its keys are at its own address.
 pub(crate) struct Idp {
     server: MockServer,

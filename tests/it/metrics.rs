@@ -73,7 +73,8 @@ async fn verdicts_and_commits_are_counted() {
     let token = gateway.demo_token().await;
     gateway.submit(&token).await;
     assert_eq!(gateway.get(&token, "/v1/whoami").await.status, 200);
-    for bad in ["x", &RSA.sign(&json!({ "alg": "RS256" }), &json!({ "iss": "https://evil.example/", "exp": 1 }))] {
+    let claims = json!({ "iss": "https://evil.example/", "sub": "ada", "aud": "anteroom", "exp": 1 });
+    for bad in ["x", &RSA.sign(&json!({ "alg": "RS256" }), &claims)] {
         assert_eq!(gateway.get(bad, "/v1/whoami").await.status, 401);
     }
     assert_eq!(gateway.call(Method::GET, "/v1/whoami").send().await.unwrap().status(), 401);

@@ -107,10 +107,10 @@ impl RemoteKeys {
         if !snapshot.is_usable(now) || !snapshot.keys.knows(unverified_key_id) {
             return None;
         }
-        self.note_use(snapshot, now);
         Some(use_keys(&snapshot.keys))
     }
 
+    /// Counts a use of keys past their lifetime. Each use asks for the generation once, wherever the verdict comes from.
     fn note_use(&self, snapshot: &Snapshot, now: Duration) {
         if !snapshot.is_fresh(now) {
             self.refresher.metrics.stale_served();
