@@ -104,14 +104,13 @@ pub(super) async fn trace<B: MessageBody + 'static>(
         }
         None => response.map_into_left_body(),
     };
-    let code = problem.as_ref().map(Problem::name);
     security_headers::set(&gateway, response.headers_mut());
     for (name, value) in [(TRACE_ID, &context.trace_id), (TRACEPARENT, &context.traceparent)] {
         if let Ok(value) = HeaderValue::from_str(value) {
             response.headers_mut().insert(name, value);
         }
     }
-    log(&gateway, &context, code, &call, &response);
+    log(&gateway, &context, problem.as_ref(), &call, &response);
     Ok(response)
 }
 
@@ -130,7 +129,14 @@ struct Call {
 }
 
 /// Writes the access line: never the token, never the query.
-fn log<B>(gateway: &Gateway, context: &TraceContext, code: Option<&str>, call: &Call, response: &ServiceResponse<B>) {
+fn log<B>(
+    gateway: &Gateway,
+    context: &TraceContext,
+    problem: Option<&Problem>,
+    call: &Call,
+    response: &ServiceResponse<B>,
+) {
+    let refusal = problem.and_then(Problem::refusal);
     let request = response.request();
     let path = request.match_pattern();
     let path = path.as_deref().unwrap_or("unmatched");
@@ -145,7 +151,10 @@ fn log<B>(gateway: &Gateway, context: &TraceContext, code: Option<&str>, call: &
         method: call.method.as_str(),
         path,
         status: response.status().as_u16(),
-        reason: code,
+        code: problem.map(|problem| problem.code.name()),
+        reason: refusal.map(|refusal| refusal.reason),
+        verifier: refusal.and_then(|refusal| refusal.verifier.as_deref()),
+        evidence: problem.and_then(Problem::evidence),
         duration_us: gateway.clock.monotonic().saturating_sub(call.began).as_micros(),
         owner,
         request_id: extensions.get::<About>().map(|about| about.0),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::table::list;
-use super::token::{MAX_TOKEN_BYTES, UnverifiedJwt, UnverifiedToken};
+use super::token::{UnverifiedJwt, UnverifiedToken, judge_size};
 use super::verified::{Entry, Fingerprint, Verified};
 use super::{Setup, Terms, Tokens, Unverified, Verifier, parse_table};
 use crate::core::clock::Timestamp;
@@ -103,8 +103,8 @@ impl Chain {
 
     /// Decides about the credentials that came after `Bearer `, for the door that trusts as `trust` says.
     pub async fn verify(&self, unverified_bearer: &str, trust: &Trust, now: Timestamp) -> Verdict {
-        if unverified_bearer.len() > MAX_TOKEN_BYTES {
-            return Verdict::Rejected(Reason::TokenTooLarge.into());
+        if let Err(refusal) = judge_size(unverified_bearer) {
+            return Verdict::Rejected(refusal);
         }
         let terms = Terms { audience: trust.audience.as_ref(), now };
         let fingerprint = Fingerprint::of(unverified_bearer);
