@@ -18,7 +18,7 @@
 //! | `src/queue/` | the request service, the request types with their schemas |
 //! | `src/oauth/` | clients, their authentication, and the tokens that we mint |
 //! | `src/http/` | the only folder that knows actix-web: the route table is `src/http/mod.rs`; a path's first segment, `/v1` aside, is its file, and the partner prototype's `/request` is `src/http/partner.rs` |
-//! | `src/net.rs` | outbound HTTP, within limits of time and size |
+//! | `src/net/` | outbound HTTP, within limits of time and size |
 //! | `src/secret.rs` | where secrets come from: files and the environment |
 //! | `src/telemetry/` | the event log, and the access log with a line for every exchange |
 //! | `src/settings.rs` | layers the configuration; each module owns its section |

@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::pin::Pin;
 
+pub mod claim_path;
+pub mod claim_rule;
 pub mod claims;
 pub mod clock;
 pub mod entropy;

@@ -14,20 +14,23 @@ use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
 use crate::core::policy::Audience;
 use crate::core::verdict::Verdict;
-use crate::net::HttpClient;
+use crate::net::Net;
+use crate::telemetry::metrics::Metrics;
 
 mod acceptance;
 mod chain;
 mod jwks;
 mod keys;
 mod oidc;
+mod report;
 mod rules;
 mod self_issued;
 mod table;
 mod token;
 mod verified;
 
-pub use chain::{Chain, Readiness, Trust};
+pub use chain::{Chain, NotRefreshed, Readiness, Trust};
+pub use report::{FetchErrorClass, KeyReport, KeySetReport, KeySetState};
 pub use self_issued::OwnIssuer;
 pub use token::{MAX_TOKEN_BYTES, UnverifiedHeader, UnverifiedJwt, UnverifiedToken};
 
@@ -57,6 +60,16 @@ pub trait Verifier: Send + Sync {
     /// Whether the gateway should be sent traffic, as far as this verifier has a say in it.
     fn is_ready(&self) -> bool {
         true
+    }
+
+    /// How the keys that it fetches get on; none when it fetches none.
+    fn report(&self) -> Option<KeySetReport> {
+        None
+    }
+
+    /// Fetches its keys at once, because an operator wants it; none when it fetches none.
+    fn refresh(&self) -> Option<BoxFuture<'_, Result<(), FetchErrorClass>>> {
+        None
     }
 }
 
@@ -105,12 +118,14 @@ pub trait VerifierSettings: Send + Sync {
 pub struct Setup<'a> {
     /// The folder that the paths in the configuration are relative to.
     pub base: &'a Path,
-    /// How providers are asked.
-    pub http: HttpClient,
+    /// What the clients that ask providers are made with.
+    pub net: Net,
     /// The clock that caches keep time by.
     pub clock: Arc<dyn Clock>,
     /// The source of the jitter that keeps many gateways from asking a provider at once.
     pub entropy: Arc<dyn Entropy>,
+    /// What counts what happens to them.
+    pub metrics: Arc<Metrics>,
     /// Our own issuer, for the kind `self`.
     pub own: Option<OwnIssuer>,
 }

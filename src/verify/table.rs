@@ -83,7 +83,7 @@ fn keys_of(settings: &impl Serialize) -> BTreeSet<String> {
 
 /// The mistakes found in one table.
 pub(super) struct Mistakes<'a> {
-    verifier: &'a str,
+    pub(super) verifier: &'a str,
     pub(super) found: Vec<Misconfiguration>,
 }
 

@@ -1,37 +1,64 @@
-// An OpenID provider for the tests: JWT access tokens (RS256) by client credentials and resource indicators.
+// An OpenID provider for the tests: access tokens by client credentials and resource indicators, introspection, revocation.
+// The resource decides what its tokens are: `urn:opaque` opaque, `urn:es256` a JWT signed with ES256, any other a JWT signed with RS256.
 // Takes a free port of the loopback interface, prints its issuer on one line, and ends with its standard input.
+//
+// A line on standard input is a command; each is answered with one line:
+//   announce  new keys are published, the old ones still sign      rotate  new keys sign, the old ones are still published
+//   replace   new keys sign, the old ones are gone                 retire  all but the newest keys are gone
+//   down, up  every call is answered 503, or served again          count PATH  how often PATH was called (the answer is a number)
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
+import { createInterface } from 'node:readline';
 import Provider from 'oidc-provider';
 
-const signingKey = {
-  ...generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' }),
-  alg: 'RS256',
-  kid: 'provider-1',
-  use: 'sig',
-};
+// An RS256 key and an ES256 key of one generation: `rsa-1` and `ec-1`, `rsa-2` and `ec-2`, …
+function makeKeys(generation) {
+  const pair = (alg, kid, type, options) => ({
+    ...generateKeyPairSync(type, options).privateKey.export({ format: 'jwk' }), alg, kid: `${kid}-${generation}`, use: 'sig',
+  });
+  return [pair('RS256', 'rsa', 'rsa', { modulusLength: 2048 }), pair('ES256', 'ec', 'ec', { namedCurve: 'P-256' })];
+}
 
-function configuration() {
+const client = (id, grants) => ({
+  client_id: id,
+  client_secret: `the-secret-of-${id}-in-the-tests`,
+  grant_types: grants,
+  redirect_uris: [],
+  response_types: [],
+});
+
+// What outlives a change of keys: the opaque tokens.
+const kept = new Map();
+class Adapter {
+  constructor(model) { this.model = model; }
+  async upsert(id, payload) { kept.set(`${this.model} ${id}`, payload); }
+  async find(id) { return kept.get(`${this.model} ${id}`); }
+  async destroy(id) { kept.delete(`${this.model} ${id}`); }
+}
+
+function configuration(keys) {
   return {
-    jwks: { keys: [signingKey] },
-    clients: [{
-      client_id: 'acme',
-      client_secret: 'the-secret-of-acme-in-the-tests',
-      grant_types: ['client_credentials'],
-      redirect_uris: [],
-      response_types: [],
-      token_endpoint_auth_method: 'client_secret_post',
-    }],
+    adapter: Adapter,
+    jwks: { keys },
+    ttl: { ClientCredentials: 3600 }, // unset, there would be a notice among our lines
+    // `acme` asks for tokens, `gateway` asks about them.
+    clients: [
+      { ...client('acme', ['client_credentials']), token_endpoint_auth_method: 'client_secret_post' },
+      { ...client('gateway', []), token_endpoint_auth_method: 'client_secret_basic' },
+      { ...client('gateway-post', []), token_endpoint_auth_method: 'client_secret_post' },
+    ],
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
+      introspection: { enabled: true, allowedPolicy: (_context, asking) => asking.clientId.startsWith('gateway') },
+      revocation: { enabled: true, allowedPolicy: (_context, asking, token) => token.clientId === asking.clientId },
       resourceIndicators: {
         enabled: true,
         getResourceServerInfo: (_context, resource) => ({
-          accessTokenFormat: 'jwt',
+          accessTokenFormat: resource === 'urn:opaque' ? 'opaque' : 'jwt',
           accessTokenTTL: 3600,
           audience: resource,
-          jwt: { sign: { alg: 'RS256' } },
+          jwt: { sign: { alg: resource === 'urn:es256' ? 'ES256' : 'RS256' } },
           scope: 'read:requests write:requests',
         }),
       },
@@ -40,9 +67,47 @@ function configuration() {
 }
 
 const server = createServer();
-server.listen(0, '127.0.0.1', () => {
-  const issuer = `http://127.0.0.1:${server.address().port}`;
-  server.on('request', new Provider(issuer, configuration()).callback());
-  process.stdout.write(`${issuer}\n`);
+const calls = new Map();
+let isDown = false;
+let serve;
+let generation = 1;
+let keys = makeKeys(generation);
+let issuer;
+
+// The keys of a provider are fixed, so other keys take another provider. Of the keys that fit, the first one signs.
+function publish(published) {
+  keys = published;
+  serve = new Provider(issuer, configuration(keys)).callback();
+}
+
+const commands = {
+  announce: () => publish([...keys, ...makeKeys(generation += 1)]),
+  rotate: () => publish([...makeKeys(generation += 1), ...keys]),
+  replace: () => publish(makeKeys(generation += 1)),
+  retire: () => publish(keys.filter((key) => key.kid.endsWith(`-${generation}`))),
+  down: () => { isDown = true; },
+  up: () => { isDown = false; },
+  count: (path) => calls.get(path) ?? 0,
+};
+
+server.on('request', (request, response) => {
+  const path = request.url.split('?')[0];
+  calls.set(path, (calls.get(path) ?? 0) + 1);
+  if (isDown) {
+    response.writeHead(503).end();
+  } else {
+    serve(request, response);
+  }
 });
-process.stdin.resume().on('end', () => process.exit(0));
+
+server.listen(0, '127.0.0.1', () => {
+  issuer = `http://127.0.0.1:${server.address().port}`;
+  publish(keys);
+  process.stdout.write(`${issuer}\n`);
+  const lines = createInterface({ input: process.stdin });
+  lines.on('close', () => process.exit(0));
+  lines.on('line', (line) => {
+    const [name, argument] = line.split(' ');
+    process.stdout.write(`${commands[name](argument) ?? keys.map((key) => key.kid).join(' ')}\n`);
+  });
+});

@@ -36,7 +36,7 @@ const HOMES: [(&str, &[&str]); 5] = [
     ("actix", &["src/http/"]),
     ("utoipa_swagger_ui", &["src/http/"]),
     ("rusqlite", &["src/store/"]),
-    ("reqwest", &["src/net.rs"]),
+    ("reqwest", &["src/net/"]),
     ("jsonwebtoken", &["src/verify/", "src/oauth/"]),
 ];
 
@@ -199,7 +199,7 @@ fn a_crate_out_of_its_place_is_caught() {
     let complaints = against(home_complaints, "src/core/claims.rs", "#[derive(utoipa::ToSchema)] struct Claims;");
     assert_eq!(complaints, ["src/core/claims.rs:1: the core names utoipa"]);
     let complaints = against(home_complaints, "src/verify/jwks.rs", "fn f(client: reqwest::Client) {}");
-    assert_eq!(complaints, [r#"src/verify/jwks.rs:1: reqwest belongs in ["src/net.rs"]"#]);
+    assert_eq!(complaints, [r#"src/verify/jwks.rs:1: reqwest belongs in ["src/net/"]"#]);
     assert_eq!(against(home_complaints, "src/http/mod.rs", "//! actix\nuse actix_web::web; // rusqlite"), NONE);
 }
 

@@ -49,7 +49,7 @@ fn what_is_wrong_with_a_provider() {
     const KEYS: &str = "Name a PEM public key or certificate, or a JWK Set, that fits `algorithms`";
     const AUDIENCE: &str = "is missing or empty, so that tokens meant for other services would pass. \
                             Name the `aud` that its tokens for this gateway have";
-    const PLAIN: &str = "is not https (http is allowed for localhost only)";
+    const PLAIN: &str = "is not https (http is allowed for localhost only, or with allow_http = true)";
     let cases = [
         ("issuer = \"\"", format!("issuer: is missing. {ISSUER}")),
         ("issuer = \"http://idp.example/\"", format!("issuer: \"http://idp.example/\" {PLAIN}. {ISSUER}")),
@@ -82,11 +82,12 @@ fn what_is_wrong_with_a_provider() {
         ("keys = \"file:nonsense\"", format!("keys: file:nonsense holds no public key or certificate that can be used. {KEYS}")),
         ("keys = \"file:empty.json\"", format!("keys: file:empty.json holds no key that can be used. {KEYS}")),
         ("keys = \"file:ec.pem\"", format!("keys: file:ec.pem holds no key for RS256. {KEYS}")),
+        ("stale_if_error = \"25h\"", "stale_if_error: 25h is more than the 24h allowed. Write a shorter time".into()),
         (
             "audiense = [\"x\"]",
             "audiense: is not a key of this kind of verifier. Correct its name, or take it out; known is one of `algorithms`, \
-             `audience`, `audience_all`, `email_claim`, `grants`, `grants_from`, `issuer`, `jwks_uri`, `keys`, `leeway`, \
-             `scopes`"
+             `allow_http`, `audience`, `audience_all`, `ca_file`, `email_claim`, `grants`, `grants_from`, `issuer`, `jwks_uri`, \
+             `keys`, `leeway`, `scopes`, `stale_if_error`, `startup`"
                 .into(),
         ),
     ];
@@ -125,7 +126,7 @@ fn every_mistake_is_told_at_once() {
     assert_eq!(
         keys,
         [
-            "verifiers.a.issuer: \"http://a.example\" is not https (http is allowed for localhost only)",
+            "verifiers.a.issuer: \"http://a.example\" is not https (http is allowed for localhost only, or with allow_http = true)",
             "verifiers.a.audience: is missing or empty, so that tokens meant for other services would pass",
             "verifiers.a.leeway: 2m is more than the 1m allowed",
             "verifiers.b.kind: \"magic\" is no kind of verifier",
@@ -194,7 +195,8 @@ fn what_holds_is_shown_with_its_defaults() {
         json!({
             "kind": "oidc", "issuer": "https://idp.example/", "jwks_uri": null, "keys": "file:rsa.pem",
             "algorithms": ["RS256"], "audience": ["anteroom"], "audience_all": [], "scopes": {}, "grants": [],
-            "grants_from": ["scope", "scp"], "leeway": "10s", "email_claim": "email",
+            "grants_from": ["scope", "scp"], "leeway": "10s", "email_claim": "email", "allow_http": false, "ca_file": null,
+            "stale_if_error": "1h", "startup": "degraded",
         })
     );
     let own = parse_table("idp", table("[verifiers.idp]\nkind = \"self\"\n")).unwrap();

@@ -1,0 +1,37 @@
+//! Which addresses may be asked.
+
+use std::net::IpAddr;
+
+use reqwest::Url;
+
+/// Reads an address that may be asked: https, or http on this machine itself (RFC 8414 section 2 demands https), or http anywhere
+/// where the operator allows it.
+///
+/// # Errors
+/// What is wrong, to be put after the address.
+pub fn secure_url(text: &str, allow_http: bool) -> Result<Url, &'static str> {
+    let url = Url::parse(text).map_err(|_| "is not a URL")?;
+    match url.scheme() {
+        "https" => {}
+        "http" if allow_http || is_loopback(&url) => {}
+        _ => return Err("is not https (http is allowed for localhost only, or with allow_http = true)"),
+    }
+    // It would stand in every message about the address.
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("has a user name or a password in it");
+    }
+    Ok(url)
+}
+
+/// Whether an address is asked without encryption, and on another machine.
+pub fn is_exposed(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| url.scheme() != "https" && !is_loopback(&url))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host_str() {
+        Some("localhost") => true,
+        Some(host) => host.trim_matches(['[', ']']).parse().is_ok_and(|address: IpAddr| address.is_loopback()),
+        None => false,
+    }
+}

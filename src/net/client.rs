@@ -1,0 +1,187 @@
+//! Asks a provider for a small JSON document, within limits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::fmt::rfc2822;
+use reqwest::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_TYPE, DATE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, LAST_MODIFIED, RETRY_AFTER,
+};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+
+use super::error::explain;
+use super::{NetError, secure_url};
+
+/// Asks one provider: follows no redirect, reads no more than it has to, and sends nothing unencrypted unless it is allowed to.
+#[derive(Clone, Debug)]
+pub struct HttpClient {
+    client: Client,
+    max_body_bytes: usize,
+    allow_http: bool,
+    /// The key that names the CAs of this provider, for the remedy.
+    ca_key: Arc<str>,
+}
+
+/// A document, and how long its sender says that it holds.
+#[derive(Debug)]
+pub struct Fetched<T> {
+    /// What the document says.
+    pub document: T,
+    /// `max-age` of `Cache-Control` (RFC 9111 section 5.2.2); zero for `no-cache` and `no-store`.
+    pub max_age: Option<Duration>,
+    /// What to show when asking for it again.
+    pub validators: Validators,
+}
+
+/// What tells one version of a document from another (RFC 9110 section 8.8).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Validators {
+    etag: Option<HeaderValue>,
+    last_modified: Option<HeaderValue>,
+}
+
+/// The answer to a conditional request.
+#[derive(Debug)]
+pub enum Answer<T> {
+    /// Another document, or the same in full.
+    Document(Fetched<T>),
+    /// The document that is known already still holds.
+    NotModified {
+        /// As in [`Fetched`].
+        max_age: Option<Duration>,
+    },
+}
+
+impl HttpClient {
+    pub(super) fn new(client: Client, max_body_bytes: usize, allow_http: bool, ca_key: &str) -> Self {
+        Self { client, max_body_bytes, allow_http, ca_key: ca_key.into() }
+    }
+
+    /// Fetches a JSON document.
+    ///
+    /// # Errors
+    /// Anything but 200 and the document.
+    pub async fn get_json<T: DeserializeOwned>(&self, url: &str) -> Result<Fetched<T>, NetError> {
+        let url = self.address(url)?;
+        let response = self.send(&url, self.client.get(url.clone())).await?;
+        self.document(response, url).await
+    }
+
+    /// Fetches a JSON document again, unless it is still the one that came with these validators.
+    ///
+    /// # Errors
+    /// Anything but 304, or 200 and the document.
+    pub async fn get_if_changed<T: DeserializeOwned>(
+        &self,
+        url: &str,
+        known: &Validators,
+    ) -> Result<Answer<T>, NetError> {
+        let url = self.address(url)?;
+        let mut request = self.client.get(url.clone());
+        for (name, value) in [(IF_NONE_MATCH, &known.etag), (IF_MODIFIED_SINCE, &known.last_modified)] {
+            if let Some(value) = value {
+                request = request.header(name, value);
+            }
+        }
+        let response = self.send(&url, request).await?;
+        if response.status() == StatusCode::NOT_MODIFIED && *known != Validators::default() {
+            return Ok(Answer::NotModified { max_age: max_age(response.headers()) });
+        }
+        self.document(response, url).await.map(Answer::Document)
+    }
+
+    /// Posts a form and reads the JSON document that it is answered. `auth` are a client's id and secret, sent as RFC 6749 section
+    /// 2.3.1 has it.
+    ///
+    /// # Errors
+    /// Anything but 200 and the document.
+    pub async fn post_form<T: DeserializeOwned>(
+        &self,
+        url: &str,
+        form: &[(&str, &str)],
+        auth: Option<(&str, &SecretString)>,
+    ) -> Result<Fetched<T>, NetError> {
+        let url = self.address(url)?;
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let mut request = self.client.post(url.clone()).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some((id, secret)) = auth {
+            let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+            request = request.basic_auth(encode(id), Some(encode(secret.expose_secret())));
+        }
+        let response = self.send(&url, request.body(body)).await?;
+        self.document(response, url).await
+    }
+
+    fn address(&self, url: &str) -> Result<Url, NetError> {
+        secure_url(url, self.allow_http).map_err(|problem| NetError::Address { url: url.to_owned(), problem })
+    }
+
+    async fn send(&self, url: &Url, request: RequestBuilder) -> Result<Response, NetError> {
+        let request = request.header(ACCEPT, "application/json");
+        request.send().await.map_err(|error| explain(url, &error, &self.ca_key))
+    }
+
+    async fn document<T: DeserializeOwned>(&self, response: Response, url: Url) -> Result<Fetched<T>, NetError> {
+        let headers = response.headers();
+        if response.status() != StatusCode::OK {
+            return Err(NetError::Status { status: response.status(), retry_after: retry_after(headers), url });
+        }
+        let (etag, last_modified) = (headers.get(ETAG).cloned(), headers.get(LAST_MODIFIED).cloned());
+        let max_age = max_age(headers);
+        let body = self.read(response, &url).await?;
+        let document = serde_json::from_slice(&body).map_err(|error| NetError::NotJson {
+            line: error.line(),
+            column: error.column(),
+            url,
+        })?;
+        Ok(Fetched { document, max_age, validators: Validators { etag, last_modified } })
+    }
+
+    async fn read(&self, mut response: Response, url: &Url) -> Result<Vec<u8>, NetError> {
+        let too_large = || NetError::TooLarge { url: url.clone(), limit: self.max_body_bytes };
+        if response.content_length().is_some_and(|length| length > self.max_body_bytes as u64) {
+            return Err(too_large());
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| explain(url, &error, &self.ca_key))? {
+            if body.len() + chunk.len() > self.max_body_bytes {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn max_age(headers: &HeaderMap) -> Option<Duration> {
+    let directives = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+    let directives: Vec<_> = directives.flat_map(|value| value.split(',')).map(str::trim).collect();
+    // Wherever it stands: it outweighs a max-age before it.
+    let forbids = |directive: &&str| ["no-cache", "no-store"].iter().any(|name| directive.eq_ignore_ascii_case(name));
+    if directives.iter().any(forbids) {
+        return Some(Duration::ZERO);
+    }
+    directives.into_iter().find_map(|directive| {
+        let (name, seconds) = directive.split_once('=')?;
+        let seconds = seconds.trim_matches('"').parse().ok()?;
+        name.eq_ignore_ascii_case("max-age").then(|| Duration::from_secs(seconds))
+    })
+}
+
+/// RFC 9110 section 10.2.3: seconds, or an instant by the clock that wrote `Date`.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = text(headers, &RETRY_AFTER)?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let instant = |text: &str| rfc2822::parse(text).ok().map(|instant| instant.timestamp());
+    let wait = instant(value)?.duration_since(instant(text(headers, &DATE)?)?);
+    Some(Duration::try_from(wait).unwrap_or_default())
+}

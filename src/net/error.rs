@@ -1,0 +1,103 @@
+//! What can go wrong when a provider is asked, told so that one knows what to do.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use reqwest::{StatusCode, Url};
+
+/// Why a document could not be fetched. The text names the address and the remedy, and never what was sent or answered.
+#[derive(Debug, thiserror::Error)]
+pub enum NetError {
+    /// The address is not one that may be asked.
+    #[error("{url:?} {problem}")]
+    Address {
+        /// As it was given.
+        url: String,
+        /// Why not.
+        problem: &'static str,
+    },
+    /// It took too long.
+    #[error("{0} did not answer in time (net.timeout)")]
+    Timeout(Url),
+    /// There is no trusted connection.
+    #[error("{url} can not be trusted: {problem}. {remedy}")]
+    Tls {
+        /// The address.
+        url: Url,
+        /// What TLS says.
+        problem: Box<str>,
+        /// What to do.
+        remedy: Box<str>,
+    },
+    /// There is no connection, or it broke.
+    #[error("{url} can not be reached: {problem}")]
+    Connection {
+        /// The address.
+        url: Url,
+        /// What the network says.
+        problem: String,
+    },
+    /// The answer is not a success.
+    #[error("{url} answered {status}; only 200 counts, and redirects are not followed")]
+    Status {
+        /// The address.
+        url: Url,
+        /// The status.
+        status: StatusCode,
+        /// How long to leave it alone, if it says so.
+        retry_after: Option<Duration>,
+    },
+    /// The answer is too large.
+    #[error("{url} answered more than {limit} bytes (net.max_body_bytes)")]
+    TooLarge {
+        /// The address.
+        url: Url,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The answer is not the JSON that was asked for.
+    #[error("{url} did not answer the JSON document that was expected, at line {line}, column {column}")]
+    NotJson {
+        /// The address.
+        url: Url,
+        /// Where reading stopped.
+        line: usize,
+        /// Where reading stopped.
+        column: usize,
+    },
+}
+
+/// `ca_key` is the key that names the CAs of this provider alone.
+pub(super) fn explain(url: &Url, error: &reqwest::Error, ca_key: &str) -> NetError {
+    let (url, problem) = (url.clone(), innermost(error));
+    let is = |signs: &[&str]| signs.iter().any(|sign| problem.contains(sign));
+    if error.is_timeout() {
+        NetError::Timeout(url)
+    } else if is(&["UnknownIssuer", "unknown issuer"]) {
+        let remedy = format!("Put the certificate of its CA into a PEM file and name that in {ca_key} or net.ca_file");
+        let problem = "its certificate is from a CA that is not trusted here".into();
+        NetError::Tls { url, problem, remedy: remedy.into() }
+    } else if is(&["certificate"]) {
+        let remedy = "Have its certificate renewed for this name, or correct the address".into();
+        NetError::Tls { url, problem: problem.into(), remedy }
+    } else if is(&["fatal alert", "corrupt message", "peer misbehaved", "peer is incompatible"]) {
+        NetError::Tls {
+            url,
+            problem: problem.into(),
+            remedy: "Check that it serves TLS 1.2 or 1.3 at this address".into(),
+        }
+    } else {
+        NetError::Connection { url, problem }
+    }
+}
+
+/// The last cause: reqwest's own text says only that a request failed.
+pub(super) fn innermost(error: &reqwest::Error) -> String {
+    let mut cause = error.source();
+    let mut text = error.to_string();
+    while let Some(error) = cause {
+        text = error.to_string();
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,253 @@
+//! Metrics: handles that are resolved once and count by an atomic addition, and the text that a scrape reads.
+
+use std::sync::Arc;
+
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+mod histogram;
+mod http;
+mod introspection;
+mod key_set;
+mod store;
+mod verifier;
+
+pub use http::RouteMetrics;
+pub use introspection::{Introspected, IntrospectionMetrics};
+pub use key_set::{Fetched, KeySetGauges, KeySetMetrics, UnknownKey};
+pub use store::{Commit, StoreMetrics};
+pub use verifier::VerifierMetrics;
+
+/// What the text of [`Metrics::encode`] is.
+pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The prefix of every series.
+const PREFIX: &str = "anteroom";
+
+/// The metrics of one gateway.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    verifications: Family<Labels<2>, Counter>,
+    key_sets: key_set::Families,
+    introspection: introspection::Families,
+    http: http::Families,
+    store: StoreMetrics,
+}
+
+impl Metrics {
+    /// Metrics that have counted nothing yet.
+    #[expect(clippy::new_without_default, reason = "there is one for each gateway, made where that is")]
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix(PREFIX);
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The program that runs", build);
+        let verifications = Family::default();
+        let help = "Tokens that a verifier decided about: accepted, the reason of the refusal, or unavailable";
+        registry.register("verifications", help, verifications.clone());
+        let key_sets = key_set::Families::register(&mut registry);
+        let introspection = introspection::Families::register(&mut registry);
+        let http = http::Families::register(&mut registry);
+        let store = StoreMetrics::register(&mut registry);
+        Self { registry, verifications, key_sets, introspection, http, store }
+    }
+
+    /// What the verifier of this name counts. Where no verifier is known yet, that name is "none".
+    pub fn verifier(&self, name: &str) -> VerifierMetrics {
+        VerifierMetrics::of(&self.verifications, name)
+    }
+
+    /// What the key set of the verifier of this name counts; the name is the label `issuer`.
+    pub fn key_set(&self, verifier: &str) -> KeySetMetrics {
+        self.key_sets.of(verifier)
+    }
+
+    /// What the introspection of the verifier of this name counts.
+    pub fn introspection(&self, verifier: &str) -> IntrospectionMetrics {
+        self.introspection.of(verifier)
+    }
+
+    /// What the store counts.
+    pub fn store(&self) -> StoreMetrics {
+        self.store.clone()
+    }
+
+    /// What the route of this path counts; the path is a template, so that no id is a label.
+    pub fn route(&self, path: &str) -> Arc<RouteMetrics> {
+        Arc::new(self.http.of(path))
+    }
+
+    /// Everything as `OpenMetrics` text, [`MEDIA_TYPE`]; how the key sets stand now is told by the caller.
+    pub fn encode(&self, key_sets: &[KeySetGauges<'_>]) -> String {
+        let mut out = String::with_capacity(16 << 10);
+        // Writing to a string does not fail.
+        let _ = text::encode_registry(&mut out, &self.registry)
+            .and_then(|()| text::encode_registry(&mut out, &key_set::registry(PREFIX, key_sets)))
+            .and_then(|()| text::encode_eof(&mut out));
+        out
+    }
+}
+
+/// The labels of a series.
+type Labels<const N: usize> = [(&'static str, String); N];
+
+/// A counter for each value of a closed set, made at once so that one that never counted shows 0.
+fn counters(
+    family: &Family<Labels<2>, Counter>,
+    owner: (&'static str, &str),
+    label: &'static str,
+    values: impl Iterator<Item = &'static str>,
+) -> Arc<[Counter]> {
+    let of = |value: &str| family.get_or_create_owned(&[(owner.0, owner.1.to_owned()), (label, value.to_owned())]);
+    values.map(of).collect()
+}
+
+/// Declares a closed set of values of a label: variant, value, meaning.
+macro_rules! closed {
+    ($(#[$meta:meta])* $name:ident { $($variant:ident $label:literal $meaning:literal)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name {
+            $(#[doc = $meaning] $variant,)*
+        }
+
+        impl $name {
+            /// Every one there is.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The value of the label.
+            pub const fn label(self) -> &'static str {
+                match self { $(Self::$variant => $label,)* }
+            }
+        }
+    };
+}
+use closed;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Commit, Fetched, Introspected, KeySetGauges, Metrics, UnknownKey};
+    use crate::core::verdict::Reason;
+
+    const MOMENT: Duration = Duration::from_micros(2_500);
+
+    /// The samples that are not 0, in order, without their prefix.
+    fn counted(text: &str) -> Vec<&str> {
+        let samples =
+            text.lines().filter(|line| !line.starts_with('#') && !line.ends_with(" 0") && !line.ends_with(" 0.0"));
+        // A bucket says no more than the sum and the count.
+        let mut samples: Vec<_> = samples.filter(|line| !line.contains("_bucket{")).collect();
+        samples.sort_unstable();
+        samples.into_iter().map(|line| line.strip_prefix("anteroom_").unwrap()).collect()
+    }
+
+    /// Counts one of everything but HTTP.
+    fn count(metrics: &Metrics) {
+        let verifier = metrics.verifier("auth0");
+        verifier.accepted();
+        verifier.unavailable();
+        for reason in Reason::ALL {
+            verifier.rejected(*reason);
+        }
+        let key_set = metrics.key_set("auth0");
+        for result in Fetched::ALL {
+            key_set.fetched(*result, MOMENT);
+        }
+        for outcome in UnknownKey::ALL {
+            key_set.unknown_key(*outcome);
+        }
+        key_set.stale_served();
+        let introspection = metrics.introspection("keycloak");
+        introspection.hit();
+        introspection.miss();
+        introspection.limited();
+        for result in Introspected::ALL {
+            introspection.asked(*result, MOMENT);
+        }
+        for result in Commit::ALL {
+            metrics.store().committed(*result, 3, MOMENT);
+        }
+    }
+
+    #[test]
+    fn what_was_counted_is_shown_under_its_labels() {
+        let metrics = Metrics::new();
+        count(&metrics);
+        let states = vec![("fresh", true), ("stale", false)];
+        let gauges = KeySetGauges { verifier: "auth0", age: Some(MOMENT), keys: 2, states, consecutive_failures: 4 };
+        let text = metrics.encode(&[gauges]);
+
+        let version = env!("CARGO_PKG_VERSION");
+        let mut expected = vec![
+            format!("build_info{{version=\"{version}\"}} 1"),
+            "jwks_fetch_seconds_count{issuer=\"auth0\"} 11".into(),
+            "jwks_fetch_seconds_sum{issuer=\"auth0\"} 0.0275".into(),
+            "jwks_stale_served_total{issuer=\"auth0\"} 1".into(),
+            "introspection_cache_total{verifier=\"keycloak\",outcome=\"hit\"} 1".into(),
+            "introspection_cache_total{verifier=\"keycloak\",outcome=\"miss\"} 1".into(),
+            "introspection_limited_total{verifier=\"keycloak\"} 1".into(),
+            "introspection_call_seconds_count{verifier=\"keycloak\"} 9".into(),
+            "introspection_call_seconds_sum{verifier=\"keycloak\"} 0.0225".into(),
+            "store_commit_seconds_count 4".into(),
+            "store_commit_seconds_sum 0.01".into(),
+            "store_commit_batch_size_count 4".into(),
+            "store_commit_batch_size_sum 12.0".into(),
+            "jwks_age_seconds{issuer=\"auth0\"} 0.0025".into(),
+            "jwks_keys{issuer=\"auth0\"} 2".into(),
+            "jwks_state{issuer=\"auth0\",state=\"fresh\"} 1".into(),
+            "jwks_consecutive_failures{issuer=\"auth0\"} 4".into(),
+        ];
+        let results = Reason::ALL.iter().map(|reason| reason.code()).chain(["accepted", "unavailable"]);
+        expected
+            .extend(results.map(|result| format!("verifications_total{{verifier=\"auth0\",result=\"{result}\"}} 1")));
+        let of = |name: &str, label: &str, value: &str| format!("{name}_total{{{label}=\"{value}\"}} 1");
+        expected.extend(Fetched::ALL.iter().map(|it| of("jwks_fetch", "issuer=\"auth0\",result", it.label())));
+        expected
+            .extend(UnknownKey::ALL.iter().map(|it| of("jwks_unknown_kid", "issuer=\"auth0\",outcome", it.label())));
+        let calls = Introspected::ALL.iter();
+        expected.extend(calls.map(|it| of("introspection_calls", "verifier=\"keycloak\",result", it.label())));
+        expected.extend(Commit::ALL.iter().map(|it| of("store_commits", "result", it.label())));
+        expected.sort_unstable();
+        assert_eq!(counted(&text), expected);
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn an_exchange_is_counted_by_what_can_not_be_made_up() {
+        let metrics = Metrics::new();
+        let route = metrics.route("/v1/requests/{request_id}");
+        for (method, status) in [("GET", 200), ("GET", 200), ("BREW", 418), ("POST", 299)] {
+            route.answered(method, status, MOMENT);
+        }
+        // A second handle of the same route counts on.
+        metrics.route("/v1/requests/{request_id}").answered("GET", 200, MOMENT);
+        let text = metrics.encode(&[]);
+        let path = "path=\"/v1/requests/{request_id}\"";
+        assert_eq!(
+            counted(&text)[1..],
+            [
+                format!("http_request_seconds_count{{method=\"GET\",{path}}} 3"),
+                format!("http_request_seconds_count{{method=\"POST\",{path}}} 1"),
+                format!("http_request_seconds_count{{method=\"other\",{path}}} 1"),
+                format!("http_request_seconds_sum{{method=\"GET\",{path}}} 0.0075"),
+                format!("http_request_seconds_sum{{method=\"POST\",{path}}} 0.0025"),
+                format!("http_request_seconds_sum{{method=\"other\",{path}}} 0.0025"),
+                format!("http_requests_total{{method=\"GET\",{path},status=\"200\"}} 3"),
+                format!("http_requests_total{{method=\"POST\",{path},status=\"other\"}} 1"),
+                format!("http_requests_total{{method=\"other\",{path},status=\"other\"}} 1"),
+            ]
+        );
+        let bucket = |le: &str, count| {
+            let line = format!("anteroom_http_request_seconds_bucket{{le=\"{le}\",method=\"GET\",{path}}} {count}");
+            assert!(text.contains(&line), "{line}");
+        };
+        bucket("0.001", 0);
+        bucket("0.0025", 3);
+        bucket("+Inf", 3);
+    }
+}

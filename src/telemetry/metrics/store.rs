@@ -1,0 +1,53 @@
+//! What the store commits: how often, how long it takes, and how many operations share a commit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::closed;
+use super::histogram::Histogram;
+
+closed! {
+    /// What became of a commit.
+    Commit {
+        Done "done" "It is durable."
+        Full "full" "There was no space; nothing was changed."
+        Busy "busy" "Another program held the store; nothing was changed."
+        Failed "failed" "Nobody knows; the store is not used any more."
+    }
+}
+
+/// Counts the commits of the store.
+#[derive(Clone, Debug)]
+pub struct StoreMetrics {
+    commits: Arc<[Counter]>,
+    seconds: Histogram,
+    batch_size: Histogram,
+}
+
+impl StoreMetrics {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let commits = Family::<[(&'static str, &'static str); 1], Counter>::default();
+        let of = |result: &Commit| commits.get_or_create_owned(&[("result", result.label())]);
+        let metrics = Self {
+            commits: Commit::ALL.iter().map(of).collect(),
+            seconds: Histogram::quick(),
+            batch_size: Histogram::batches(),
+        };
+        registry.register("store_commits", "Commits of the store, by what became of them", commits);
+        let help = "How long a commit took, from its first operation until it was durable";
+        registry.register_with_unit("store_commit", help, Unit::Seconds, metrics.seconds.clone());
+        registry.register("store_commit_batch_size", "Operations in one commit", metrics.batch_size.clone());
+        metrics
+    }
+
+    /// A commit of so many operations has ended.
+    pub fn committed(&self, result: Commit, batch: usize, took: Duration) {
+        self.commits[result as usize].inc();
+        self.seconds.took(took);
+        self.batch_size.count(batch.try_into().unwrap_or(u64::MAX));
+    }
+}
