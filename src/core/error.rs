@@ -12,7 +12,7 @@ pub enum Error {
     #[error("{}", .0.reason.sentence())]
     Unauthenticated(Refusal),
     /// The token is genuine and does not allow this.
-    #[error("the token lacks the scope {}", .0.scope)]
+    #[error("the token lacks {}", .0.lacks)]
     InsufficientScope(Denial),
     /// The keys or the provider needed to judge the token can not be had now.
     #[error("the token can not be verified now")]

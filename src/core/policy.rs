@@ -103,8 +103,9 @@ impl<P: Policy> Permit<P> {
         };
         match P::SCOPE {
             Some(scope) if !caller.scopes.contains(scope) => {
-                let evidence = Evidence::new(format!("the scope {scope}"), &caller.scopes);
-                Err(Error::InsufficientScope(Denial { scope: scope.into(), evidence }))
+                let lacks = format!("the scope {scope}");
+                let evidence = Evidence::new(lacks.clone(), &caller.scopes);
+                Err(Error::InsufficientScope(Denial { scope: Some(scope.into()), lacks: lacks.into(), evidence }))
             }
             _ => Ok(Self { caller: Arc::clone(caller), policy: PhantomData }),
         }

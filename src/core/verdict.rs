@@ -32,11 +32,13 @@ pub struct Refusal {
     pub evidence: Option<Box<Evidence>>,
 }
 
-/// What a genuine token lacks: the client learns the scope, the operator what was expected and found too.
+/// What a genuine token lacks: the client learns what it is, the operator what was expected and found too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
-    /// The scope that is missing, or several with spaces between them.
-    pub scope: Cow<'static, str>,
+    /// The scopes that would do, with spaces between them; none when it is not for lack of one.
+    pub scope: Option<Cow<'static, str>>,
+    /// What is lacking, in words that a client may read.
+    pub lacks: Cow<'static, str>,
     /// What was expected and what was found.
     pub evidence: Box<Evidence>,
 }

@@ -212,16 +212,17 @@ impl Problem {
 
     /// RFC 6750 section 3: no error code when no token was sent.
     fn challenge(&self) -> Option<String> {
-        Some(match self.objection.as_deref()? {
-            Objection::Refused(Refusal { reason: Reason::TokenMissing, .. }) => "Bearer realm=\"anteroom\"".into(),
-            Objection::Refused(Refusal { reason, .. }) => format!(
-                "Bearer realm=\"anteroom\", error=\"invalid_token\", error_description=\"{}\"",
-                reason.sentence()
-            ),
-            Objection::Denied(Denial { scope, .. }) => {
-                format!("Bearer realm=\"anteroom\", error=\"insufficient_scope\", scope=\"{scope}\"")
+        let error = match self.objection.as_deref()? {
+            Objection::Refused(Refusal { reason: Reason::TokenMissing, .. }) => String::new(),
+            Objection::Refused(Refusal { reason, .. }) => {
+                format!(", error=\"invalid_token\", error_description=\"{}\"", reason.sentence())
             }
-        })
+            Objection::Denied(Denial { scope: Some(scope), .. }) => {
+                format!(", error=\"insufficient_scope\", scope=\"{scope}\"")
+            }
+            Objection::Denied(Denial { scope: None, .. }) => ", error=\"insufficient_scope\"".into(),
+        };
+        Some(format!("Bearer realm=\"anteroom\"{error}"))
     }
 }
 
@@ -238,8 +239,8 @@ impl From<Error> for Problem {
                 Self::detailed(Code::Unauthenticated, detail).objecting(Objection::Refused(refusal))
             }
             Error::InsufficientScope(denial) => {
-                let scope = &denial.scope;
-                let detail = format!("The token is genuine and lacks the scope {scope}. Ask for a token with it.");
+                let lacks = &denial.lacks;
+                let detail = format!("The token is genuine and lacks {lacks}. Ask for a token with it.");
                 Self::detailed(Code::InsufficientScope, detail).objecting(Objection::Denied(denial))
             }
             Error::VerifierUnavailable { retry_after } => Self::new(Code::VerifierUnavailable).retry_after(retry_after),

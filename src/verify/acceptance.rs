@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use jsonwebtoken::Algorithm;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+use super::ScopeMeaning;
 use super::rules::{Rules, TokenType};
 use super::table::{Mistakes, list};
+use crate::core::claim_path::ClaimPath;
 use crate::core::claims::{Caller, UnverifiedClaims};
 use crate::core::period::Period;
 use crate::core::policy::{Audience, SCOPES, is_scope};
@@ -117,5 +120,12 @@ impl AcceptanceSettings {
         let scopes: BTreeSet<String> =
             foreign.filter_map(|scope| self.scopes.get(scope)).chain(&self.grants).cloned().collect();
         Arc::new(claims.into_caller(scopes, &self.email_claim))
+    }
+
+    /// What each scope in the claims of one of its tokens grants here.
+    pub(super) fn meanings(&self, claims: &Map<String, Value>) -> Vec<ScopeMeaning> {
+        let paths: Vec<_> = self.grants_from.iter().map(|name| ClaimPath::from(name.as_str())).collect();
+        let words = paths.iter().flat_map(|claim| claim.words(claims));
+        words.map(|scope| ScopeMeaning { scope: scope.into(), grants: self.scopes.get(scope).cloned() }).collect()
     }
 }

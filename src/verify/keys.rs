@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::token::UnverifiedJwt;
-use crate::core::verdict::Reason;
+use crate::core::verdict::{Reason, Refusal};
 
 /// How many keys of a set are kept.
 const MAX_KEYS: usize = 64;
@@ -115,19 +115,28 @@ impl KeySet {
     }
 
     /// Checks the signature with the keys that the token's key id and the algorithm leave.
-    pub(super) fn check(&self, jwt: &UnverifiedJwt<'_>, algorithm: Algorithm) -> Result<(), Reason> {
+    pub(super) fn check(&self, jwt: &UnverifiedJwt<'_>, algorithm: Algorithm) -> Result<(), Refusal> {
         let key_id = jwt.unverified_header.key_id.as_deref();
         let fits = |key: &&PublicKey| key.name.answers_to(key_id) && key.algorithms.contains(&algorithm);
         let mut candidates = self.keys.iter().filter(fits).take(MAX_TRIED).peekable();
         if candidates.peek().is_none() {
-            return Err(Reason::KeyUnknown);
+            return Err(unknown_key(key_id));
         }
         if candidates.any(|key| is_signed_by(jwt, &key.key, algorithm)) {
             Ok(())
         } else {
-            Err(Reason::SignatureInvalid)
+            Err(Reason::SignatureInvalid.into())
         }
     }
+}
+
+/// The refusal of a token that names a key which is not there.
+pub(super) fn unknown_key(unverified_key_id: Option<&str>) -> Refusal {
+    Refusal::because(
+        Reason::KeyUnknown,
+        "the kid of a key that its issuer publishes for its algorithm",
+        &unverified_key_id,
+    )
 }
 
 /// Whether `key` made the signature. What the library can not check is not signed.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
 
-use super::Terms;
 use super::token::UnverifiedJwt;
+use super::{Step, Terms, Unverified};
 use crate::core::claims::{Caller, UnverifiedClaims};
 use crate::core::clock::Timestamp;
 use crate::core::policy::Audience;
@@ -52,6 +52,13 @@ impl Rules {
     pub(super) fn judge(&self, jwt: &UnverifiedJwt<'_>, terms: Terms<'_>) -> Result<Algorithm, Refusal> {
         Self::CHECKS.iter().try_for_each(|(_, check)| check(self, jwt, terms))?;
         self.algorithm(jwt)
+    }
+
+    /// How each check of a token goes. An opaque token has nothing to be checked by itself.
+    pub(super) fn explain(&self, token: &Unverified<'_>, terms: Terms<'_>) -> Vec<Step> {
+        let Unverified::Jwt(jwt) = token else { return Vec::new() };
+        let step = |(name, check): &(&'static str, Check)| Step::of(name, check(self, jwt, terms));
+        Self::CHECKS.iter().map(step).collect()
     }
 
     fn algorithm(&self, jwt: &UnverifiedJwt<'_>) -> Result<Algorithm, Refusal> {

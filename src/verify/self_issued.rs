@@ -9,12 +9,14 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::keys::{KeySet, is_signed_by};
 use super::rules::{Rules, TokenType};
 use super::table::{self, Table};
-use super::{Setup, Terms, Unverified, UnverifiedJwt, Verifier, VerifierSettings};
+use super::{Proof, ScopeMeaning, Setup, Step, Terms, Unverified, UnverifiedJwt, Verifier, VerifierSettings};
 use crate::core::BoxFuture;
+use crate::core::claim_path::ClaimPath;
 use crate::core::claims::Caller;
 use crate::core::error::Misconfiguration;
 use crate::core::policy::Audience;
@@ -119,6 +121,20 @@ impl Verifier for SelfIssued {
 
     fn recall(&self, accepted: &Arc<Caller>, terms: Terms<'_>) -> Verdict {
         self.rules.recall(accepted, terms)
+    }
+
+    fn explain(&self, token: &Unverified<'_>, terms: Terms<'_>) -> Vec<Step> {
+        self.rules.explain(token, terms)
+    }
+
+    fn proof(&self) -> Proof {
+        Proof::OwnSecret
+    }
+
+    fn meanings(&self, claims: &Map<String, Value>) -> Vec<ScopeMeaning> {
+        let scopes = ClaimPath::from("scope");
+        let itself = |scope: &str| ScopeMeaning { scope: scope.into(), grants: Some(scope.into()) };
+        scopes.words(claims).map(itself).collect()
     }
 }
 

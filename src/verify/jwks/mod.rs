@@ -11,12 +11,12 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use super::keys::KeySet;
+use super::keys::{KeySet, unknown_key};
 use super::token::UnverifiedJwt;
 use super::{FetchErrorClass, KeySetReport, KeySetState};
 use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
-use crate::core::verdict::{Reason, Verdict};
+use crate::core::verdict::Verdict;
 use crate::net::{HttpClient, is_exposed};
 use crate::telemetry::metrics::{KeySetMetrics, UnknownKey};
 
@@ -90,7 +90,7 @@ impl RemoteKeys {
     /// token that names no key never causes that.
     pub(super) async fn check(&self, jwt: &UnverifiedJwt<'_>, algorithm: Algorithm) -> Result<(), Verdict> {
         let key_id = jwt.unverified_header.key_id.as_deref();
-        let check = |keys: &KeySet| keys.check(jwt, algorithm).map_err(|reason| Verdict::Rejected(reason.into()));
+        let check = |keys: &KeySet| keys.check(jwt, algorithm).map_err(Verdict::Rejected);
         if let Some(checked) = self.with_keys(key_id, check) {
             return checked;
         }
@@ -167,7 +167,7 @@ impl RemoteKeys {
         let is_told = self.refresher.snapshot().as_deref().is_some_and(|it| {
             it.is_fresh(now) || it.is_usable(now) && self.refresher.lock().knows_absent(unverified_key_id, now)
         });
-        if is_told { Verdict::Rejected(Reason::KeyUnknown.into()) } else { self.unavailable() }
+        if is_told { Verdict::Rejected(unknown_key(unverified_key_id)) } else { self.unavailable() }
     }
 
     fn unavailable(&self) -> Verdict {

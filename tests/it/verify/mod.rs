@@ -12,3 +12,4 @@ mod provider;
 mod published_keys;
 mod remote_keys;
 pub(crate) mod subjects;
+mod trust;
