@@ -4,15 +4,18 @@
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 
-use super::{Failure, judge, load};
-use crate::app::{SystemClock, existing_issuer_secret};
+use super::{Failure, load};
+use crate::app::{Plan, SystemClock, SystemEntropy, signing_secrets};
 use crate::core::clock::Clock;
 use crate::core::verdict::Verdict;
+use crate::oauth::clients::generate_secret;
 use crate::settings::{Flags, Settings};
 use crate::telemetry::logs::{LogFormat, LogSettings};
+use crate::telemetry::metrics::Metrics;
 use crate::verify::{Explanation, Means};
 
 mod report;
@@ -39,13 +42,20 @@ pub(super) fn run(flags: &Flags, arguments: &Explain) -> Result<ExitCode, Failur
         return Err(Failure::Failed(sentence.into()));
     }
     let settings = load(flags)?;
-    let chain = judge(&settings).map_err(|mistakes| settings.unusable(mistakes))?.chain;
+    let mut means = Means { live: arguments.live, own_secret: true };
+    let stand_in = || {
+        means.own_secret = false;
+        Ok(generate_secret(&SystemEntropy))
+    };
+    let secrets = signing_secrets(&settings, stand_in).map_err(|mistake| settings.unusable(vec![mistake]))?;
+    let (clock, metrics) = (Arc::new(SystemClock::start()), Arc::new(Metrics::new()));
+    let Plan { chain, .. } = Plan::of(&settings, secrets, clock.clone(), Arc::new(SystemEntropy), metrics)
+        .map_err(|mistakes| settings.unusable(mistakes))?;
     // Why a provider can not be asked is told where it is.
     LogSettings { level: Some("warn".into()), ..LogSettings::default() }.start(LogFormat::Pretty);
-    let means = Means { live: arguments.live, own_secret: has_own_secret(&settings)? };
     let text = read_token()?;
     let token = bare(&text);
-    let now = SystemClock::start().now();
+    let now = clock.now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut told = runtime.block_on(chain.explain(token, chain.api(), now, means));
     told.hints.extend(unused_verifiers(&settings, &told));
@@ -55,14 +65,6 @@ pub(super) fn run(flags: &Flags, arguments: &Explain) -> Result<ExitCode, Failur
         Some(Verdict::Rejected(_)) => ExitCode::FAILURE,
         Some(Verdict::Unavailable { .. }) | None => ExitCode::from(UNKNOWN),
     })
-}
-
-fn has_own_secret(settings: &Settings) -> Result<bool, Failure> {
-    if !settings.issuer.secrets.is_empty() {
-        return Ok(true);
-    }
-    let existing = existing_issuer_secret(&settings.server.data_dir);
-    Ok(existing.map_err(|mistake| settings.unusable(vec![mistake]))?.is_some())
 }
 
 fn read_token() -> io::Result<String> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::app::{Plan, SystemClock, SystemEntropy, existing_issuer_secret, signing_secrets};
+use crate::app::{Plan, SystemClock, SystemEntropy, signing_secrets};
 use crate::core::error::Misconfiguration;
 use crate::oauth::clients::generate_secret;
 use crate::settings::{Flags, Origin, Settings, Unusable};
@@ -131,18 +131,8 @@ fn load(flags: &Flags) -> Result<Settings, Unusable> {
 /// What follows from the settings. Nothing is made for it: where no signing secret is configured or made yet, one for the moment
 /// stands in.
 fn judge(settings: &Settings) -> Result<Plan, Vec<Misconfiguration>> {
-    let stand_in = || {
-        let existing = existing_issuer_secret(&settings.server.data_dir)?;
-        Ok(existing.unwrap_or_else(|| generate_secret(&SystemEntropy)))
-    };
-    let secrets = signing_secrets(settings, stand_in);
-    Plan::of(
-        settings,
-        secrets.map_err(|mistake| vec![mistake])?,
-        Arc::new(SystemClock::start()),
-        Arc::new(SystemEntropy),
-        Arc::new(Metrics::new()),
-    )
+    let secrets = signing_secrets(settings, || Ok(generate_secret(&SystemEntropy))).map_err(|mistake| vec![mistake])?;
+    Plan::of(settings, secrets, Arc::new(SystemClock::start()), Arc::new(SystemEntropy), Arc::new(Metrics::new()))
 }
 
 fn read(flags: &Flags) -> Result<Settings, Unusable> {

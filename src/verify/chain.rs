@@ -138,6 +138,11 @@ impl Chain {
         }
     }
 
+    /// Counts a request that was refused before there was a token to decide about.
+    pub fn refused(&self, reason: Reason) {
+        self.unassigned.rejected(reason);
+    }
+
     /// Decides, and tells the place of the verifier that did.
     async fn decide(&self, unverified_bearer: &str, trust: &Trust, terms: Terms<'_>) -> (Option<usize>, Verdict) {
         if let Err(refusal) = judge_size(unverified_bearer) {
@@ -156,8 +161,7 @@ impl Chain {
         let generation = verifier.generation();
         let verdict = verifier.verify(token, terms).await;
         if let (Verdict::Accepted(caller), Some(generation)) = (&verdict, generation) {
-            let (caller, length) = (Arc::clone(caller), unverified_bearer.len());
-            self.verified.keep(fingerprint, Entry { caller, verifier: place, generation, length });
+            self.verified.keep(fingerprint, Entry { caller: Arc::clone(caller), verifier: place, generation });
         }
         (Some(place), verdict)
     }

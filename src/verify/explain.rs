@@ -243,7 +243,6 @@ impl Explanation {
                 self.steps.push(Step::of(steps[failed], Err(refusal.clone())));
                 let skipped = steps[failed + 1..].iter().map(|name| Step { name, outcome: Outcome::NotReached });
                 self.steps.extend(skipped);
-                self.hints.extend(published_keys(verifier).filter(|_| refusal.reason == Reason::KeyUnknown));
             }
             Verdict::Unavailable { .. } => {
                 let failed = verifier.report().and_then(|report| report.last_error);
@@ -256,12 +255,6 @@ impl Explanation {
         }
         self.verdict = Some(verdict);
     }
-}
-
-fn published_keys(verifier: &dyn Verifier) -> Option<String> {
-    let keys = verifier.report()?.keys;
-    let names: Vec<_> = keys.iter().map(|key| key.id.as_deref().unwrap_or("one without a kid")).collect();
-    Some(format!("the keys of its issuer are {names:?}"))
 }
 
 /// What header and payload say, as far as they can be read: to be shown, never believed.

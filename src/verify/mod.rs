@@ -20,7 +20,11 @@ use crate::telemetry::metrics::Metrics;
 
 mod acceptance;
 mod chain;
+mod discovery;
 mod explain;
+mod hmac;
+mod hs256;
+mod introspection;
 mod jwks;
 mod keys;
 mod oidc;
@@ -165,6 +169,8 @@ pub type ParsedSettings = Result<Box<dyn VerifierSettings>, Misconfiguration>;
 pub const KINDS: &[Kind] = &[
     Kind { name: "self", parse: settings::<self_issued::SelfSettings> },
     Kind { name: "oidc", parse: settings::<oidc::OidcSettings> },
+    Kind { name: "introspection", parse: settings::<introspection::IntrospectionSettings> },
+    Kind { name: "hs256", parse: settings::<hs256::Hs256Settings> },
 ];
 
 fn settings<S: VerifierSettings + table::Table + 'static>(name: &str, table: config::Value) -> ParsedSettings {

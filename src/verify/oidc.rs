@@ -218,7 +218,10 @@ impl Verifier for Oidc {
     }
 
     fn explain(&self, token: &Unverified<'_>, terms: Terms<'_>) -> Vec<Step> {
-        self.rules.explain(token, terms)
+        match token {
+            Unverified::Jwt(jwt) => self.rules.explain(&Rules::CHECKS, jwt, terms),
+            Unverified::Opaque(_) => Vec::new(),
+        }
     }
 
     fn proof(&self) -> Proof {

@@ -84,7 +84,7 @@ fn check(step: &Step, verifier: Option<&str>, out: &mut impl Write) -> io::Resul
     let Step { name, outcome } = step;
     match outcome {
         Outcome::Passed => {
-            let by = verifier.filter(|_| *name == "issuer").map(|name| format!("  [verifiers.{name}] decides"));
+            let by = verifier.filter(|_| *name == "issuer").map(|name| format!(" (decided by [verifiers.{name}])"));
             writeln!(out, "  {:<12} {name}{}", "ok", by.unwrap_or_default())
         }
         Outcome::NotReached => writeln!(out, "  {:<12} {name}", "not reached"),
@@ -99,9 +99,8 @@ fn check(step: &Step, verifier: Option<&str>, out: &mut impl Write) -> io::Resul
 }
 
 fn accepted(told: &Explanation, caller: &Arc<Caller>, out: &mut impl Write) -> io::Result<()> {
-    let view = serde_json::to_value(CallerView::from(&**caller))?;
-    for (name, value) in view.as_object().into_iter().flatten() {
-        writeln!(out, "  {name:<12} {}", escaped(value))?;
+    for line in serde_json::to_string_pretty(&CallerView::from(&**caller))?.lines() {
+        writeln!(out, "  {}", plain(line))?;
     }
     if told.scopes.is_empty() {
         return writeln!(out, "\nThe token carries no scope where [verifiers] looks for scopes (grants_from).");
@@ -117,10 +116,14 @@ fn accepted(told: &Explanation, caller: &Arc<Caller>, out: &mut impl Write) -> i
     Ok(())
 }
 
-/// A value as JSON in plain characters: nothing of a token's can move the cursor, break the line or turn the text around.
 fn escaped(value: &Value) -> String {
-    let mut text = String::new();
-    for character in value.to_string().chars() {
+    plain(&value.to_string())
+}
+
+/// JSON in plain characters: nothing of a token's can move the cursor, break the line or turn the text around.
+fn plain(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
         match character {
             ' '..='~' => text.push(character),
             _ => text.extend(character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}"))),

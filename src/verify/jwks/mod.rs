@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use super::keys::{KeySet, unknown_key};
+use super::keys::KeySet;
 use super::token::UnverifiedJwt;
 use super::{FetchErrorClass, KeySetReport, KeySetState};
 use crate::core::clock::Clock;
@@ -125,13 +125,14 @@ impl RemoteKeys {
         let now = self.refresher.clock.monotonic();
         let Some(key_id) = unverified_key_id.filter(|_| self.refresher.is_usable(now)) else {
             // Without any key a token waits for what the task does by itself.
-            let over = self.refresher.lock().join(now);
-            return match over {
-                Some((_, over)) => self.wait(over).await,
-                None => Ok(()),
-            };
+            let joined = self.refresher.lock().join(now);
+            if let Some((_, over)) = joined {
+                self.wait(over).await?;
+            }
+            return Ok(());
         };
-        let attempt = match self.refresher.lock().ask_for(key_id, now) {
+        let asked = self.refresher.lock().ask_for(key_id, now);
+        let (attempt, over) = match asked {
             Ok(attempt) => attempt,
             Err(outcome) => {
                 self.refresher.metrics.unknown_key(outcome);
@@ -139,35 +140,41 @@ impl RemoteKeys {
             }
         };
         self.refresher.wake();
-        self.wait(attempt.1).await?;
+        if !self.wait(over).await? {
+            return Ok(());
+        }
         let is_found = self.refresher.snapshot().as_deref().is_some_and(|it| it.keys.knows(unverified_key_id));
         let outcome = if is_found { UnknownKey::RefreshedFound } else { UnknownKey::RefreshedAbsent };
         self.refresher.metrics.unknown_key(outcome);
-        if !is_found && attempt.0 == Attempt::Ahead {
-            self.refresher.lock().is_absent(key_id, self.refresher.clock.monotonic());
+        if !is_found && attempt == Attempt::Ahead {
+            self.refresher.lock().note_absent(key_id, self.refresher.clock.monotonic());
         }
         Ok(())
     }
 
-    /// Waits until an attempt is over, at most for [`WAIT`].
-    async fn wait(&self, mut over: watch::Receiver<()>) -> Result<(), Verdict> {
+    /// Waits until an attempt is over, at most for [`WAIT`]; false when that was too short.
+    async fn wait(&self, mut over: watch::Receiver<()>) -> Result<bool, Verdict> {
         let Ok(_place) = self.waiters.try_acquire() else { return Err(self.unavailable()) };
         let clock = &self.refresher.clock;
         let too_late = clock.sleep_until(clock.now().plus(WAIT));
         tokio::select! {
-            _ = over.changed() => {}
-            () = too_late => {}
+            _ = over.changed() => Ok(true),
+            () = too_late => Ok(false),
         }
-        Ok(())
     }
 
     /// What is said of a token whose key is not there. Through an outage it can not be told whether the key exists by now.
     fn without(&self, unverified_key_id: Option<&str>) -> Verdict {
         let now = self.refresher.clock.monotonic();
-        let is_told = self.refresher.snapshot().as_deref().is_some_and(|it| {
-            it.is_fresh(now) || it.is_usable(now) && self.refresher.lock().knows_absent(unverified_key_id, now)
-        });
-        if is_told { Verdict::Rejected(unknown_key(unverified_key_id)) } else { self.unavailable() }
+        match self.refresher.snapshot().as_deref() {
+            Some(snapshot)
+                if snapshot.is_fresh(now)
+                    || snapshot.is_usable(now) && self.refresher.lock().knows_absent(unverified_key_id, now) =>
+            {
+                Verdict::Rejected(snapshot.keys.lacks(unverified_key_id))
+            }
+            _ => self.unavailable(),
+        }
     }
 
     fn unavailable(&self) -> Verdict {
