@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::claims::Caller;
 use super::error::Error;
-use super::verdict::{Reason, Verdict};
+use super::verdict::{Denial, Evidence, Reason, Verdict};
 
 /// Reading requests and their results.
 pub const REQUESTS_READ: &str = "requests:read";
@@ -72,6 +72,9 @@ pub enum ReadRequests {}
 /// May submit and cancel requests.
 #[derive(Debug)]
 pub enum WriteRequests {}
+/// May operate the gateway.
+#[derive(Debug)]
+pub enum Operate {}
 
 impl Policy for Authenticated {
     const SCOPE: Option<&'static str> = None;
@@ -81,6 +84,9 @@ impl Policy for ReadRequests {
 }
 impl Policy for WriteRequests {
     const SCOPE: Option<&'static str> = Some(REQUESTS_WRITE);
+}
+impl Policy for Operate {
+    const SCOPE: Option<&'static str> = Some(ADMIN);
 }
 
 /// Proof that a caller met policy `P`. Only [`Permit::grant`] makes one, so a service that asks for it can not be called unguarded.
@@ -95,14 +101,18 @@ impl<P: Policy> Permit<P> {
     pub fn grant(verdict: Option<&Verdict>) -> Result<Self, Error> {
         let caller = match verdict {
             Some(Verdict::Accepted(caller)) => caller,
-            Some(Verdict::Rejected(refusal)) => return Err(Error::Unauthenticated(refusal.reason)),
+            Some(Verdict::Rejected(refusal)) => return Err(Error::Unauthenticated(refusal.clone())),
             Some(Verdict::Unavailable { retry_after }) => {
                 return Err(Error::VerifierUnavailable { retry_after: *retry_after });
             }
-            None => return Err(Error::Unauthenticated(Reason::TokenMissing)),
+            None => return Err(Error::Unauthenticated(Reason::TokenMissing.into())),
         };
         match P::SCOPE {
-            Some(scope) if !caller.scopes.contains(scope) => Err(Error::InsufficientScope { scope }),
+            Some(scope) if !caller.scopes.contains(scope) => {
+                let lacks = format!("the scope {scope}");
+                let evidence = Evidence::new(lacks.clone(), &caller.scopes);
+                Err(Error::InsufficientScope(Denial { scope: Some(scope.into()), lacks: lacks.into(), evidence }))
+            }
             _ => Ok(Self { caller: Arc::clone(caller), policy: PhantomData }),
         }
     }

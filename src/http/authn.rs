@@ -15,12 +15,18 @@ pub(super) async fn authenticate<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
-    if let (Some(gateway), Some(token)) = (request.app_data::<Data<Gateway>>(), bearer_token(&request)) {
-        let verdict = match token {
-            Ok(token) => gateway.chain.verify(token, gateway.chain.api(), gateway.clock.now()).await,
-            Err(reason) => Verdict::Rejected(reason.into()),
-        };
-        request.extensions_mut().insert(verdict);
+    if let Some(gateway) = request.app_data::<Data<Gateway>>() {
+        match bearer_token(&request) {
+            Some(Ok(token)) => {
+                let verdict = gateway.chain.verify(token, gateway.chain.api(), gateway.clock.now()).await;
+                request.extensions_mut().insert(verdict);
+            }
+            Some(Err(reason)) => {
+                gateway.chain.refused(reason);
+                request.extensions_mut().insert(Verdict::Rejected(reason.into()));
+            }
+            None => gateway.chain.refused(Reason::TokenMissing),
+        }
     }
     next.call(request).await
 }

@@ -12,6 +12,7 @@ use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, HttpRequest};
 
 use super::problem::{self, Problem};
+use super::routes::Routes;
 use super::{Gateway, security_headers};
 use crate::core::entropy::Entropy;
 use crate::core::request::RequestId;
@@ -104,14 +105,13 @@ pub(super) async fn trace<B: MessageBody + 'static>(
         }
         None => response.map_into_left_body(),
     };
-    let code = problem.as_ref().map(Problem::name);
     security_headers::set(&gateway, response.headers_mut());
     for (name, value) in [(TRACE_ID, &context.trace_id), (TRACEPARENT, &context.traceparent)] {
         if let Ok(value) = HeaderValue::from_str(value) {
             response.headers_mut().insert(name, value);
         }
     }
-    log(&gateway, &context, code, &call, &response);
+    record(&gateway, &context, problem.as_ref(), &call, &response);
     Ok(response)
 }
 
@@ -129,11 +129,21 @@ struct Call {
     began: Duration,
 }
 
-/// Writes the access line: never the token, never the query.
-fn log<B>(gateway: &Gateway, context: &TraceContext, code: Option<&str>, call: &Call, response: &ServiceResponse<B>) {
+/// Counts the exchange, and writes its access line: never the token, never the query.
+fn record<B>(
+    gateway: &Gateway,
+    context: &TraceContext,
+    problem: Option<&Problem>,
+    call: &Call,
+    response: &ServiceResponse<B>,
+) {
+    let refusal = problem.and_then(Problem::refusal);
     let request = response.request();
-    let path = request.match_pattern();
-    let path = path.as_deref().unwrap_or("unmatched");
+    let Some(routes) = request.app_data::<Data<Routes>>() else { return };
+    let route = routes.counting(request);
+    let (method, status) = (call.method.as_str(), response.status().as_u16());
+    let took = gateway.clock.monotonic().saturating_sub(call.began);
+    route.answered(method, status, took);
     let extensions = request.extensions();
     let owner = match extensions.get::<Verdict>() {
         Some(Verdict::Accepted(caller)) => Some((caller.issuer.as_str(), caller.subject.as_str())),
@@ -142,13 +152,16 @@ fn log<B>(gateway: &Gateway, context: &TraceContext, code: Option<&str>, call: &
     gateway.access_log.write(&Exchange {
         at: gateway.clock.now(),
         trace_id: &context.trace_id,
-        method: call.method.as_str(),
-        path,
-        status: response.status().as_u16(),
-        reason: code,
-        duration_us: gateway.clock.monotonic().saturating_sub(call.began).as_micros(),
+        method,
+        path: route.path(),
+        status,
+        code: problem.map(|problem| problem.code.name()),
+        reason: refusal.map(|refusal| refusal.reason),
+        verifier: refusal.and_then(|refusal| refusal.verifier.as_deref()),
+        evidence: problem.and_then(Problem::evidence),
+        duration_us: took.as_micros(),
         owner,
         request_id: extensions.get::<About>().map(|about| about.0),
-        is_routine: matches!(path, "/healthz" | "/readyz"),
+        is_routine: matches!(route.path(), "/healthz" | "/readyz" | "/metrics"),
     });
 }

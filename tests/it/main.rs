@@ -2,12 +2,15 @@
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that can not go on has failed, and says where")]
 
+mod admin;
 mod architecture;
 mod auth;
 mod cli;
 mod crash;
 mod gateway;
 mod health;
+mod idp;
+mod metrics;
 mod oauth;
 mod openapi;
 mod partner;
