@@ -40,15 +40,24 @@ impl Server {
     /// # Errors
     /// An address that can not be had.
     pub fn bind(gateway: Arc<Gateway>, contract: Contract, grace: Period) -> Result<Self, Misconfiguration> {
-        let settings = gateway.server.clone();
+        let settings = &gateway.server;
+        let have = |key, address, with| {
+            listen(address, settings.write_timeout).map_err(|error| address_mistake(key, address, with, &error))
+        };
+        let main = have("server.bind", settings.bind, "--bind")?;
+        let admin = settings.admin_address().map(|address| have("server.admin_bind", address, "this key, or \"off\""));
+        let admin = admin.transpose()?;
         let gateway = Data::from(gateway);
-        let main = bind_main(gateway.clone(), contract, grace)
-            .map_err(|error| address_mistake("server.bind", settings.bind, "--bind", &error))?;
-        let admin = settings.admin_address().map(|address| {
-            bind_admin(gateway, address, grace)
-                .map_err(|error| address_mistake("server.admin_bind", address, "this key, or \"off\"", &error))
-        });
-        Ok(Self { main, admin: admin.transpose()? })
+        let unusable = |error: io::Error| {
+            Misconfiguration::new(
+                "server.bind",
+                format!("it can not be served at: {error}"),
+                "Look at the system's limits",
+            )
+        };
+        let admin =
+            admin.map(|socket| serve_operators(gateway.clone(), socket, grace).map_err(unusable)).transpose()?;
+        Ok(Self { main: serve_clients(gateway, contract, main, grace).map_err(unusable)?, admin })
     }
 
     /// The address that it listens on for clients.
@@ -79,8 +88,13 @@ impl Server {
 }
 
 /// The listener for clients, and for operators too where they have none of their own.
-fn bind_main(gateway: Data<Gateway>, contract: Contract, grace: Period) -> io::Result<Listening> {
-    let settings = gateway.server.clone();
+fn serve_clients(
+    gateway: Data<Gateway>,
+    contract: Contract,
+    socket: TcpListener,
+    grace: Period,
+) -> io::Result<Listening> {
+    let (settings, address) = (gateway.server.clone(), socket.local_addr()?);
     let rows = super::table(settings.main_listener(), gateway.queue.types().partner().is_some());
     let routes = Data::new(Routes::new(rows, &gateway.metrics));
     let assets = Data::new(Assets::load(&contract, gateway.ui_client_id.as_deref()));
@@ -104,8 +118,7 @@ fn bind_main(gateway: Data<Gateway>, contract: Contract, grace: Period) -> io::R
         .max_connections(settings.max_connections)
         .shutdown_timeout(whole_seconds(grace))
         .disable_signals()
-        .listen(listen(settings.bind, settings.write_timeout)?)?;
-    let address = server.addrs().first().copied().unwrap_or(settings.bind);
+        .listen(socket)?;
     Ok(Listening { server: server.run(), address })
 }
 
@@ -113,8 +126,8 @@ fn bind_main(gateway: Data<Gateway>, contract: Contract, grace: Period) -> io::R
 const MAX_ADMIN_CONNECTIONS: usize = 64;
 
 /// The listener for operators: one worker, few connections, and no page of another origin.
-fn bind_admin(gateway: Data<Gateway>, address: SocketAddr, grace: Period) -> io::Result<Listening> {
-    let settings = gateway.server.clone();
+fn serve_operators(gateway: Data<Gateway>, socket: TcpListener, grace: Period) -> io::Result<Listening> {
+    let (settings, address) = (gateway.server.clone(), socket.local_addr()?);
     let routes = Data::new(Routes::new(super::table(Listener::Admin, false), &gateway.metrics));
     let app = move || {
         App::new()
@@ -132,8 +145,7 @@ fn bind_admin(gateway: Data<Gateway>, address: SocketAddr, grace: Period) -> io:
         .max_connections(MAX_ADMIN_CONNECTIONS)
         .shutdown_timeout(whole_seconds(grace))
         .disable_signals()
-        .listen(listen(address, settings.write_timeout)?)?;
-    let address = server.addrs().first().copied().unwrap_or(address);
+        .listen(socket)?;
     Ok(Listening { server: server.run(), address })
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that can not go on has failed, and says where")]
 
+mod admin;
 mod architecture;
 mod auth;
 mod cli;
@@ -9,6 +10,8 @@ mod crash;
 mod explain;
 mod gateway;
 mod health;
+mod idp;
+mod metrics;
 mod oauth;
 mod openapi;
 mod partner;

@@ -270,3 +270,22 @@ fn the_reference_names_every_key_and_no_other() {
         }
     }
 }
+
+#[test]
+fn operators_have_an_address_that_clients_do_not() {
+    let shared = |key| Err(vec![format!("FILE: server.{key}: it is the address of server.bind too")]);
+    for toml in [
+        "[server]\nadmin_bind = \"127.0.0.1:8080\"",
+        "[server]\nbind = \"0.0.0.0:1\"\nadmin_bind = \"127.0.0.1:1\"",
+        // The default in production.
+        "[server]\nbind = \"0.0.0.0:9090\"",
+    ] {
+        assert_eq!(load(toml, &[], None).map(|_| ()), shared("admin_bind"), "{toml}");
+    }
+    for toml in ["admin_bind = \"127.0.0.2:8080\"", "admin_bind = \"[::1]:8080\"", "admin_bind = \"off\"", ""] {
+        assert!(load(&format!("[server]\n{toml}"), &[], None).is_ok(), "{toml}");
+    }
+    let unreadable =
+        "server.admin_bind: \"9090\" is neither an address with a port, as \"127.0.0.1:9090\", nor \"off\"";
+    assert_eq!(load("server.admin_bind = \"9090\"", &[], None).map(|_| ()), Err(vec![format!("FILE: {unreadable}")]));
+}

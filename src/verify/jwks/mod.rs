@@ -17,7 +17,7 @@ use super::{FetchErrorClass, KeySetReport, KeySetState};
 use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
 use crate::core::verdict::Verdict;
-use crate::net::{HttpClient, is_exposed};
+use crate::net::HttpClient;
 use crate::telemetry::metrics::{KeySetMetrics, UnknownKey};
 
 mod absent;
@@ -64,24 +64,15 @@ pub(super) struct RemoteKeys {
     waiters: Semaphore,
     startup: Startup,
     began: Duration,
-    /// The addresses in the configuration that would be asked without encryption.
-    exposed: Vec<String>,
 }
 
 impl RemoteKeys {
     pub(super) fn new(setup: RemoteSetup) -> Self {
-        let mut exposed = vec![setup.issuer.clone()];
-        exposed.extend(match &setup.source {
-            KeySource::Address(address) => Some(address.clone()),
-            KeySource::Discovery => None,
-        });
-        exposed.retain(|address| is_exposed(address));
         Self {
             task: Mutex::new(None),
             waiters: Semaphore::new(MAX_WAITING),
             startup: setup.startup,
             began: setup.clock.monotonic(),
-            exposed,
             refresher: Arc::new(Refresher::new(setup)),
         }
     }
@@ -107,10 +98,10 @@ impl RemoteKeys {
         if !snapshot.is_usable(now) || !snapshot.keys.knows(unverified_key_id) {
             return None;
         }
-        self.note_use(snapshot, now);
         Some(use_keys(&snapshot.keys))
     }
 
+    /// Counts a use of keys past their lifetime. Each use asks for the generation once, wherever the verdict comes from.
     fn note_use(&self, snapshot: &Snapshot, now: Duration) {
         if !snapshot.is_fresh(now) {
             self.refresher.metrics.stale_served();
@@ -193,13 +184,6 @@ impl RemoteKeys {
 
     /// Begins to fetch the keys, and keeps them fresh from then on. To be called within a runtime.
     pub(super) fn warm_up(&self) {
-        for address in &self.exposed {
-            tracing::warn!(
-                issuer = self.refresher.issuer,
-                address,
-                "allow_http: who listens on the way can replace the issuer's keys, and so make tokens that pass"
-            );
-        }
         self.ensure_running();
     }
 

@@ -90,7 +90,6 @@ async fn plain_http_takes_a_switch() {
     let toml = table(issuer, "allow_http = true\n[net]\nproxy_from_environment = true");
     let (status, log) = ask(folder.path(), issuer, &toml, &[("http_proxy", &via)], &proxy).await;
     assert_eq!(status, 200, "{log}");
-    let warned = log.lines().filter(|line| line.contains("WARN") && line.contains("allow_http"));
-    let warned: Vec<_> = warned.filter(|line| line.contains("http://idp.test")).collect();
-    assert_eq!(warned.len(), 2, "of the issuer and of its keys: {log}");
+    let warned: Vec<_> = log.lines().filter(|line| line.contains("WARN") && line.contains("allow_http")).collect();
+    assert!(matches!(warned[..], [once] if once.contains("http://idp.test/keys") && once.contains("idp")), "{log}");
 }
