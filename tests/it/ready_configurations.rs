@@ -63,7 +63,7 @@ impl Ready {
     fn token_by(&self, signer: &Signer, claims: &Value) -> String {
         let mut whole = json!({ "iss": self.issuer, "iat": NOON.seconds(), "exp": NOON.seconds() + 86_400 });
         let claims = claims.as_object().unwrap().clone();
-        whole.as_object_mut().unwrap().extend(claims.into_iter());
+        whole.as_object_mut().unwrap().extend(claims);
         whole.as_object_mut().unwrap().retain(|_, value| !value.is_null());
         signer.sign(&json!({ "alg": signer.algorithm, "typ": "JWT", "kid": signer.kid }), &whole)
     }

@@ -38,8 +38,8 @@ async fn lines(format: &str, calls: &[(Method, &str, Option<String>)]) -> Vec<(S
     trace_ids.into_iter().map(line).collect()
 }
 
-fn bearer(claims: &Value) -> Option<String> {
-    Some(format!("Bearer {}", RSA.sign(&json!({ "alg": "RS256", "kid": RSA.kid }), claims)))
+fn bearer(claims: &Value) -> String {
+    format!("Bearer {}", RSA.sign(&json!({ "alg": "RS256", "kid": RSA.kid }), claims))
 }
 
 fn claims(change: &Value) -> Value {
@@ -56,11 +56,11 @@ async fn says_why_by_whom_and_what_was_found() {
     let calls = [
         get(None),
         get(Some("Bearer garbage!".into())),
-        get(bearer(&claims(&json!({ "iss": evil })))),
-        get(bearer(&claims(&json!({ "aud": ["x".repeat(500)] })))),
-        get(bearer(&claims(&json!({ "exp": 1_000_000_000 })))),
-        (Method::GET, "/v1/requests", bearer(&claims(&json!({})))),
-        get(bearer(&claims(&json!({})))),
+        get(Some(bearer(&claims(&json!({ "iss": evil }))))),
+        get(Some(bearer(&claims(&json!({ "aud": ["x".repeat(500)] }))))),
+        get(Some(bearer(&claims(&json!({ "exp": 1_000_000_000 }))))),
+        (Method::GET, "/v1/requests", Some(bearer(&claims(&json!({}))))),
+        get(Some(bearer(&claims(&json!({}))))),
     ];
     let lines = lines("json", &calls).await;
     let found: Vec<Value> = lines
@@ -108,7 +108,7 @@ async fn a_line_for_people_stays_one_line() {
     let evil = claims(&json!({ "iss": "https://evil.example/\r\n\u{1b}[31mred" }));
     let header = encode(json!({ "alg": "RS256", "crit": ["x\n"] }).to_string());
     let critical = format!("Bearer {header}.{}.AAAA", encode(evil.to_string()));
-    let calls = [(Method::GET, "/v1/whoami", bearer(&evil)), (Method::GET, "/v1/whoami", Some(critical))];
+    let calls = [(Method::GET, "/v1/whoami", Some(bearer(&evil))), (Method::GET, "/v1/whoami", Some(critical))];
     let lines = lines("pretty", &calls).await;
     let tails = [
         " status=401 code=unauthenticated reason=issuer_unknown expected=\"an issuer that is trusted here\" \
