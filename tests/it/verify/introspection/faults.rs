@@ -95,7 +95,8 @@ async fn a_provider_that_asks_for_a_pause_gets_one() {
     assert_eq!(idp.judged().await, ("accepted", 2), "no longer than a minute");
 }
 
-fn table(server: &str) -> String {
+/// A verifier for a gateway whose folder holds the secret.
+pub(super) fn table(server: &str) -> String {
     format!(
         "[verifiers.idp]\nkind = \"introspection\"\nissuer = \"{ISSUER}\"\naudience = [\"anteroom\"]\n\
          endpoint = \"{server}/introspect\"\nclient_id = \"gateway\"\nclient_secret = \"file:secret\"\n"
