@@ -15,6 +15,7 @@ use crate::telemetry::metrics::Metrics;
 
 mod check;
 mod client;
+mod explain;
 mod healthcheck;
 mod openapi;
 mod serve;
@@ -58,6 +59,8 @@ enum Command {
     Client(client::Client),
     /// Mint a token for a configured client and print it
     Token(token::Token),
+    /// Read a token from standard input and print each check of it: exit code 0 accepted, 1 refused, 3 can not be told
+    Explain(explain::Explain),
     /// Print the contract, as the configured gateway serves it
     Openapi(openapi::Openapi),
     /// Ask the configured gateway whether it is alive: exit code 0 or 1
@@ -89,15 +92,16 @@ pub fn run() -> ExitCode {
     let Arguments { configuration, command } = Arguments::parse();
     let flags = Flags { config: configuration.config, bind: configuration.bind, data_dir: configuration.data_dir };
     let done = match command.unwrap_or(Command::Serve) {
-        Command::Serve => serve::run(&flags),
-        Command::Check => check::run(&flags),
-        Command::Client(command) => client::run(command),
-        Command::Token(arguments) => token::run(&flags, arguments),
-        Command::Openapi(arguments) => openapi::run(&flags, &arguments),
-        Command::Healthcheck => healthcheck::run(&flags),
+        Command::Serve => serve::run(&flags).map(succeeded),
+        Command::Check => check::run(&flags).map(succeeded),
+        Command::Client(command) => client::run(command).map(succeeded),
+        Command::Token(arguments) => token::run(&flags, arguments).map(succeeded),
+        Command::Explain(arguments) => explain::run(&flags, &arguments),
+        Command::Openapi(arguments) => openapi::run(&flags, &arguments).map(succeeded),
+        Command::Healthcheck => healthcheck::run(&flags).map(succeeded),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(Failure::Misconfigured(unusable)) => {
             // Where standard error is gone there is nobody left to tell.
             let _ = tell_mistakes(&unusable.mistakes, &unusable.origin);
@@ -108,6 +112,10 @@ pub fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn succeeded((): ()) -> ExitCode {
+    ExitCode::SUCCESS
 }
 
 /// Reads the settings; where they can not be used, every section is judged all the same, so that all mistakes are told at once.

@@ -47,6 +47,7 @@ pub use code::errors_document;
 pub use document::Contract;
 pub use server::Server;
 pub use settings::{AdminBind, Listener, Mode, ServerSettings};
+pub use whoami::CallerView;
 
 use limits::InFlight;
 use routes::{Guard, Row, operations};

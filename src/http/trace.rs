@@ -105,14 +105,13 @@ pub(super) async fn trace<B: MessageBody + 'static>(
         }
         None => response.map_into_left_body(),
     };
-    let code = problem.as_ref().map(Problem::name);
     security_headers::set(&gateway, response.headers_mut());
     for (name, value) in [(TRACE_ID, &context.trace_id), (TRACEPARENT, &context.traceparent)] {
         if let Ok(value) = HeaderValue::from_str(value) {
             response.headers_mut().insert(name, value);
         }
     }
-    record(&gateway, &context, code, &call, &response);
+    record(&gateway, &context, problem.as_ref(), &call, &response);
     Ok(response)
 }
 
@@ -134,10 +133,11 @@ struct Call {
 fn record<B>(
     gateway: &Gateway,
     context: &TraceContext,
-    code: Option<&str>,
+    problem: Option<&Problem>,
     call: &Call,
     response: &ServiceResponse<B>,
 ) {
+    let refusal = problem.and_then(Problem::refusal);
     let request = response.request();
     let Some(routes) = request.app_data::<Data<Routes>>() else { return };
     let route = routes.counting(request);
@@ -155,7 +155,10 @@ fn record<B>(
         method,
         path: route.path(),
         status,
-        reason: code,
+        code: problem.map(|problem| problem.code.name()),
+        reason: refusal.map(|refusal| refusal.reason),
+        verifier: refusal.and_then(|refusal| refusal.verifier.as_deref()),
+        evidence: problem.and_then(Problem::evidence),
         duration_us: took.as_micros(),
         owner,
         request_id: extensions.get::<About>().map(|about| about.0),
