@@ -125,8 +125,11 @@ pub struct Explanation {
 impl Chain {
     /// Decides about a token as [`verify`](Self::verify) does, and tells how. A provider is asked only if `means` says so.
     pub async fn explain(&self, unverified_bearer: &str, trust: &Trust, now: Timestamp, means: Means) -> Explanation {
-        let mut told = Explanation::default();
-        (told.unverified_header, told.unverified_claims) = peek(unverified_bearer);
+        let mut told = Explanation {
+            unverified_header: peek(unverified_bearer, 0),
+            unverified_claims: peek(unverified_bearer, 1),
+            ..Explanation::default()
+        };
         let (place, token) = match self.pick(unverified_bearer, trust) {
             Ok(picked) => picked,
             Err(refusal) => {
@@ -257,11 +260,8 @@ impl Explanation {
     }
 }
 
-/// What header and payload say, as far as they can be read: to be shown, never believed.
-fn peek(unverified_bearer: &str) -> (Option<Map<String, Value>>, Option<Map<String, Value>>) {
-    let mut segments = unverified_bearer.split('.').map(|segment| {
-        let json = URL_SAFE_NO_PAD.decode(segment).ok()?;
-        parse_object(&json).ok()
-    });
-    (segments.next().flatten(), segments.next().flatten())
+/// What a segment says, as far as it can be read: to be shown, never believed.
+fn peek(unverified_bearer: &str, segment: usize) -> Option<Map<String, Value>> {
+    let json = URL_SAFE_NO_PAD.decode(unverified_bearer.split('.').nth(segment)?).ok()?;
+    parse_object(&json).ok()
 }
