@@ -168,6 +168,10 @@ impl Chain {
             None if refusal.reason == Reason::TokenMalformed && opaque() => {
                 vec!["it reads like an opaque token, and no verifier for those is trusted here".to_owned()]
             }
+            _ if refusal.reason == Reason::TokenMalformed && text.split('.').count() == 5 => vec![
+                "it is encrypted, for its issuer alone; Auth0 makes such a token where no `audience` was asked for"
+                    .to_owned(),
+            ],
             _ => Vec::new(),
         }
     }
