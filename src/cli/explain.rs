@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{Failure, load};
+use super::{Failure, MISCONFIGURED, load};
 use crate::app::{Plan, SystemClock, SystemEntropy, signing_secrets};
 use crate::core::clock::Clock;
 use crate::core::verdict::Verdict;
@@ -36,10 +36,11 @@ pub(super) struct Explain {
 
 pub(super) fn run(flags: &Flags, arguments: &Explain) -> Result<ExitCode, Failure> {
     if arguments.token.is_some() {
-        // Not repeated, for it may be one.
+        // Not repeated, for it may be one. And 1 is for a token that is refused.
         let sentence =
             "a token on the command line can be seen by every user of the machine; send it to standard input";
-        return Err(Failure::Failed(sentence.into()));
+        writeln!(io::stderr(), "anteroom: {sentence}")?;
+        return Ok(ExitCode::from(MISCONFIGURED));
     }
     let settings = load(flags)?;
     let mut means = Means { live: arguments.live, own_secret: true };

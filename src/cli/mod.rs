@@ -21,7 +21,7 @@ mod openapi;
 mod serve;
 mod token;
 
-/// The configuration can not be used.
+/// The configuration or the command line can not be used.
 const MISCONFIGURED: u8 = 2;
 
 /// The gateway between a Provider and its Clients

@@ -184,7 +184,7 @@ fn what_is_no_token_is_told_by_its_form() {
     let output = explain(folder.path(), &["eyJhbGciOiJub25lIn0.e30."], "");
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("can be seen by every user") && !told.contains("eyJ"), "{told}");
-    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
 }
 
 #[test]
