@@ -13,7 +13,6 @@ use crate::telemetry::metrics::Fetched;
 #[schema(as = KeySet)]
 pub struct KeySetReport {
     /// Whether there are keys, and whether they may be used.
-    #[schema(inline)]
     pub state: KeySetState,
     /// Since when the keys are known to be the issuer's own; none while there are none.
     #[serde(rename = "age_seconds", serialize_with = "whole_seconds")]
@@ -26,7 +25,7 @@ pub struct KeySetReport {
     /// How many fetches failed since the last that did not.
     pub consecutive_failures: u32,
     /// Why the last fetch failed; none when it did not.
-    #[schema(inline, required)]
+    #[schema(required)]
     pub last_error: Option<FetchErrorClass>,
     /// The keys, in the order in which they are published.
     pub keys: Vec<KeyReport>,

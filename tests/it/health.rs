@@ -47,7 +47,8 @@ async fn a_provider_that_is_down_is_named_and_takes_nothing_else_away() {
     let issuer = idp.issuer();
     let problem = format!("idp: there are no keys of {issuer} yet (http): its tokens are answered 503.");
     assert_eq!((&readiness["ready"], &readiness["problems"]), (&json!(true), &json!([problem])));
-    assert_eq!((&readiness["issuers"][0]["name"], &readiness["issuers"][0]["issuer"]), (&json!("idp"), &json!(issuer)));
+    let part = &readiness["issuers"][0];
+    assert_eq!((&part["name"], &part["issuer"], &part["ready"]), (&json!("idp"), &json!(issuer), &json!(false)));
     let none = json!({
         "state": "empty", "age_seconds": null, "consecutive_failures": 1, "last_error": "http", "keys": [],
     });
@@ -64,6 +65,7 @@ async fn a_provider_that_is_down_is_named_and_takes_nothing_else_away() {
         "state": "fresh", "age_seconds": 0, "consecutive_failures": 0, "last_error": null, "keys": [key],
     });
     assert_eq!((&readiness["problems"], keys(&readiness)), (&json!([]), one));
+    assert_eq!(readiness["issuers"][0]["ready"], true);
     assert_eq!(gateway.get(&idp.token(&RSA), "/v1/whoami").await.status, 200);
 }
 

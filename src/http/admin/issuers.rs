@@ -24,7 +24,7 @@ pub(in crate::http) struct IssuerView {
     name: String,
     /// The `iss` of its tokens.
     issuer: String,
-    /// Whether the gateway should be sent traffic, as far as this issuer has a say in it.
+    /// Whether its tokens can be decided about. The gateway is ready without, unless `startup` says that it waits for this issuer.
     ready: bool,
     /// Its keys; `null` where none are fetched.
     #[schema(required)]
@@ -55,7 +55,8 @@ impl IssuerView {
 impl From<Readiness> for IssuerView {
     fn from(verifier: Readiness) -> Self {
         let Readiness { name, issuer, is_ready, keys } = verifier;
-        Self { name, issuer, ready: is_ready, keys }
+        let usable = |keys: &KeySetReport| matches!(keys.state, KeySetState::Fresh | KeySetState::Stale);
+        Self { ready: is_ready && keys.as_ref().is_none_or(usable), name, issuer, keys }
     }
 }
 

@@ -23,7 +23,11 @@ fn gateway() -> Gateway {
         client(&lacking(SCOPES[1]), SECRET, &[SCOPES[0], SCOPES[2]]),
         client(&lacking(SCOPES[2]), SECRET, &[SCOPES[0], SCOPES[1]]),
     ];
-    Gateway::configured(&format!("{PARTNER}\n{}", clients.concat()))
+    // An issuer whose keys are fetched, from where there are none.
+    let partner = PARTNER.replacen("chain = [\"self\"]", "chain = [\"self\", \"idp\"]", 1);
+    assert_ne!(partner, PARTNER);
+    let idp = "[verifiers.idp]\nkind = \"oidc\"\nissuer = \"http://127.0.0.1:9/\"\naudience = [\"anteroom\"]\n";
+    Gateway::configured(&format!("{partner}\n{idp}{}", clients.concat()))
 }
 
 async fn document(gateway: &Gateway) -> Value {
@@ -72,6 +76,14 @@ async fn a_guarded_operation_needs_a_token_with_its_scope() {
     assert_eq!(guarded, 9);
 }
 
+/// Where a body is not what a schema of the document says.
+fn faults(document: &Value, schema: &Value, body: &Value) -> Vec<String> {
+    let mut whole = schema.clone();
+    whole["components"] = document["components"].clone();
+    let validator = jsonschema::draft202012::new(&whole).unwrap();
+    validator.iter_errors(body).map(|fault| format!("{}: {fault}", fault.instance_path())).collect()
+}
+
 #[tokio::test]
 async fn no_operation_answers_what_it_does_not_say() {
     let gateway = gateway();
@@ -86,6 +98,9 @@ async fn no_operation_answers_what_it_does_not_say() {
             let media_type = answer.header("content-type").split(';').next().unwrap();
             let as_said = if media_type.is_empty() { said.is_null() } else { said.get(media_type).is_some() };
             assert!(as_said, "{id} answers {} with {media_type:?}, and says {said}", answer.status);
+            if media_type.ends_with("json") {
+                assert_eq!(faults(&document, &said[media_type]["schema"], &answer.json()), [""; 0], "{id}");
+            }
         }
     }
 }
