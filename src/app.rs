@@ -12,7 +12,7 @@ use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
 use crate::core::period::Period;
 use crate::core::ports::Store;
-use crate::http::{Contract, Gateway, Mode, Server, Services};
+use crate::http::{Contract, Gateway, Guard, Guards, Mode, Server, Services, TokenPlaces};
 use crate::oauth::TokenService;
 use crate::oauth::clients::{Client, Clients, default_scopes};
 use crate::oauth::issuer::Issuer;
@@ -40,6 +40,10 @@ pub struct Plan {
     pub types: Types,
     /// The verifiers that guard the API.
     pub chain: Chain,
+    /// Where a token may be.
+    pub token_places: TokenPlaces,
+    /// What guards other services.
+    pub guards: Guards,
 }
 
 impl Plan {
@@ -63,11 +67,28 @@ impl Plan {
         }
         let types = Types::build(&settings.types, &settings.base).map_err(|found| mistakes.extend(found));
         let chain = build_chain(settings, secrets, clock, entropy).map_err(|found| mistakes.extend(found));
-        match (types, chain) {
-            (Ok(types), Ok(chain)) if mistakes.is_empty() => Ok(Self { clients, types, chain }),
+        let token_places = TokenPlaces::of(&settings.verify).map_err(|mistake| mistakes.push(mistake));
+        let guards = build_guards(settings).map_err(|found| mistakes.extend(found));
+        match (types, chain, token_places, guards) {
+            (Ok(types), Ok(chain), Ok(token_places), Ok(guards)) if mistakes.is_empty() => {
+                let guards = Guards::new(guards, &chain);
+                Ok(Self { clients, types, chain, token_places, guards })
+            }
             _ => Err(mistakes),
         }
     }
+}
+
+fn build_guards(settings: &Settings) -> Result<Vec<Guard>, Vec<Misconfiguration>> {
+    let known: Vec<&String> = settings.verifiers.keys().collect();
+    let (mut guards, mut mistakes) = (Vec::new(), Vec::new());
+    for (name, guard) in &settings.guards {
+        match guard.build(name, &known, settings.chain()) {
+            Ok(guard) => guards.push(guard),
+            Err(found) => mistakes.extend(found),
+        }
+    }
+    if mistakes.is_empty() { Ok(guards) } else { Err(mistakes) }
 }
 
 fn build_chain(
@@ -79,7 +100,7 @@ fn build_chain(
     let net = settings.net.open(&settings.base).map_err(|mistake| vec![mistake])?;
     let own = OwnIssuer { url: settings.issuer_url(), audience: settings.issuer.audience.clone(), secrets };
     let setup = Setup { base: &settings.base, net, clock, entropy, own: Some(own) };
-    let chain = Chain::build(settings.chain(), &[], &settings.verifiers, &setup);
+    let chain = Chain::build(settings.chain(), &settings.named_by_guards(), &settings.verifiers, &setup);
     if settings.believes_itself() {
         return chain;
     }
@@ -132,7 +153,8 @@ impl Application {
         let data_dir = DataDir::open(&settings.server.data_dir).map_err(one)?;
         let secrets = signing_secrets(settings, || data_dir.issuer_secret(&*entropy)).map_err(one)?;
         let issuer = Issuer::new(settings.issuer_url(), &settings.issuer, &secrets[0], Arc::clone(&entropy));
-        let Plan { mut clients, types, chain } = Plan::of(settings, secrets, Arc::clone(&clock), Arc::clone(&entropy))?;
+        let Plan { mut clients, types, chain, token_places, guards } =
+            Plan::of(settings, secrets, Arc::clone(&clock), Arc::clone(&entropy))?;
         let demo_secret =
             settings.has_demo_client().then(|| data_dir.demo_secret(&*entropy)).transpose().map_err(one)?;
         clients.extend(demo_secret.as_ref().map(|secret| Client::new(DEMO_CLIENT, secret, default_scopes())));
@@ -141,6 +163,8 @@ impl Application {
         let store = store::open(&settings.store, data_dir.path(), Arc::clone(&clock)).map_err(one)?;
         let gateway = Arc::new(Gateway::new(Services {
             chain,
+            token_places,
+            guards,
             queue: Queue::new(store.requests(), types, Arc::clone(&clock), Arc::clone(&entropy)),
             tokens: TokenService::new(Clients::new(clients), issuer, Arc::clone(&clock)),
             store: Arc::clone(&store),

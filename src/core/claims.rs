@@ -20,6 +20,8 @@ pub struct Caller {
     pub client_id: Option<String>,
     /// The scopes that count here, in Anteroom's names.
     pub scopes: BTreeSet<String>,
+    /// Every scope of the token, for the guards of other services: Anteroom's own as in `scopes`, and the others in its issuer's words.
+    pub token_scopes: BTreeSet<String>,
     /// Auth0's `permissions`; not scopes, unless a verifier's `grants_from` says so.
     pub permissions: Vec<String>,
     /// The `aud` of the token.
@@ -102,6 +104,7 @@ impl UnverifiedClaims {
             owner: Owner { issuer: self.issuer.clone(), subject: self.subject.clone() },
             issuer: self.issuer,
             subject: self.subject,
+            token_scopes: scopes.clone(),
             scopes,
             audience: self.audience,
             expires_at: self.expires_at,

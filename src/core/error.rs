@@ -3,20 +3,17 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
-use super::verdict::Reason;
+use super::verdict::{Denial, Refusal};
 
 /// Why an operation did not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no genuine token behind the call.
-    #[error("{}", .0.sentence())]
-    Unauthenticated(Reason),
+    #[error("{}", .0.reason.sentence())]
+    Unauthenticated(Refusal),
     /// The token is genuine and does not allow this.
-    #[error("the token lacks the scope {scope}")]
-    InsufficientScope {
-        /// The scope that is missing.
-        scope: &'static str,
-    },
+    #[error("the token lacks {}", .0.lacks)]
+    InsufficientScope(Denial),
     /// The keys or the provider needed to judge the token can not be had now.
     #[error("the token can not be verified now")]
     VerifierUnavailable {

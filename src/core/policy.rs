@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::claims::Caller;
 use super::error::Error;
-use super::verdict::{Reason, Verdict};
+use super::verdict::{Denial, Evidence, Reason, Verdict};
 
 /// Reading requests and their results.
 pub const REQUESTS_READ: &str = "requests:read";
@@ -95,14 +95,18 @@ impl<P: Policy> Permit<P> {
     pub fn grant(verdict: Option<&Verdict>) -> Result<Self, Error> {
         let caller = match verdict {
             Some(Verdict::Accepted(caller)) => caller,
-            Some(Verdict::Rejected(refusal)) => return Err(Error::Unauthenticated(refusal.reason)),
+            Some(Verdict::Rejected(refusal)) => return Err(Error::Unauthenticated(refusal.clone())),
             Some(Verdict::Unavailable { retry_after }) => {
                 return Err(Error::VerifierUnavailable { retry_after: *retry_after });
             }
-            None => return Err(Error::Unauthenticated(Reason::TokenMissing)),
+            None => return Err(Error::Unauthenticated(Reason::TokenMissing.into())),
         };
         match P::SCOPE {
-            Some(scope) if !caller.scopes.contains(scope) => Err(Error::InsufficientScope { scope }),
+            Some(scope) if !caller.scopes.contains(scope) => {
+                let lacks = format!("the scope {scope}");
+                let evidence = Evidence::new(lacks.clone(), &caller.scopes);
+                Err(Error::InsufficientScope(Denial { scope: Some(scope.into()), lacks: lacks.into(), evidence }))
+            }
             _ => Ok(Self { caller: Arc::clone(caller), policy: PhantomData }),
         }
     }

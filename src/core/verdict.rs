@@ -1,5 +1,6 @@
 //! What a verifier concludes about a token, and the closed list of reasons why one is refused.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,17 @@ pub struct Refusal {
     pub evidence: Option<Box<Evidence>>,
 }
 
+/// What a genuine token lacks: the client learns what it is, the operator what was expected and found too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// The scopes that would do, with spaces between them; none when it is not for lack of one.
+    pub scope: Option<Cow<'static, str>>,
+    /// What is lacking, in words that a client may read.
+    pub lacks: Cow<'static, str>,
+    /// What was expected and what was found.
+    pub evidence: Box<Evidence>,
+}
+
 /// What a check expected, and what it found in the token. For the operator's eyes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
@@ -43,13 +55,21 @@ pub struct Evidence {
 /// How much of what a token says is shown, in characters.
 const MAX_SHOWN: usize = 200;
 
+impl Evidence {
+    /// What was expected, and what was found: written as `Debug` has it, which escapes texts, and cut where it is long.
+    pub fn new(expected: impl Into<String>, unverified_found: &dyn fmt::Debug) -> Box<Self> {
+        let mut found = format!("{unverified_found:?}");
+        if let Some((end, _)) = found.char_indices().nth(MAX_SHOWN) {
+            found.replace_range(end.., "…");
+        }
+        Box::new(Self { expected: expected.into(), unverified_found: found })
+    }
+}
+
 impl Refusal {
     /// A refusal for this reason, with what was expected and found.
     pub fn because(reason: Reason, expected: impl Into<String>, unverified_found: &dyn fmt::Debug) -> Self {
-        let found = format!("{unverified_found:?}");
-        let shown = found.char_indices().nth(MAX_SHOWN).map_or(found.clone(), |(end, _)| format!("{}…", &found[..end]));
-        let evidence = Evidence { expected: expected.into(), unverified_found: shown };
-        Self { evidence: Some(Box::new(evidence)), ..Self::from(reason) }
+        Self { evidence: Some(Evidence::new(expected, unverified_found)), ..Self::from(reason) }
     }
 }
 

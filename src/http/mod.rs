@@ -22,6 +22,7 @@ mod body;
 mod code;
 mod conditional;
 mod document;
+mod guard;
 mod healthz;
 mod limits;
 mod oauth;
@@ -36,23 +37,31 @@ mod security_headers;
 mod server;
 mod settings;
 mod slashes;
+mod token_places;
 mod trace;
 mod ui;
+mod well_known;
 mod whoami;
 
 pub use code::errors_document;
 pub use document::Contract;
+pub use guard::{Guard, GuardSettings, Guards};
 pub use server::Server;
 pub use settings::{Mode, ServerSettings};
+pub use token_places::TokenPlaces;
 
 use limits::InFlight;
-use routes::{Guard, Row, operations};
+use routes::{Access, Row, operations};
 use trace::TraceIds;
 
 /// What the handlers work with.
 pub struct Services {
     /// Which verifiers guard the API.
     pub chain: Chain,
+    /// Where a token may be.
+    pub token_places: TokenPlaces,
+    /// Which services behind reverse proxies are guarded, and how.
+    pub guards: Guards,
     /// The request service.
     pub queue: Queue,
     /// The token service.
@@ -90,7 +99,7 @@ impl Deref for Gateway {
 
 /// The route table.
 fn table(partner: bool) -> Vec<Row> {
-    let mut rows = operations![Guard::Open;
+    let mut rows = operations![Access::Open;
         // health, for whoever runs the gateway
         get_health in healthz,
         get_readiness in readyz,
@@ -101,8 +110,13 @@ fn table(partner: bool) -> Vec<Row> {
         // the contract
         get_openapi_json in openapi,
         get_openapi_yaml in openapi,
+        get_protected_resource in well_known,
     ];
-    rows.extend(operations![Guard::Token;
+    rows.extend(operations![Access::Decision;
+        // other services, for reverse proxies
+        decide in guard,
+    ]);
+    rows.extend(operations![Access::Token;
         // requests
         submit_request in requests::submit,
         list_requests in requests::list,
@@ -112,7 +126,7 @@ fn table(partner: bool) -> Vec<Row> {
         whoami in whoami,
     ]);
     if partner {
-        rows.extend(operations![Guard::Token;
+        rows.extend(operations![Access::Token;
             // the partner prototype's two calls
             submit_partner_request in partner,
             get_partner_request in partner,

@@ -1,6 +1,6 @@
 //! The one boundary where errors become answers: RFC 9457 problem details, their statuses, headers and log lines.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 use actix_web::http::{StatusCode, header};
@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::code::Code;
 use crate::core::error::{Error, Fault, StoreError};
-use crate::core::verdict::Reason;
+use crate::core::verdict::{Denial, Evidence, Reason, Refusal};
 
 /// The media type of problem details, RFC 9457 section 3.
 pub(super) const MEDIA_TYPE: &str = "application/problem+json";
@@ -23,16 +23,24 @@ const FRESH_TOKEN: &str = "Get a fresh token and send it as `Authorization: Bear
 #[derive(Clone, Debug)]
 pub(super) struct Problem {
     pub(super) code: Code,
-    /// Why a token was refused, for the challenge, the body's code and the log.
-    pub(super) reason: Option<Reason>,
+    /// Why the token did not do, for the challenge, the body's code and the log.
+    objection: Option<Box<Objection>>,
     detail: Box<str>,
     faults: Vec<Fault>,
-    scope: Option<&'static str>,
     retry_after: Option<Duration>,
     allow: Option<Box<str>>,
+    /// Whether it is about another resource than this API.
+    is_about_another: bool,
     request: Option<Box<Value>>,
     /// What the operator is to know, and the client is not.
     cause: Option<Box<str>>,
+}
+
+/// Why a token did not do.
+#[derive(Clone, Debug)]
+enum Objection {
+    Refused(Refusal),
+    Denied(Denial),
 }
 
 /// A problem body, RFC 9457 section 3.1.
@@ -92,12 +100,12 @@ impl Problem {
     pub(super) fn detailed(code: Code, detail: impl Into<Box<str>>) -> Self {
         Self {
             code,
-            reason: None,
             detail: detail.into(),
             faults: Vec::new(),
-            scope: None,
+            objection: None,
             retry_after: None,
             allow: None,
+            is_about_another: false,
             request: None,
             cause: None,
         }
@@ -118,6 +126,10 @@ impl Problem {
         Self { retry_after: Some(retry_after), ..self }
     }
 
+    fn objecting(self, objection: Objection) -> Self {
+        Self { objection: Some(Box::new(objection)), ..self }
+    }
+
     fn caused(self, cause: &dyn fmt::Display) -> Self {
         Self { cause: Some(cause.to_string().into()), ..self }
     }
@@ -132,6 +144,11 @@ impl Problem {
         Self { detail: detail.into(), ..self }
     }
 
+    /// The same problem, with a resource that our metadata does not describe.
+    pub(super) fn of_another_resource(self) -> Self {
+        Self { is_about_another: true, ..self }
+    }
+
     /// What happened and what to do.
     pub(super) fn detail(&self) -> &str {
         &self.detail
@@ -144,16 +161,34 @@ impl Problem {
 
     /// The code that the client and the log read.
     pub(super) fn name(&self) -> &'static str {
-        self.reason.map_or_else(|| self.code.name(), Reason::code)
+        self.refusal().map_or_else(|| self.code.name(), |refusal| refusal.reason.code())
     }
 
-    /// The answer, and its log line when the fault is ours.
-    pub(super) fn answer(&self, trace_id: &str) -> HttpResponse {
-        if self.code.status().is_server_error() {
+    /// Why the token was refused.
+    pub(super) fn refusal(&self) -> Option<&Refusal> {
+        match self.objection.as_deref() {
+            Some(Objection::Refused(refusal)) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// What was expected of the token, and what was found.
+    pub(super) fn evidence(&self) -> Option<&Evidence> {
+        match self.objection.as_deref()? {
+            Objection::Refused(refusal) => refusal.evidence.as_deref(),
+            Objection::Denied(denial) => Some(&denial.evidence),
+        }
+    }
+
+    /// The answer, and its log line when the fault is ours. What is wrong with a token is in the access line. `metadata` tells the
+    /// address of the metadata of this API.
+    pub(super) fn answer(&self, trace_id: &str, metadata: &dyn Fn() -> String) -> HttpResponse {
+        // Why an issuer's keys are not to be had is told once, where they are fetched.
+        if self.code.status().is_server_error() && self.code != Code::VerifierUnavailable {
             tracing::error!(trace_id, code = self.name(), cause = self.cause.as_deref(), "{}", self.detail);
         }
         let mut answer = HttpResponse::build(self.code.status());
-        self.set_headers(&mut answer);
+        self.set_headers(&mut answer, metadata);
         let errors = self.faults.iter().map(|fault| FaultBody {
             pointer: &fault.pointer,
             code: fault.code,
@@ -171,9 +206,9 @@ impl Problem {
         })
     }
 
-    fn set_headers(&self, answer: &mut HttpResponseBuilder) {
+    fn set_headers(&self, answer: &mut HttpResponseBuilder, metadata: &dyn Fn() -> String) {
         answer.insert_header((header::CONTENT_TYPE, MEDIA_TYPE));
-        if let Some(challenge) = self.challenge() {
+        if let Some(challenge) = self.challenge(metadata) {
             answer.insert_header((header::WWW_AUTHENTICATE, challenge));
         }
         if let Some(retry_after) = self.retry_after {
@@ -184,19 +219,26 @@ impl Problem {
         }
     }
 
-    /// RFC 6750 section 3: no error code when no token was sent.
-    fn challenge(&self) -> Option<String> {
-        match (self.reason, self.scope) {
-            (Some(Reason::TokenMissing), _) => Some("Bearer realm=\"anteroom\"".into()),
-            (Some(reason), _) => Some(format!(
-                "Bearer realm=\"anteroom\", error=\"invalid_token\", error_description=\"{}\"",
-                reason.sentence()
-            )),
-            (None, Some(scope)) => {
-                Some(format!("Bearer realm=\"anteroom\", error=\"insufficient_scope\", scope=\"{scope}\""))
+    /// RFC 6750 section 3: no error code when no token was sent. RFC 9728 section 5.1: where the API describes itself.
+    fn challenge(&self, metadata: &dyn Fn() -> String) -> Option<String> {
+        let error = match self.objection.as_deref() {
+            Some(Objection::Refused(Refusal { reason: Reason::TokenMissing, .. })) => String::new(),
+            Some(Objection::Refused(Refusal { reason, .. })) => {
+                format!(", error=\"invalid_token\", error_description=\"{}\"", reason.sentence())
             }
-            (None, None) => None,
+            Some(Objection::Denied(Denial { scope: Some(scope), .. })) => {
+                format!(", error=\"insufficient_scope\", scope=\"{scope}\"")
+            }
+            Some(Objection::Denied(Denial { scope: None, .. })) => ", error=\"insufficient_scope\"".into(),
+            None if self.code == Code::TokenRepeated => ", error=\"invalid_request\"".into(),
+            None => return None,
+        };
+        let mut challenge = format!("Bearer realm=\"anteroom\"{error}");
+        if !self.is_about_another {
+            // Writing to a string does not fail.
+            let _ = write!(challenge, ", resource_metadata=\"{}\"", metadata());
         }
+        Some(challenge)
     }
 }
 
@@ -208,13 +250,14 @@ pub(super) fn whole_seconds(duration: Duration) -> u64 {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::Unauthenticated(reason) => {
-                let detail = format!("{} {FRESH_TOKEN}", reason.sentence());
-                Self { reason: Some(reason), ..Self::detailed(Code::Unauthenticated, detail) }
+            Error::Unauthenticated(refusal) => {
+                let detail = format!("{} {FRESH_TOKEN}", refusal.reason.sentence());
+                Self::detailed(Code::Unauthenticated, detail).objecting(Objection::Refused(refusal))
             }
-            Error::InsufficientScope { scope } => {
-                let detail = format!("The token is genuine and lacks the scope {scope}. Ask for a token with it.");
-                Self { scope: Some(scope), ..Self::detailed(Code::InsufficientScope, detail) }
+            Error::InsufficientScope(denial) => {
+                let lacks = &denial.lacks;
+                let detail = format!("The token is genuine and lacks {lacks}. Ask for a token with it.");
+                Self::detailed(Code::InsufficientScope, detail).objecting(Objection::Denied(denial))
             }
             Error::VerifierUnavailable { retry_after } => Self::new(Code::VerifierUnavailable).retry_after(retry_after),
             Error::Malformed { detail, faults } => Self { faults, ..Self::detailed(Code::Malformed, detail) },

@@ -16,18 +16,20 @@ use super::problem::Problem;
 
 /// What stands before a handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Guard {
+pub(super) enum Access {
     /// Nothing.
     Open,
     /// A token is judged before the handler runs.
     Token,
+    /// Nothing: the handler itself decides about a token, whatever the method.
+    Decision,
 }
 
 /// One operation of the gateway.
 pub(super) struct Row {
     pub(super) path: String,
     pub(super) methods: Vec<Method>,
-    pub(super) guard: Guard,
+    pub(super) access: Access,
     /// What the contract says of it; none for pages and redirects.
     pub(super) documented: Option<Documented>,
     route: fn() -> Route,
@@ -43,7 +45,7 @@ pub(super) struct Documented {
 impl Row {
     /// An operation of the contract: path, methods and description are those above the handler.
     pub(super) fn operation<D: utoipa::Path + utoipa::__dev::SchemaReferences + for<'t> utoipa::__dev::Tags<'t>>(
-        guard: Guard,
+        access: Access,
         route: fn() -> Route,
     ) -> Self {
         let mut schemas = Vec::new();
@@ -52,12 +54,12 @@ impl Row {
         operation.tags = Some(D::tags().into_iter().map(str::to_owned).collect());
         let documented = Documented { methods: D::methods(), operation, schemas };
         let methods = documented.methods.iter().map(method).collect();
-        Self { path: D::path(), methods, guard, documented: Some(documented), route }
+        Self { path: D::path(), methods, access, documented: Some(documented), route }
     }
 
     /// A page or a redirect, which the contract does not describe.
     pub(super) fn page(path: &str, methods: &[Method], route: fn() -> Route) -> Self {
-        Self { path: path.into(), methods: methods.to_vec(), guard: Guard::Open, documented: None, route }
+        Self { path: path.into(), methods: methods.to_vec(), access: Access::Open, documented: None, route }
     }
 }
 
@@ -74,7 +76,8 @@ fn method(method: &HttpMethod) -> Method {
     }
 }
 
-/// Registers the rows, one resource for each path. GET answers HEAD; any other method is 405 with the `Allow` header.
+/// Registers the rows, one resource for each path. GET answers HEAD; any other method is 405 with the `Allow` header,
+/// but where a decision is asked for.
 pub(super) fn mount(rows: &[Row], config: &mut ServiceConfig) {
     for path in paths(rows) {
         let of_path = || rows.iter().filter(|row| row.path == path);
@@ -84,7 +87,11 @@ pub(super) fn mount(rows: &[Row], config: &mut ServiceConfig) {
         }
         let allow: Arc<str> = allow.iter().map(Method::as_str).collect::<Vec<_>>().join(", ").into();
         let refuse = move || ready(refuse_method(&allow));
-        let mut resource = web::resource(path).default_service(web::to(refuse));
+        let mut resource = web::resource(path);
+        resource = match of_path().find(|row| row.access == Access::Decision) {
+            Some(row) => resource.default_service((row.route)()),
+            None => resource.default_service(web::to(refuse)),
+        };
         for row in of_path() {
             for method in &row.methods {
                 resource = resource.route((row.route)().method(method.clone()));
@@ -93,7 +100,7 @@ pub(super) fn mount(rows: &[Row], config: &mut ServiceConfig) {
                 }
             }
         }
-        let guarded = of_path().any(|row| row.guard == Guard::Token);
+        let guarded = of_path().any(|row| row.access == Access::Token);
         config.service(resource.wrap(Condition::new(guarded, from_fn(authn::authenticate))));
     }
 }
@@ -110,10 +117,10 @@ fn refuse_method(allow: &str) -> Result<HttpResponse, Problem> {
 
 /// Lists operations by handler and module; each handler's contract stands above it.
 macro_rules! operations {
-    ($guard:expr; $($handler:ident in $($module:ident)::+),* $(,)?) => {
+    ($access:expr; $($handler:ident in $($module:ident)::+),* $(,)?) => {
         pastey::paste! {
             vec![$($crate::http::routes::Row::operation::<$($module)::+::[<__path_ $handler>]>(
-                $guard,
+                $access,
                 || actix_web::web::route().to($($module)::+::$handler),
             )),*]
         }

@@ -1,5 +1,6 @@
 //! The outermost layer: names every exchange, turns its error into an answer, and writes its one log line.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -11,8 +12,9 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, HttpRequest};
 
+use super::origin::ForwardedCall;
 use super::problem::{self, Problem};
-use super::{Gateway, security_headers};
+use super::{Gateway, security_headers, well_known};
 use crate::core::entropy::Entropy;
 use crate::core::request::RequestId;
 use crate::core::verdict::Verdict;
@@ -27,6 +29,23 @@ struct About(RequestId);
 /// Notes which queued request an exchange is about.
 pub(super) fn note_request(request: &HttpRequest, id: RequestId) {
     request.extensions_mut().insert(About(id));
+}
+
+/// Which guard was asked, and about which call, for the log line.
+struct Guarded {
+    guard: Arc<str>,
+    method: Option<String>,
+    path: Option<String>,
+}
+
+/// How much of the path of a guarded call is logged, in bytes.
+const MAX_LOGGED: usize = 512;
+
+/// Notes which guard was asked, and about which call.
+pub(super) fn note_guarded(request: &HttpRequest, guard: &Arc<str>, call: ForwardedCall<'_>) {
+    let path = call.path().map(|path| path[..path.floor_char_boundary(MAX_LOGGED)].to_owned());
+    let guarded = Guarded { guard: Arc::clone(guard), method: call.method.map(str::to_owned), path };
+    request.extensions_mut().insert(guarded);
 }
 
 /// Makes trace and span ids: unlike any other, and not secret. Random once, then counted and mixed, since every request needs two.
@@ -98,20 +117,20 @@ pub(super) async fn trace<B: MessageBody + 'static>(
     let problem = response.response().error().map(problem::of);
     let mut response = match &problem {
         Some(problem) => {
-            let mut answer = problem.answer(&context.trace_id).map_into_right_body();
+            let metadata = || well_known::address(response.request(), &gateway.server);
+            let mut answer = problem.answer(&context.trace_id, &metadata).map_into_right_body();
             keep_cors(response.headers(), answer.headers_mut());
             response.into_response(answer)
         }
         None => response.map_into_left_body(),
     };
-    let code = problem.as_ref().map(Problem::name);
     security_headers::set(&gateway, response.headers_mut());
     for (name, value) in [(TRACE_ID, &context.trace_id), (TRACEPARENT, &context.traceparent)] {
         if let Ok(value) = HeaderValue::from_str(value) {
             response.headers_mut().insert(name, value);
         }
     }
-    log(&gateway, &context, code, &call, &response);
+    log(&gateway, &context, problem.as_ref(), &call, &response);
     Ok(response)
 }
 
@@ -130,7 +149,14 @@ struct Call {
 }
 
 /// Writes the access line: never the token, never the query.
-fn log<B>(gateway: &Gateway, context: &TraceContext, code: Option<&str>, call: &Call, response: &ServiceResponse<B>) {
+fn log<B>(
+    gateway: &Gateway,
+    context: &TraceContext,
+    problem: Option<&Problem>,
+    call: &Call,
+    response: &ServiceResponse<B>,
+) {
+    let refusal = problem.and_then(Problem::refusal);
     let request = response.request();
     let path = request.match_pattern();
     let path = path.as_deref().unwrap_or("unmatched");
@@ -139,15 +165,22 @@ fn log<B>(gateway: &Gateway, context: &TraceContext, code: Option<&str>, call: &
         Some(Verdict::Accepted(caller)) => Some((caller.issuer.as_str(), caller.subject.as_str())),
         _ => None,
     };
+    let guarded = extensions.get::<Guarded>();
     gateway.access_log.write(&Exchange {
         at: gateway.clock.now(),
         trace_id: &context.trace_id,
         method: call.method.as_str(),
         path,
         status: response.status().as_u16(),
-        reason: code,
+        code: problem.map(|problem| problem.code.name()),
+        reason: refusal.map(|refusal| refusal.reason),
+        verifier: refusal.and_then(|refusal| refusal.verifier.as_deref()),
+        evidence: problem.and_then(Problem::evidence),
         duration_us: gateway.clock.monotonic().saturating_sub(call.began).as_micros(),
         owner,
+        guard: guarded.map(|guarded| &*guarded.guard),
+        guarded_method: guarded.and_then(|guarded| guarded.method.as_deref()),
+        guarded_path: guarded.and_then(|guarded| guarded.path.as_deref()),
         request_id: extensions.get::<About>().map(|about| about.0),
         is_routine: matches!(path, "/healthz" | "/readyz"),
     });

@@ -7,6 +7,7 @@ use std::io::Write as _;
 use super::logs::LogFormat;
 use crate::core::clock::Timestamp;
 use crate::core::request::RequestId;
+use crate::core::verdict::{Evidence, Reason};
 
 /// Where access lines go.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +27,19 @@ pub struct Exchange<'a> {
     /// The HTTP status.
     pub status: u16,
     /// The code of the problem that was answered.
-    pub reason: Option<&'a str>,
+    pub code: Option<&'a str>,
+    /// Why the token was refused.
+    pub reason: Option<Reason>,
+    /// The verifier that refused it.
+    pub verifier: Option<&'a str>,
+    /// What was expected of the token, and what was found.
+    pub evidence: Option<&'a Evidence>,
+    /// The guard that was asked.
+    pub guard: Option<&'a str>,
+    /// The method of the call that it was asked about.
+    pub guarded_method: Option<&'a str>,
+    /// The path of that call, without the query.
+    pub guarded_path: Option<&'a str>,
     /// How long it took, in microseconds.
     pub duration_us: u128,
     /// Issuer and subject of the caller.
@@ -72,8 +85,12 @@ impl Exchange<'_> {
         )?;
         quote(method, line)?;
         write!(line, r#","path":"{path}","status":{status}"#)?;
-        if let Some(reason) = self.reason {
-            write!(line, r#","reason":"{reason}""#)?;
+        if let Some(code) = self.code {
+            write!(line, r#","code":"{code}""#)?;
+        }
+        for (name, value) in self.guarded().chain(self.why()) {
+            write!(line, r#","{name}":"#)?;
+            quote(value, line)?;
         }
         write!(line, r#","duration_us":{duration_us}"#)?;
         if let Some((issuer, subject)) = self.owner {
@@ -90,11 +107,34 @@ impl Exchange<'_> {
         Ok(())
     }
 
+    /// What a guard was asked about.
+    fn guarded(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let parts =
+            [("guard", self.guard), ("guarded_method", self.guarded_method), ("guarded_path", self.guarded_path)];
+        parts.into_iter().filter_map(|(name, value)| Some((name, value?)))
+    }
+
+    /// Why the token did not do, as far as there is something to say.
+    fn why(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let evidence = |part: fn(&Evidence) -> &String| self.evidence.map(|evidence| part(evidence).as_str());
+        let parts = [
+            ("reason", self.reason.map(Reason::code)),
+            ("verifier", self.verifier),
+            ("expected", evidence(|evidence| &evidence.expected)),
+            ("got", evidence(|evidence| &evidence.unverified_found)),
+        ];
+        parts.into_iter().filter_map(|(name, value)| Some((name, value?)))
+    }
+
     fn as_text(&self, level: &str, line: &mut String) -> fmt::Result {
         let Self { at, trace_id, method, path, status, duration_us, .. } = self;
         write!(line, "{at} {level:>5} exchange trace_id={trace_id} method={method} path={path} status={status}")?;
-        if let Some(reason) = self.reason {
-            write!(line, " reason={reason}")?;
+        if let Some(code) = self.code {
+            write!(line, " code={code}")?;
+        }
+        for (name, value) in self.guarded().chain(self.why()) {
+            write!(line, " {name}=")?;
+            quote(value, line)?;
         }
         write!(line, " duration_us={duration_us}")?;
         if let Some((issuer, subject)) = self.owner {
@@ -138,6 +178,7 @@ fn quote(text: &str, line: &mut String) -> fmt::Result {
 mod tests {
     use super::Exchange;
     use crate::core::clock::Timestamp;
+    use crate::core::verdict::{Evidence, Reason};
 
     fn exchange() -> Exchange<'static> {
         Exchange {
@@ -146,7 +187,10 @@ mod tests {
             method: "GET",
             path: "/v1/requests/{request_id}",
             status: 404,
-            reason: Some("not_found"),
+            code: Some("not_found"),
+            reason: None,
+            verifier: None,
+            evidence: None,
             duration_us: 87,
             owner: Some(("https://idp.example/", "a\"b\\c\r\n\u{202e}😀")),
             request_id: "req_01M815515KP08QZRD2J0GYC6SN".parse().ok(),
@@ -164,7 +208,7 @@ mod tests {
             serde_json::json!({
                 "timestamp": "2026-11-22T06:12:03.482Z", "level": "INFO", "message": "exchange",
                 "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "method": "GET", "path": "/v1/requests/{request_id}",
-                "status": 404, "reason": "not_found", "duration_us": 87,
+                "status": 404, "code": "not_found", "duration_us": 87,
                 "owner": ["https://idp.example/", "a\"b\\c\r\n\u{202e}😀"], "request_id": "req_01M815515KP08QZRD2J0GYC6SN",
             })
         );
@@ -178,8 +222,56 @@ mod tests {
         assert_eq!(
             line,
             "2026-11-22T06:12:03.482Z  INFO exchange trace_id=4bf92f3577b34da6a3ce929d0e0e4736 method=GET \
-             path=/v1/requests/{request_id} status=404 reason=not_found duration_us=87 \
+             path=/v1/requests/{request_id} status=404 code=not_found duration_us=87 \
              owner=\"https://idp.example/\",\"a\\\"b\\\\c\\u000d\\u000a\\u202e\\ud83d\\ude00\" request_id=req_01M815515KP08QZRD2J0GYC6SN\n"
         );
+    }
+
+    #[test]
+    fn a_decision_is_on_the_line_with_the_call_that_it_is_about() {
+        let decision = Exchange {
+            guard: Some("billing"),
+            guarded_method: Some("PUT"),
+            guarded_path: Some("/a\r\nb"),
+            owner: None,
+            request_id: None,
+            ..exchange()
+        };
+        let (mut text, mut json) = (String::new(), String::new());
+        decision.as_text("INFO", &mut text).expect("written");
+        decision.as_json("INFO", &mut json).expect("written");
+        let end = " guard=\"billing\" guarded_method=\"PUT\" guarded_path=\"/a\\u000d\\u000ab\" duration_us=87\n";
+        assert!(text.ends_with(end), "{text}");
+        let end = ",\"guard\":\"billing\",\"guarded_method\":\"PUT\",\"guarded_path\":\"/a\\u000d\\u000ab\",\"duration_us\":87}\n";
+        assert!(json.ends_with(end), "{json}");
+    }
+
+    #[test]
+    fn a_refusal_is_on_the_line_with_what_was_found_escaped_and_cut() {
+        let evidence = Evidence::new("one of [\"anteroom\"]", &["a\"b\r\n\u{202e}", &"x".repeat(300)]);
+        let refused = Exchange {
+            status: 401,
+            code: Some("unauthenticated"),
+            reason: Some(Reason::AudienceMismatch),
+            verifier: Some("idp"),
+            evidence: Some(&evidence),
+            owner: None,
+            request_id: None,
+            ..exchange()
+        };
+        let (mut text, mut json) = (String::new(), String::new());
+        refused.as_text("INFO", &mut text).expect("written");
+        refused.as_json("INFO", &mut json).expect("written");
+        let found = format!("[\"a\\\"b\\r\\n\\u{{202e}}\", \"{}…", "x".repeat(176));
+        assert_eq!(found.chars().count(), 201);
+        let read: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(
+            (&read["code"], &read["reason"], &read["verifier"]),
+            (&"unauthenticated".into(), &"audience_mismatch".into(), &"idp".into())
+        );
+        assert_eq!((&read["expected"], &read["got"]), (&"one of [\"anteroom\"]".into(), &found.into()));
+        let whole = " code=unauthenticated reason=\"audience_mismatch\" verifier=\"idp\" \
+                     expected=\"one of [\\\"anteroom\\\"]\" got=\"[\\\"a\\\\\\\"b\\\\r\\\\n\\\\u{202e}\\\", ";
+        assert!(text.contains(whole) && text.ends_with("\\u2026\" duration_us=87\n"), "{text}");
     }
 }

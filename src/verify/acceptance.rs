@@ -110,9 +110,12 @@ impl AcceptanceSettings {
 
     /// Whom genuine claims speak for.
     pub(super) fn caller(&self, claims: UnverifiedClaims) -> Arc<Caller> {
-        let foreign = self.grants_from.iter().flat_map(|claim| claims.words(claim));
+        let foreign = || self.grants_from.iter().flat_map(|claim| claims.words(claim));
         let scopes: BTreeSet<String> =
-            foreign.filter_map(|scope| self.scopes.get(scope)).chain(&self.grants).cloned().collect();
-        Arc::new(claims.into_caller(scopes, &self.email_claim))
+            foreign().filter_map(|scope| self.scopes.get(scope)).chain(&self.grants).cloned().collect();
+        // A word that reads like a scope of ours is not one: only the list makes it that.
+        let words = foreign().filter(|word| !is_scope(word)).map(str::to_owned);
+        let token_scopes = words.chain(scopes.iter().cloned()).collect();
+        Arc::new(Caller { token_scopes, ..claims.into_caller(scopes, &self.email_claim) })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::table::list;
-use super::token::{MAX_TOKEN_BYTES, UnverifiedJwt, UnverifiedToken};
+use super::token::{UnverifiedJwt, UnverifiedToken, judge_size};
 use super::verified::{Entry, Fingerprint, Verified};
 use super::{Setup, Terms, Tokens, Unverified, Verifier, parse_table};
 use crate::core::clock::Timestamp;
@@ -96,6 +96,12 @@ impl Chain {
         trust(&self.links, names, audience)
     }
 
+    /// The issuers whose tokens are good there.
+    pub fn issuers<'a>(&'a self, trust: &'a Trust) -> impl Iterator<Item = &'a str> {
+        let trusted = self.links.iter().zip(&trust.verifiers).filter(|(_, is_trusted)| **is_trusted);
+        trusted.map(|(link, _)| link.verifier.issuer())
+    }
+
     /// Trust in the verifiers that guard the API.
     pub fn api(&self) -> &Trust {
         &self.api
@@ -103,8 +109,8 @@ impl Chain {
 
     /// Decides about the credentials that came after `Bearer `, for the door that trusts as `trust` says.
     pub async fn verify(&self, unverified_bearer: &str, trust: &Trust, now: Timestamp) -> Verdict {
-        if unverified_bearer.len() > MAX_TOKEN_BYTES {
-            return Verdict::Rejected(Reason::TokenTooLarge.into());
+        if let Err(refusal) = judge_size(unverified_bearer) {
+            return Verdict::Rejected(refusal);
         }
         let terms = Terms { audience: trust.audience.as_ref(), now };
         let fingerprint = Fingerprint::of(unverified_bearer);

@@ -1,12 +1,14 @@
 //! A bearer token as it came: read strictly, believed not at all.
 
+use std::fmt;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use crate::core::claims::UnverifiedClaims;
 use crate::core::json::parse_object;
-use crate::core::verdict::Reason;
+use crate::core::verdict::{Reason, Refusal};
 
 /// The longest token that is read, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
@@ -19,16 +21,19 @@ pub struct UnverifiedToken<'t>(&'t str);
 
 impl<'t> UnverifiedToken<'t> {
     /// Takes the credentials that follow `Bearer `.
-    pub fn from_bearer(unverified_bearer: &'t str) -> Result<Self, Reason> {
-        if unverified_bearer.len() > MAX_TOKEN_BYTES {
-            return Err(Reason::TokenTooLarge);
-        }
+    pub fn from_bearer(unverified_bearer: &'t str) -> Result<Self, Refusal> {
+        judge_size(unverified_bearer)?;
         let symbols = unverified_bearer.trim_end_matches('=');
-        let is_symbol = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
-        if symbols.is_empty() || !symbols.bytes().all(is_symbol) {
-            return Err(Reason::TokenMalformed);
+        let is_foreign = |byte: u8| !byte.is_ascii_alphanumeric() && !b"-._~+/".contains(&byte);
+        match symbols.bytes().position(is_foreign) {
+            None if symbols.is_empty() => Err(malformed("a token", &"none")),
+            None => Ok(Self(unverified_bearer)),
+            Some(place) => {
+                let found = symbols[place..].chars().next();
+                let found = format_args!("{:?} after {place} characters", found.unwrap_or_default());
+                Err(malformed("letters, digits and -._~+/ alone, with = at the end", &found))
+            }
         }
-        Ok(Self(unverified_bearer))
     }
 
     /// Whether it is written like a JWT: the dots of a signed (or encrypted) one, and a header that begins like a JSON object.
@@ -68,57 +73,81 @@ pub struct UnverifiedHeader {
 
 impl<'t> UnverifiedJwt<'t> {
     /// Reads a token. What is not exactly three segments (a JWE has five) is refused before anything is decoded.
-    pub fn parse(token: UnverifiedToken<'t>) -> Result<Self, Reason> {
+    pub fn parse(token: UnverifiedToken<'t>) -> Result<Self, Refusal> {
         let mut segments = token.as_str().split('.');
         let (Some(header), Some(payload), Some(signature), None) =
             (segments.next(), segments.next(), segments.next(), segments.next())
         else {
-            return Err(Reason::TokenMalformed);
+            let count = token.as_str().split('.').count();
+            return Err(malformed("three segments with dots between them", &count));
         };
-        let unverified_header = UnverifiedHeader::parse(&decode_object(header)?)?;
-        let claims = decode_object(payload)?;
+        let unverified_header = UnverifiedHeader::parse(&decode_object("a header", header)?)?;
+        let claims = decode_object("a payload", payload)?;
         // Decoded once more where it is checked; what matters here is that one signature has one spelling.
-        URL_SAFE_NO_PAD.decode(signature).map_err(|_| Reason::TokenMalformed)?;
+        decode("a signature", signature)?;
         Ok(Self {
             text: token,
             signing_input: &token.as_str()[..header.len() + 1 + payload.len()],
             signature,
             unverified_header,
-            unverified_claims: UnverifiedClaims::from_object(claims).map_err(|_| Reason::ClaimsInvalid)?,
+            unverified_claims: UnverifiedClaims::from_object(claims).map_err(|error| {
+                let expected = format!("a claim {} that is {}", error.name, error.expected);
+                Refusal::because(Reason::ClaimsInvalid, expected, &"none, or something else")
+            })?,
         })
     }
 }
 
 impl UnverifiedHeader {
-    fn parse(header: &Map<String, Value>) -> Result<Self, Reason> {
+    fn parse(header: &Map<String, Value>) -> Result<Self, Refusal> {
         // No extension is understood here, so any `crit`, well-formed or not, is one too many (RFC 7515 section 4.1.11), and a
         // payload that is not base64url (RFC 7797) is not read, whether `crit` says so or not.
-        if header.contains_key("crit") || header.get("b64").is_some_and(|encoded| *encoded != Value::Bool(true)) {
-            return Err(Reason::CriticalHeaderUnsupported);
+        let is_critical = header.contains_key("crit");
+        if is_critical || header.get("b64").is_some_and(|encoded| *encoded != Value::Bool(true)) {
+            let found = if is_critical { "crit" } else { "b64" };
+            return Err(Refusal::because(Reason::CriticalHeaderUnsupported, "no critical extension", &found));
         }
         let key_id = optional_text(header, "kid")?;
-        if key_id.as_ref().is_some_and(|key_id| key_id.len() > MAX_KEY_ID_BYTES) {
-            return Err(Reason::TokenMalformed);
+        if let Some(length) = key_id.as_ref().map(String::len).filter(|length| *length > MAX_KEY_ID_BYTES) {
+            return Err(malformed(format!("a kid of at most {MAX_KEY_ID_BYTES} bytes"), &length));
         }
         Ok(Self {
-            algorithm: optional_text(header, "alg")?.ok_or(Reason::TokenMalformed)?,
+            algorithm: optional_text(header, "alg")?.ok_or_else(|| malformed("an alg in the header", &"none"))?,
             key_id,
             token_type: optional_text(header, "typ")?,
         })
     }
 }
 
-fn optional_text(header: &Map<String, Value>, name: &str) -> Result<Option<String>, Reason> {
+/// Refuses what is too large to be looked at.
+pub(super) fn judge_size(unverified_bearer: &str) -> Result<(), Refusal> {
+    match unverified_bearer.len() {
+        0..=MAX_TOKEN_BYTES => Ok(()),
+        length => Err(Refusal::because(Reason::TokenTooLarge, format!("at most {MAX_TOKEN_BYTES} bytes"), &length)),
+    }
+}
+
+fn malformed(expected: impl Into<String>, unverified_found: &dyn fmt::Debug) -> Refusal {
+    Refusal::because(Reason::TokenMalformed, expected, unverified_found)
+}
+
+fn optional_text(header: &Map<String, Value>, name: &str) -> Result<Option<String>, Refusal> {
     match header.get(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(Reason::TokenMalformed),
+        Some(_) => Err(malformed(format!("a {name} in the header that is a text"), &"something else")),
     }
 }
 
 /// base64url without padding, without foreign characters and without stray bits in the last one (RFC 7515 section 2, RFC 4648
 /// section 3.5), holding one JSON object.
-fn decode_object(segment: &str) -> Result<Map<String, Value>, Reason> {
-    let json = URL_SAFE_NO_PAD.decode(segment).map_err(|_| Reason::TokenMalformed)?;
-    parse_object(&json).map_err(|_| Reason::TokenMalformed)
+fn decode_object(what: &str, segment: &str) -> Result<Map<String, Value>, Refusal> {
+    let json = decode(what, segment)?;
+    parse_object(&json)
+        .map_err(|error| malformed(format!("{what} that is one JSON object, with no member twice"), &error.to_string()))
+}
+
+fn decode(what: &str, segment: &str) -> Result<Vec<u8>, Refusal> {
+    let expected = || format!("{what} in base64url without padding");
+    URL_SAFE_NO_PAD.decode(segment).map_err(|error| malformed(expected(), &error.to_string()))
 }
