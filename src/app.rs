@@ -21,6 +21,7 @@ use crate::queue::types::Types;
 use crate::settings::Settings;
 use crate::store;
 use crate::telemetry::access::AccessLog;
+use crate::telemetry::metrics::Metrics;
 use crate::verify::{Chain, OwnIssuer, Setup, parse_table};
 
 mod data_dir;
@@ -56,6 +57,7 @@ impl Plan {
         secrets: Vec<SecretString>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, Vec<Misconfiguration>> {
         let mut mistakes: Vec<_> = store::judge(&settings.store).err().into_iter().collect();
         let mut clients = Vec::new();
@@ -66,7 +68,7 @@ impl Plan {
             }
         }
         let types = Types::build(&settings.types, &settings.base).map_err(|found| mistakes.extend(found));
-        let chain = build_chain(settings, secrets, clock, entropy).map_err(|found| mistakes.extend(found));
+        let chain = build_chain(settings, secrets, clock, entropy, metrics).map_err(|found| mistakes.extend(found));
         let token_places = TokenPlaces::of(&settings.verify).map_err(|mistake| mistakes.push(mistake));
         let guards = build_guards(settings).map_err(|found| mistakes.extend(found));
         match (types, chain, token_places, guards) {
@@ -96,10 +98,11 @@ fn build_chain(
     secrets: Vec<SecretString>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    metrics: Arc<Metrics>,
 ) -> Result<Chain, Vec<Misconfiguration>> {
     let net = settings.net.open(&settings.base).map_err(|mistake| vec![mistake])?;
     let own = OwnIssuer { url: settings.issuer_url(), audience: settings.issuer.audience.clone(), secrets };
-    let setup = Setup { base: &settings.base, net, clock, entropy, own: Some(own) };
+    let setup = Setup { base: &settings.base, net, clock, entropy, metrics, own: Some(own) };
     let chain = Chain::build(settings.chain(), &settings.named_by_guards(), &settings.verifiers, &setup);
     if settings.believes_itself() {
         return chain;
@@ -153,8 +156,9 @@ impl Application {
         let data_dir = DataDir::open(&settings.server.data_dir).map_err(one)?;
         let secrets = signing_secrets(settings, || data_dir.issuer_secret(&*entropy)).map_err(one)?;
         let issuer = Issuer::new(settings.issuer_url(), &settings.issuer, &secrets[0], Arc::clone(&entropy));
-        let Plan { mut clients, types, chain, token_places, guards } =
-            Plan::of(settings, secrets, Arc::clone(&clock), Arc::clone(&entropy))?;
+        let metrics = Arc::new(Metrics::new());
+        let plan = Plan::of(settings, secrets, Arc::clone(&clock), Arc::clone(&entropy), Arc::clone(&metrics))?;
+        let Plan { mut clients, types, chain, token_places, guards } = plan;
         let demo_secret =
             settings.has_demo_client().then(|| data_dir.demo_secret(&*entropy)).transpose().map_err(one)?;
         clients.extend(demo_secret.as_ref().map(|secret| Client::new(DEMO_CLIENT, secret, default_scopes())));

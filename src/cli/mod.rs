@@ -11,6 +11,7 @@ use crate::app::{Plan, SystemClock, SystemEntropy, existing_issuer_secret, signi
 use crate::core::error::Misconfiguration;
 use crate::oauth::clients::generate_secret;
 use crate::settings::{Flags, Origin, Settings, Unusable};
+use crate::telemetry::metrics::Metrics;
 
 mod check;
 mod client;
@@ -132,6 +133,7 @@ fn judge(settings: &Settings) -> Result<Plan, Vec<Misconfiguration>> {
         secrets.map_err(|mistake| vec![mistake])?,
         Arc::new(SystemClock::start()),
         Arc::new(SystemEntropy),
+        Arc::new(Metrics::new()),
     )
 }
 

@@ -12,6 +12,7 @@ use crate::oauth::TokenService;
 use crate::oauth::clients::{Client, Clients, default_scopes, generate_secret};
 use crate::oauth::issuer::Issuer;
 use crate::settings::Flags;
+use crate::telemetry::metrics::Metrics;
 
 #[derive(Args, Debug)]
 pub(super) struct Token {
@@ -34,7 +35,8 @@ pub(super) fn run(flags: &Flags, arguments: Token) -> Result<(), Failure> {
     let secrets = signing_secrets(&settings, made).map_err(|mistake| unusable(vec![mistake]))?;
     let (clock, entropy) = (Arc::new(SystemClock::start()), Arc::new(SystemEntropy));
     let issuer = Issuer::new(settings.issuer_url(), &settings.issuer, &secrets[0], entropy.clone());
-    let Plan { mut clients, .. } = Plan::of(&settings, secrets, clock.clone(), entropy).map_err(unusable)?;
+    let metrics = Arc::new(Metrics::new());
+    let Plan { mut clients, .. } = Plan::of(&settings, secrets, clock.clone(), entropy, metrics).map_err(unusable)?;
     if settings.has_demo_client() {
         clients.push(Client::new(DEMO_CLIENT, &generate_secret(&SystemEntropy), default_scopes()));
     }

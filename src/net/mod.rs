@@ -73,7 +73,7 @@ pub struct Net {
 
 /// What one verifier says of the provider that it asks.
 #[derive(Clone, Copy, Debug)]
-pub struct Trust<'a> {
+pub struct Provider<'a> {
     /// The verifier's name in the configuration.
     pub verifier: &'a str,
     /// A PEM file with the certificates of private CAs, trusted besides those of `[net]`.
@@ -87,9 +87,9 @@ impl Net {
     ///
     /// # Errors
     /// A CA file that can not be used.
-    pub fn client(&self, trust: Trust<'_>) -> Result<HttpClient, Misconfiguration> {
-        let key = format!("verifiers.{}.ca_file", trust.verifier);
-        let own = trust.ca_file.map(|path| read_authorities(&key, &self.base.join(path))).transpose()?;
+    pub fn client(&self, provider: Provider<'_>) -> Result<HttpClient, Misconfiguration> {
+        let key = format!("verifiers.{}.ca_file", provider.verifier);
+        let own = provider.ca_file.map(|path| read_authorities(&key, &self.base.join(path))).transpose()?;
         let faulty = if own.is_some() { &key } else { "net.ca_file" };
         let authorities: Vec<_> = self.authorities.iter().cloned().chain(own.into_iter().flatten()).collect();
         let client = self
@@ -103,7 +103,7 @@ impl Net {
                 let remedy = "Check that its certificates are those of CAs, in PEM";
                 Misconfiguration::new(faulty, format!("can not be used: {}", error::innermost(&error)), remedy)
             })?;
-        Ok(HttpClient::new(client, self.settings.max_body_bytes, trust.allow_http, &key))
+        Ok(HttpClient::new(client, self.settings.max_body_bytes, provider.allow_http, &key))
     }
 }
 

@@ -88,6 +88,9 @@ impl Exchange<'_> {
         if let Some(code) = self.code {
             write!(line, r#","code":"{code}""#)?;
         }
+        if let Some(reason) = self.reason {
+            write!(line, r#","reason":"{}""#, reason.code())?;
+        }
         for (name, value) in self.guarded().chain(self.why()) {
             write!(line, r#","{name}":"#)?;
             quote(value, line)?;
@@ -114,11 +117,10 @@ impl Exchange<'_> {
         parts.into_iter().filter_map(|(name, value)| Some((name, value?)))
     }
 
-    /// Why the token did not do, as far as there is something to say.
+    /// What there is to say about why the token did not do.
     fn why(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let evidence = |part: fn(&Evidence) -> &String| self.evidence.map(|evidence| part(evidence).as_str());
         let parts = [
-            ("reason", self.reason.map(Reason::code)),
             ("verifier", self.verifier),
             ("expected", evidence(|evidence| &evidence.expected)),
             ("got", evidence(|evidence| &evidence.unverified_found)),
@@ -131,6 +133,9 @@ impl Exchange<'_> {
         write!(line, "{at} {level:>5} exchange trace_id={trace_id} method={method} path={path} status={status}")?;
         if let Some(code) = self.code {
             write!(line, " code={code}")?;
+        }
+        if let Some(reason) = self.reason {
+            write!(line, " reason={}", reason.code())?;
         }
         for (name, value) in self.guarded().chain(self.why()) {
             write!(line, " {name}=")?;
@@ -270,7 +275,7 @@ mod tests {
             (&"unauthenticated".into(), &"audience_mismatch".into(), &"idp".into())
         );
         assert_eq!((&read["expected"], &read["got"]), (&"one of [\"anteroom\"]".into(), &found.into()));
-        let whole = " code=unauthenticated reason=\"audience_mismatch\" verifier=\"idp\" \
+        let whole = " code=unauthenticated reason=audience_mismatch verifier=\"idp\" \
                      expected=\"one of [\\\"anteroom\\\"]\" got=\"[\\\"a\\\\\\\"b\\\\r\\\\n\\\\u{202e}\\\", ";
         assert!(text.contains(whole) && text.ends_with("\\u2026\" duration_us=87\n"), "{text}");
     }

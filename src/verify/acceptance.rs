@@ -33,6 +33,8 @@ pub(super) struct AcceptanceSettings {
     leeway: Period,
     /// The claim with the e-mail address.
     email_claim: String,
+    /// Whether its provider may be asked without encryption on another machine too.
+    pub(super) allow_http: bool,
 }
 
 impl Default for AcceptanceSettings {
@@ -46,6 +48,7 @@ impl Default for AcceptanceSettings {
             grants_from: vec!["scope".into(), "scp".into()],
             leeway: Period::seconds(5),
             email_claim: "email".into(),
+            allow_http: false,
         }
     }
 }
@@ -64,7 +67,7 @@ impl AcceptanceSettings {
         let remedy = "Write the exact `iss` of its tokens, like \"https://TENANT.eu.auth0.com/\"";
         if self.issuer.is_empty() {
             mistakes.add("issuer", "is missing", remedy);
-        } else if let Err(problem) = secure_url(&self.issuer, false) {
+        } else if let Err(problem) = secure_url(&self.issuer, self.allow_http) {
             mistakes.add("issuer", format!("\"{}\" {problem}", self.issuer), remedy);
         } else if self.issuer.contains(['?', '#']) {
             mistakes.add("issuer", format!("\"{}\" has a query or a fragment", self.issuer), remedy);

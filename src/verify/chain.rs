@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::table::list;
 use super::token::{UnverifiedJwt, UnverifiedToken, judge_size};
 use super::verified::{Entry, Fingerprint, Verified};
-use super::{Setup, Terms, Tokens, Unverified, Verifier, parse_table};
+use super::{FetchErrorClass, KeySetReport, Setup, Terms, Tokens, Unverified, Verifier, parse_table};
 use crate::core::clock::Timestamp;
 use crate::core::error::Misconfiguration;
 use crate::core::policy::Audience;
@@ -36,15 +36,28 @@ pub struct Trust {
     audience: Option<Audience>,
 }
 
-/// Whether one verifier of the chain has what it needs.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Why keys were not fetched when an operator wanted it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotRefreshed {
+    /// There is no verifier of that name.
+    NoVerifier,
+    /// It fetches no keys.
+    NothingToFetch,
+    /// Its provider does not give them.
+    Failed(FetchErrorClass),
+}
+
+/// How one verifier of the chain gets on.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Readiness {
     /// Its name in the configuration.
     pub name: String,
     /// Its issuer.
     pub issuer: String,
-    /// Whether it can decide about tokens.
+    /// Whether the gateway should be sent traffic, as far as it has a say in it.
     pub is_ready: bool,
+    /// How the keys that it fetches get on; none when it fetches none.
+    pub keys: Option<KeySetReport>,
 }
 
 impl Chain {
@@ -181,7 +194,17 @@ impl Chain {
 
     /// Whether the gateway should be sent traffic, as far as the verifiers have a say in it.
     pub fn is_ready(&self) -> bool {
-        self.links.iter().any(|link| link.verifier.is_ready())
+        self.links.iter().all(|link| link.verifier.is_ready())
+    }
+
+    /// Has the verifier of this name fetch its keys at once, because an operator wants it.
+    ///
+    /// # Errors
+    /// There is no such verifier, it fetches no keys, or its provider does not give them.
+    pub async fn refresh(&self, name: &str) -> Result<(), NotRefreshed> {
+        let link = self.links.iter().find(|link| *link.name == *name).ok_or(NotRefreshed::NoVerifier)?;
+        let refreshed = link.verifier.refresh().ok_or(NotRefreshed::NothingToFetch)?;
+        refreshed.await.map_err(NotRefreshed::Failed)
     }
 
     /// How the verifiers get on, by name.
@@ -190,9 +213,10 @@ impl Chain {
             name: link.name.to_string(),
             issuer: link.verifier.issuer().to_owned(),
             is_ready: link.verifier.is_ready(),
+            keys: link.verifier.report(),
         };
         let mut all: Vec<_> = self.links.iter().map(readiness).collect();
-        all.sort();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
         all
     }
 }

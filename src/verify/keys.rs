@@ -33,12 +33,15 @@ pub(super) struct KeySet {
     keys: Vec<PublicKey>,
 }
 
+/// A key, ready for use.
 #[derive(Debug)]
-struct PublicKey {
+pub(super) struct PublicKey {
     name: KeyName,
     /// What it can be used with; never empty.
     algorithms: Vec<Algorithm>,
     key: DecodingKey,
+    /// The numbers that it was made of, if it was published as a JWK.
+    numbers: Option<AlgorithmParameters>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -87,8 +90,18 @@ impl KeySet {
         Ok(Self { keys: vec![public] })
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.keys.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &PublicKey> {
+        self.keys.iter()
+    }
+
+    /// Whether the other set has the same keys, in whatever order.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let has = |key: &PublicKey| other.keys.iter().any(|known| known.is(key));
+        self.keys.len() == other.keys.len() && self.keys.iter().all(has)
     }
 
     /// Whether some key can sign with one of the algorithms.
@@ -133,6 +146,24 @@ impl KeyName {
 }
 
 impl PublicKey {
+    /// Its `kid`.
+    pub(super) fn id(&self) -> Option<&str> {
+        match &self.name {
+            KeyName::Id(id) => Some(id),
+            KeyName::None | KeyName::Any => None,
+        }
+    }
+
+    /// What it can be used with.
+    pub(super) fn algorithms(&self) -> &[Algorithm] {
+        &self.algorithms
+    }
+
+    /// Whether it is the same key under the same name for the same use.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        (&self.name, &self.algorithms, &self.numbers) == (&other.name, &other.algorithms, &other.numbers)
+    }
+
     /// RFC 7517 section 4: a key that is meant for something else, or can not be used safely, is none.
     fn from_jwk(jwk: &Jwk) -> Option<Self> {
         let common = &jwk.common;
@@ -166,7 +197,8 @@ impl PublicKey {
         let pinned =
             |algorithm: &&Algorithm| common.key_algorithm.is_none_or(|alg| alg == KeyAlgorithm::from(**algorithm));
         let algorithms: Vec<_> = algorithms.iter().filter(pinned).copied().collect();
-        (!algorithms.is_empty()).then_some(Self { name, algorithms, key })
+        let numbers = Some(jwk.algorithm.clone());
+        (!algorithms.is_empty()).then_some(Self { name, algorithms, key, numbers })
     }
 
     fn from_pem(pem: &str) -> Option<Self> {
@@ -181,7 +213,7 @@ impl PublicKey {
         } else {
             curve_key(Algorithm::EdDSA, &bytes(DecodingKey::from_ed_pem(pem.as_bytes()).ok()?)?)?
         };
-        Some(Self { name: KeyName::Any, algorithms: algorithms.to_vec(), key })
+        Some(Self { name: KeyName::Any, algorithms: algorithms.to_vec(), key, numbers: None })
     }
 }
 

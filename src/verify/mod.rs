@@ -15,6 +15,7 @@ use crate::core::error::Misconfiguration;
 use crate::core::policy::Audience;
 use crate::core::verdict::Verdict;
 use crate::net::Net;
+use crate::telemetry::metrics::Metrics;
 
 mod acceptance;
 mod chain;
@@ -28,7 +29,7 @@ mod table;
 mod token;
 mod verified;
 
-pub use chain::{Chain, Readiness, Trust};
+pub use chain::{Chain, NotRefreshed, Readiness, Trust};
 pub use report::{FetchErrorClass, KeyReport, KeySetReport, KeySetState};
 pub use self_issued::OwnIssuer;
 pub use token::{MAX_TOKEN_BYTES, UnverifiedHeader, UnverifiedJwt, UnverifiedToken};
@@ -59,6 +60,16 @@ pub trait Verifier: Send + Sync {
     /// Whether the gateway should be sent traffic, as far as this verifier has a say in it.
     fn is_ready(&self) -> bool {
         true
+    }
+
+    /// How the keys that it fetches get on; none when it fetches none.
+    fn report(&self) -> Option<KeySetReport> {
+        None
+    }
+
+    /// Fetches its keys at once, because an operator wants it; none when it fetches none.
+    fn refresh(&self) -> Option<BoxFuture<'_, Result<(), FetchErrorClass>>> {
+        None
     }
 }
 
@@ -113,6 +124,8 @@ pub struct Setup<'a> {
     pub clock: Arc<dyn Clock>,
     /// The source of the jitter that keeps many gateways from asking a provider at once.
     pub entropy: Arc<dyn Entropy>,
+    /// What counts what happens to them.
+    pub metrics: Arc<Metrics>,
     /// Our own issuer, for the kind `self`.
     pub own: Option<OwnIssuer>,
 }

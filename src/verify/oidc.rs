@@ -1,5 +1,6 @@
 //! The kind `oidc`: JWT access tokens of an OpenID provider or any other issuer that publishes its keys.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
@@ -7,16 +8,17 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::acceptance::AcceptanceSettings;
-use super::jwks::{KeySource, RemoteKeys};
+use super::jwks::{KeySource, RemoteKeys, RemoteSetup, Startup};
 use super::keys::KeySet;
 use super::rules::Rules;
 use super::table::{Accepting, Mistakes, list};
-use super::{Setup, Terms, Unverified, UnverifiedJwt, Verifier, VerifierSettings};
+use super::{FetchErrorClass, KeySetReport, Setup, Terms, Unverified, UnverifiedJwt, Verifier, VerifierSettings};
 use crate::core::BoxFuture;
 use crate::core::claims::Caller;
 use crate::core::error::Misconfiguration;
+use crate::core::period::Period;
 use crate::core::verdict::{Reason, Verdict};
-use crate::net::{Trust, secure_url};
+use crate::net::{Provider, secure_url};
 use crate::secret::Source;
 
 /// The table of the kind `oidc`.
@@ -32,11 +34,24 @@ pub(super) struct KeySettings {
     keys: Option<Source>,
     /// What its keys sign with.
     algorithms: Vec<String>,
+    /// A PEM file with the certificates of private CAs that its own may be from.
+    ca_file: Option<PathBuf>,
+    /// How long its keys are used past their lifetime while new ones can not be had.
+    stale_if_error: Period,
+    /// Whether readiness waits for its keys.
+    startup: Startup,
 }
 
 impl Default for KeySettings {
     fn default() -> Self {
-        Self { jwks_uri: None, keys: None, algorithms: vec!["RS256".into()] }
+        Self {
+            jwks_uri: None,
+            keys: None,
+            algorithms: vec!["RS256".into()],
+            ca_file: None,
+            stale_if_error: Period::seconds(3600),
+            startup: Startup::default(),
+        }
     }
 }
 
@@ -45,7 +60,8 @@ impl VerifierSettings for OidcSettings {
         let mut mistakes = Mistakes::of(name);
         self.acceptance.check(&mut mistakes);
         let algorithms = self.own.algorithms(&mut mistakes);
-        let keys = self.own.keys(&self.acceptance.issuer, setup, &algorithms, &mut mistakes);
+        self.own.check_stale_window(&mut mistakes);
+        let keys = self.own.keys(&self.acceptance, setup, &algorithms, &mut mistakes);
         let (Some(keys), true) = (keys, mistakes.found.is_empty()) else { return Err(mistakes.found) };
         Ok(Arc::new(Oidc { keys, rules: self.acceptance.rules(algorithms), acceptance: self.acceptance.clone() }))
     }
@@ -57,6 +73,7 @@ impl VerifierSettings for OidcSettings {
 
 /// The algorithms that can be allowed: those whose keys can be published.
 const ALGORITHMS: &[&str] = &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
+const MAX_STALE_IF_ERROR: Period = Period::seconds(24 * 3600);
 
 impl KeySettings {
     fn algorithms(&self, mistakes: &mut Mistakes<'_>) -> Vec<Algorithm> {
@@ -81,7 +98,7 @@ impl KeySettings {
 
     fn keys(
         &self,
-        issuer: &str,
+        acceptance: &AcceptanceSettings,
         setup: &Setup<'_>,
         algorithms: &[Algorithm],
         mistakes: &mut Mistakes<'_>,
@@ -96,18 +113,32 @@ impl KeySettings {
             (None, None) => KeySource::Discovery,
         };
         if let KeySource::Address(address) = &source
-            && let Err(problem) = secure_url(address, false)
+            && let Err(problem) = secure_url(address, acceptance.allow_http)
         {
             let remedy = "Write the address of its JWK Set, or leave it out for discovery";
             mistakes.add("jwks_uri", format!("\"{address}\" {problem}"), remedy);
         }
-        let provider = Trust { verifier: mistakes.verifier, ca_file: None, allow_http: false };
-        match setup.net.client(provider) {
-            Ok(http) => Some(Keys::Remote(RemoteKeys::new(issuer.to_owned(), source, http, Arc::clone(&setup.clock)))),
-            Err(mistake) => {
-                mistakes.found.push(mistake);
-                None
-            }
+        let (verifier, allow_http) = (mistakes.verifier, acceptance.allow_http);
+        let provider = Provider { verifier, ca_file: self.ca_file.as_deref(), allow_http };
+        let http = setup.net.client(provider).map_err(|mistake| mistakes.found.push(mistake)).ok()?;
+        Some(Keys::Remote(RemoteKeys::new(RemoteSetup {
+            issuer: acceptance.issuer.clone(),
+            source,
+            algorithms: algorithms.to_vec(),
+            stale_if_error: self.stale_if_error.duration(),
+            startup: self.startup,
+            allow_http,
+            http,
+            clock: Arc::clone(&setup.clock),
+            entropy: Arc::clone(&setup.entropy),
+            metrics: setup.metrics.key_set(verifier),
+        })))
+    }
+
+    fn check_stale_window(&self, mistakes: &mut Mistakes<'_>) {
+        if self.stale_if_error > MAX_STALE_IF_ERROR {
+            let problem = format!("{} is more than the {MAX_STALE_IF_ERROR} allowed", self.stale_if_error);
+            mistakes.add("stale_if_error", problem, "Write a shorter time");
         }
     }
 
@@ -133,7 +164,7 @@ impl KeySettings {
 
 enum Keys {
     Fixed(KeySet),
-    Remote(Arc<RemoteKeys>),
+    Remote(RemoteKeys),
 }
 
 struct Oidc {
@@ -149,15 +180,12 @@ impl Oidc {
             Err(refusal) => return Verdict::Rejected(refusal),
         };
         let checked = match &self.keys {
-            Keys::Fixed(keys) => keys.check(&jwt, algorithm),
-            Keys::Remote(keys) => match keys.get(jwt.unverified_header.key_id.as_deref()).await {
-                Ok(keys) => keys.check(&jwt, algorithm),
-                Err(unavailable) => return Verdict::Unavailable { retry_after: unavailable.retry_after },
-            },
+            Keys::Fixed(keys) => keys.check(&jwt, algorithm).map_err(|reason| Verdict::Rejected(reason.into())),
+            Keys::Remote(keys) => keys.check(&jwt, algorithm).await,
         };
         match checked {
             Ok(()) => Verdict::Accepted(self.acceptance.caller(jwt.unverified_claims)),
-            Err(reason) => Verdict::Rejected(reason.into()),
+            Err(verdict) => verdict,
         }
     }
 }
@@ -177,7 +205,7 @@ impl Verifier for Oidc {
     fn generation(&self) -> Option<u64> {
         match &self.keys {
             Keys::Fixed(_) => Some(0),
-            Keys::Remote(_) => None,
+            Keys::Remote(keys) => keys.generation(),
         }
     }
 
@@ -187,7 +215,7 @@ impl Verifier for Oidc {
 
     fn warm_up(&self) {
         if let Keys::Remote(keys) = &self.keys {
-            keys.is_ready();
+            keys.warm_up();
         }
     }
 
@@ -195,6 +223,20 @@ impl Verifier for Oidc {
         match &self.keys {
             Keys::Fixed(_) => true,
             Keys::Remote(keys) => keys.is_ready(),
+        }
+    }
+
+    fn report(&self) -> Option<KeySetReport> {
+        match &self.keys {
+            Keys::Fixed(_) => None,
+            Keys::Remote(keys) => Some(keys.report()),
+        }
+    }
+
+    fn refresh(&self) -> Option<BoxFuture<'_, Result<(), FetchErrorClass>>> {
+        match &self.keys {
+            Keys::Fixed(_) => None,
+            Keys::Remote(keys) => Some(Box::pin(keys.refresh())),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::core::clock::Timestamp;
+use crate::telemetry::metrics::Fetched;
 
 /// How the keys of one issuer get on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -94,17 +95,23 @@ pub enum FetchErrorClass {
 
 impl FetchErrorClass {
     /// Its name, as in metrics and log lines.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Timeout => "timeout",
-            Self::Tls => "tls",
-            Self::Connection => "connection",
-            Self::Parse => "parse",
-            Self::Empty => "empty",
-            Self::Issuer => "issuer",
-            Self::TooLarge => "too_large",
-            Self::Address => "address",
+    pub fn name(self) -> &'static str {
+        Fetched::from(self).label()
+    }
+}
+
+impl From<FetchErrorClass> for Fetched {
+    fn from(class: FetchErrorClass) -> Self {
+        match class {
+            FetchErrorClass::Http => Self::Http,
+            FetchErrorClass::Timeout => Self::Timeout,
+            FetchErrorClass::Tls => Self::Tls,
+            FetchErrorClass::Connection => Self::Connection,
+            FetchErrorClass::Parse => Self::Parse,
+            FetchErrorClass::Empty => Self::Empty,
+            FetchErrorClass::Issuer => Self::Issuer,
+            FetchErrorClass::TooLarge => Self::TooLarge,
+            FetchErrorClass::Address => Self::Address,
         }
     }
 }

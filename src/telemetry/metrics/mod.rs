@@ -146,9 +146,8 @@ mod tests {
         samples.into_iter().map(|line| line.strip_prefix("anteroom_").unwrap()).collect()
     }
 
-    #[test]
-    fn what_was_counted_is_shown_under_its_labels() {
-        let metrics = Metrics::new();
+    /// Counts one of everything but HTTP.
+    fn count(metrics: &Metrics) {
         let verifier = metrics.verifier("auth0");
         verifier.accepted();
         verifier.unavailable();
@@ -173,6 +172,12 @@ mod tests {
         for result in Commit::ALL {
             metrics.store().committed(*result, 3, MOMENT);
         }
+    }
+
+    #[test]
+    fn what_was_counted_is_shown_under_its_labels() {
+        let metrics = Metrics::new();
+        count(&metrics);
         let states = vec![("fresh", true), ("stale", false)];
         let gauges = KeySetGauges { verifier: "auth0", age: Some(MOMENT), keys: 2, states, consecutive_failures: 4 };
         let text = metrics.encode(&[gauges]);

@@ -82,11 +82,12 @@ fn what_is_wrong_with_a_provider() {
         ("keys = \"file:nonsense\"", format!("keys: file:nonsense holds no public key or certificate that can be used. {KEYS}")),
         ("keys = \"file:empty.json\"", format!("keys: file:empty.json holds no key that can be used. {KEYS}")),
         ("keys = \"file:ec.pem\"", format!("keys: file:ec.pem holds no key for RS256. {KEYS}")),
+        ("stale_if_error = \"25h\"", "stale_if_error: 25h is more than the 24h allowed. Write a shorter time".into()),
         (
             "audiense = [\"x\"]",
             "audiense: is not a key of this kind of verifier. Correct its name, or take it out; known is one of `algorithms`, \
-             `audience`, `audience_all`, `email_claim`, `grants`, `grants_from`, `issuer`, `jwks_uri`, `keys`, `leeway`, \
-             `scopes`"
+             `allow_http`, `audience`, `audience_all`, `ca_file`, `email_claim`, `grants`, `grants_from`, `issuer`, `jwks_uri`, \
+             `keys`, `leeway`, `scopes`, `stale_if_error`, `startup`"
                 .into(),
         ),
     ];
@@ -194,7 +195,8 @@ fn what_holds_is_shown_with_its_defaults() {
         json!({
             "kind": "oidc", "issuer": "https://idp.example/", "jwks_uri": null, "keys": "file:rsa.pem",
             "algorithms": ["RS256"], "audience": ["anteroom"], "audience_all": [], "scopes": {}, "grants": [],
-            "grants_from": ["scope", "scp"], "leeway": "10s", "email_claim": "email",
+            "grants_from": ["scope", "scp"], "leeway": "10s", "email_claim": "email", "allow_http": false, "ca_file": null,
+            "stale_if_error": "1h", "startup": "degraded",
         })
     );
     let own = parse_table("idp", table("[verifiers.idp]\nkind = \"self\"\n")).unwrap();

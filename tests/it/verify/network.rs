@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anteroom::core::period::Period;
-use anteroom::net::{Answer, HttpClient, NetSettings, Trust, Validators, secure_url};
+use anteroom::net::{Answer, HttpClient, NetSettings, Provider, Validators, secure_url};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use secrecy::SecretString;
 use serde_json::Value;
@@ -46,11 +46,11 @@ fn serve_tls() -> (u16, String) {
 fn client(change: impl FnOnce(&mut NetSettings)) -> HttpClient {
     let mut settings = NetSettings { timeout: Period::seconds(60), ..NetSettings::default() };
     change(&mut settings);
-    settings.open(Path::new(".")).unwrap().client(NO_TRUST).unwrap()
+    settings.open(Path::new(".")).unwrap().client(PROVIDER).unwrap()
 }
 
 /// What a verifier called `idp` says that says nothing.
-const NO_TRUST: Trust<'static> = Trust { verifier: "idp", ca_file: None, allow_http: false };
+const PROVIDER: Provider<'static> = Provider { verifier: "idp", ca_file: None, allow_http: false };
 
 async fn error(client: &HttpClient, url: &str) -> String {
     client.get_json::<Value>(url).await.unwrap_err().to_string()
@@ -72,8 +72,8 @@ async fn a_private_ca_is_trusted_when_named() {
     let settings =
         NetSettings { ca_file: Some("ca.pem".into()), timeout: Period::seconds(60), ..NetSettings::default() };
     let net = NetSettings { ca_file: None, ..settings.clone() }.open(files.path()).unwrap();
-    let own = net.client(Trust { ca_file: Some(Path::new("ca.pem")), ..NO_TRUST }).unwrap();
-    let trusting = settings.open(files.path()).unwrap().client(NO_TRUST).unwrap();
+    let own = net.client(Provider { ca_file: Some(Path::new("ca.pem")), ..PROVIDER }).unwrap();
+    let trusting = settings.open(files.path()).unwrap().client(PROVIDER).unwrap();
     for client in [&own, &trusting] {
         assert_eq!(client.get_json::<Value>(&url).await.unwrap().document["keys"], serde_json::json!([]));
     }
@@ -90,7 +90,7 @@ fn a_ca_file_that_is_none() {
         let settings = NetSettings { ca_file: Some(name.into()), ..NetSettings::default() };
         let mistake = settings.open(files.path()).unwrap_err();
         let net = NetSettings::default().open(files.path()).unwrap();
-        let own = net.client(Trust { ca_file: Some(Path::new(name)), ..NO_TRUST }).unwrap_err();
+        let own = net.client(Provider { ca_file: Some(Path::new(name)), ..PROVIDER }).unwrap_err();
         assert_eq!([mistake.key.as_str(), own.key.as_str()], ["net.ca_file", "verifiers.idp.ca_file"]);
         assert_eq!(mistake.remedy, "Name a PEM file with at least one CA certificate");
         assert_eq!((&mistake.problem, &mistake.remedy), (&own.problem, &own.remedy));

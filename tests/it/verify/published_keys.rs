@@ -1,14 +1,14 @@
-//! What a provider may publish: odd keys, keys without names, and the document that leads to them.
+//! What a provider may publish: odd keys, and keys without names.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
-use wiremock::matchers::{any, path};
-use wiremock::{Mock, ResponseTemplate};
+use wiremock::ResponseTemplate;
 
+use super::fake_provider::{Provider, jwks};
 use super::keys::{EC, ED, OTHER_RSA, RSA, Signer, encode, hmac};
-use super::remote_keys::{Provider, jwks};
+
 use super::subjects::word;
 
 #[tokio::test]
@@ -85,32 +85,4 @@ async fn one_kid_for_keys_of_several_kinds() {
     for signer in [&RSA, &OTHER_RSA, &EC] {
         assert_eq!(word(&provider.verdict(signer, Some("same")).await), "accepted");
     }
-}
-
-#[tokio::test]
-async fn discovery_must_name_the_issuer_exactly() {
-    for (suffix, claimed, expected) in [
-        ("", "", "accepted"),
-        ("/", "/", "accepted"),
-        ("/realms/acme", "/realms/acme", "accepted"),
-        ("", "/", "unavailable"),
-        ("/", "", "unavailable"),
-        ("/realms/acme", "/realms/other", "unavailable"),
-    ] {
-        let provider = Provider::start(jwks(&[&RSA]), |_| String::new(), suffix).await;
-        let uri = provider.server.uri();
-        let document = json!({ "issuer": format!("{uri}{claimed}"), "jwks_uri": format!("{uri}/keys"), "x": [1] });
-        let at = format!("{}/.well-known/openid-configuration", suffix.trim_end_matches('/'));
-        let discovery = ResponseTemplate::new(200).set_body_json(document);
-        Mock::given(path(at)).respond_with(discovery).mount(&provider.server).await;
-        assert_eq!(provider.judge(&RSA).await, expected, "{suffix:?} against {claimed:?}");
-    }
-}
-
-#[tokio::test]
-async fn discovery_can_not_lead_to_plain_http_elsewhere() {
-    let provider = Provider::start(jwks(&[&RSA]), |_| String::new(), "").await;
-    let document = json!({ "issuer": provider.issuer, "jwks_uri": "http://169.254.169.254/latest/meta-data" });
-    Mock::given(any()).respond_with(ResponseTemplate::new(200).set_body_json(document)).mount(&provider.server).await;
-    assert_eq!(provider.judge(&RSA).await, "unavailable");
 }

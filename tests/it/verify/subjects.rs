@@ -10,6 +10,7 @@ use anteroom::core::error::Misconfiguration;
 use anteroom::core::period::Period;
 use anteroom::core::verdict::Verdict;
 use anteroom::net::NetSettings;
+use anteroom::telemetry::metrics::Metrics;
 use anteroom::verify::{Chain, OwnIssuer, Setup};
 use jsonwebtoken::Algorithm;
 use secrecy::SecretString;
@@ -62,6 +63,7 @@ pub(crate) fn setup<'a>(base: &'a Path, clock: &SetClock, own: Option<OwnIssuer>
         net: settings.open(base).unwrap(),
         clock: Arc::new(clock.clone()),
         entropy: Arc::new(SystemEntropy),
+        metrics: Arc::new(Metrics::new()),
         own,
     }
 }

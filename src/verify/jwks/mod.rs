@@ -1,0 +1,258 @@
+//! The key set of one issuer, fetched from it and kept: the one place that asks a provider for keys.
+//!
+//! One task asks, ahead of expiry, and nobody waits for it longer than [`WAIT`]. What it brings replaces the snapshot as a whole,
+//! so a withdrawn key is gone with it; what it fails to bring leaves the old snapshot in use for as long as `stale_if_error` allows.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jsonwebtoken::Algorithm;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+
+use super::keys::KeySet;
+use super::token::UnverifiedJwt;
+use super::{FetchErrorClass, KeySetReport, KeySetState};
+use crate::core::clock::Clock;
+use crate::core::entropy::Entropy;
+use crate::core::verdict::{Reason, Verdict};
+use crate::net::{HttpClient, is_exposed};
+use crate::telemetry::metrics::{KeySetMetrics, UnknownKey};
+
+mod absent;
+mod fetch;
+mod pacing;
+mod refresher;
+mod snapshot;
+mod startup;
+
+pub(super) use fetch::KeySource;
+use pacing::Attempt;
+use refresher::Refresher;
+use snapshot::Snapshot;
+pub(super) use startup::Startup;
+
+/// How long a token waits for keys that it depends on.
+const WAIT: Duration = Duration::from_secs(1);
+/// How many may wait at once.
+const MAX_WAITING: usize = 256;
+/// The bounds of what whoever is turned away is told to wait.
+const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
+const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);
+
+/// What the key set of one issuer is made with.
+pub(super) struct RemoteSetup {
+    pub(super) issuer: String,
+    pub(super) source: KeySource,
+    /// What tokens may be signed with: a set without a key for any of these is none.
+    pub(super) algorithms: Vec<Algorithm>,
+    /// How long keys are used past their lifetime while new ones can not be had.
+    pub(super) stale_if_error: Duration,
+    pub(super) startup: Startup,
+    pub(super) allow_http: bool,
+    pub(super) http: HttpClient,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) metrics: KeySetMetrics,
+}
+
+/// The key set of one issuer. Dropping it ends its task.
+pub(super) struct RemoteKeys {
+    refresher: Arc<Refresher>,
+    task: Mutex<Option<JoinHandle<()>>>,
+    waiters: Semaphore,
+    startup: Startup,
+    began: Duration,
+    /// The addresses in the configuration that would be asked without encryption.
+    exposed: Vec<String>,
+}
+
+impl RemoteKeys {
+    pub(super) fn new(setup: RemoteSetup) -> Self {
+        let mut exposed = vec![setup.issuer.clone()];
+        exposed.extend(match &setup.source {
+            KeySource::Address(address) => Some(address.clone()),
+            KeySource::Discovery => None,
+        });
+        exposed.retain(|address| is_exposed(address));
+        Self {
+            task: Mutex::new(None),
+            waiters: Semaphore::new(MAX_WAITING),
+            startup: setup.startup,
+            began: setup.clock.monotonic(),
+            exposed,
+            refresher: Arc::new(Refresher::new(setup)),
+        }
+    }
+
+    /// Checks a token's signature with the keys that are known, or with those that the provider has by now, if it may be asked. A
+    /// token that names no key never causes that.
+    pub(super) async fn check(&self, jwt: &UnverifiedJwt<'_>, algorithm: Algorithm) -> Result<(), Verdict> {
+        let key_id = jwt.unverified_header.key_id.as_deref();
+        let check = |keys: &KeySet| keys.check(jwt, algorithm).map_err(|reason| Verdict::Rejected(reason.into()));
+        if let Some(checked) = self.with_keys(key_id, check) {
+            return checked;
+        }
+        self.look_for(key_id).await?;
+        self.with_keys(key_id, check).unwrap_or_else(|| Err(self.without(key_id)))
+    }
+
+    /// What `use_keys` says of the keys, if they may be used and one of them goes by this name. The one thing that most tokens
+    /// need: no lock, no waiting, no allocation.
+    fn with_keys<T>(&self, unverified_key_id: Option<&str>, use_keys: impl FnOnce(&KeySet) -> T) -> Option<T> {
+        let snapshot = self.refresher.snapshot();
+        let snapshot = snapshot.as_deref()?;
+        let now = self.refresher.clock.monotonic();
+        if !snapshot.is_usable(now) || !snapshot.keys.knows(unverified_key_id) {
+            return None;
+        }
+        self.note_use(snapshot, now);
+        Some(use_keys(&snapshot.keys))
+    }
+
+    fn note_use(&self, snapshot: &Snapshot, now: Duration) {
+        if !snapshot.is_fresh(now) {
+            self.refresher.metrics.stale_served();
+            // Its task sleeps by the wall clock, which may have been set back.
+            self.ensure_running();
+        }
+    }
+
+    /// Waits until the provider has said whether it has a key, if it may be asked and there is reason to.
+    async fn look_for(&self, unverified_key_id: Option<&str>) -> Result<(), Verdict> {
+        self.ensure_running();
+        let now = self.refresher.clock.monotonic();
+        let Some(key_id) = unverified_key_id.filter(|_| self.refresher.is_usable(now)) else {
+            // Without any key a token waits for what the task does by itself.
+            let over = self.refresher.lock().join(now);
+            return match over {
+                Some((_, over)) => self.wait(over).await,
+                None => Ok(()),
+            };
+        };
+        let attempt = match self.refresher.lock().ask_for(key_id, now) {
+            Ok(attempt) => attempt,
+            Err(outcome) => {
+                self.refresher.metrics.unknown_key(outcome);
+                return Ok(());
+            }
+        };
+        self.refresher.wake();
+        self.wait(attempt.1).await?;
+        let is_found = self.refresher.snapshot().as_deref().is_some_and(|it| it.keys.knows(unverified_key_id));
+        let outcome = if is_found { UnknownKey::RefreshedFound } else { UnknownKey::RefreshedAbsent };
+        self.refresher.metrics.unknown_key(outcome);
+        if !is_found && attempt.0 == Attempt::Ahead {
+            self.refresher.lock().is_absent(key_id, self.refresher.clock.monotonic());
+        }
+        Ok(())
+    }
+
+    /// Waits until an attempt is over, at most for [`WAIT`].
+    async fn wait(&self, mut over: watch::Receiver<()>) -> Result<(), Verdict> {
+        let Ok(_place) = self.waiters.try_acquire() else { return Err(self.unavailable()) };
+        let clock = &self.refresher.clock;
+        let too_late = clock.sleep_until(clock.now().plus(WAIT));
+        tokio::select! {
+            _ = over.changed() => {}
+            () = too_late => {}
+        }
+        Ok(())
+    }
+
+    /// What is said of a token whose key is not there. Through an outage it can not be told whether the key exists by now.
+    fn without(&self, unverified_key_id: Option<&str>) -> Verdict {
+        let now = self.refresher.clock.monotonic();
+        let is_told = self.refresher.snapshot().as_deref().is_some_and(|it| {
+            it.is_fresh(now) || it.is_usable(now) && self.refresher.lock().knows_absent(unverified_key_id, now)
+        });
+        if is_told { Verdict::Rejected(Reason::KeyUnknown.into()) } else { self.unavailable() }
+    }
+
+    fn unavailable(&self) -> Verdict {
+        let time_left = self.refresher.lock().pacing.time_left(self.refresher.clock.monotonic());
+        Verdict::Unavailable { retry_after: time_left.clamp(MIN_RETRY_AFTER, MAX_RETRY_AFTER) }
+    }
+
+    /// Numbers the keys that are in use, anew when they changed. None: there are none that may be used now.
+    pub(super) fn generation(&self) -> Option<u64> {
+        let snapshot = self.refresher.snapshot();
+        let now = self.refresher.clock.monotonic();
+        let snapshot = snapshot.as_deref().filter(|snapshot| snapshot.is_usable(now))?;
+        self.note_use(snapshot, now);
+        Some(snapshot.generation)
+    }
+
+    /// Begins to fetch the keys, and keeps them fresh from then on. To be called within a runtime.
+    pub(super) fn warm_up(&self) {
+        for address in &self.exposed {
+            tracing::warn!(
+                issuer = self.refresher.issuer,
+                address,
+                "allow_http: who listens on the way can replace the issuer's keys, and so make tokens that pass"
+            );
+        }
+        self.ensure_running();
+    }
+
+    /// Sees to it that the task runs and is awake if it is due. A task ends with its runtime.
+    fn ensure_running(&self) {
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        if task.as_ref().is_none_or(JoinHandle::is_finished) {
+            let Ok(runtime) = Handle::try_current() else { return };
+            self.refresher.lock().pacing.abandon();
+            *task = Some(runtime.spawn(Arc::clone(&self.refresher).run()));
+        } else if self.refresher.lock().pacing.is_overdue(self.refresher.clock.monotonic()) {
+            self.refresher.wake();
+        }
+    }
+
+    /// Fetches the keys at once, whatever the budget says; joins a fetch that is running.
+    pub(super) async fn refresh(&self) -> Result<(), FetchErrorClass> {
+        self.ensure_running();
+        let mut over = self.refresher.lock().demand(self.refresher.clock.monotonic());
+        self.refresher.wake();
+        // The sender is as old as the receiver: it can not be gone.
+        let _ = over.changed().await;
+        self.refresher.lock().pacing.last_error().map_or(Ok(()), Err)
+    }
+
+    /// Whether the gateway should be sent traffic, as far as these keys have a say in it.
+    pub(super) fn is_ready(&self) -> bool {
+        let now = self.refresher.clock.monotonic();
+        self.startup.is_ready(self.refresher.is_usable(now), now.saturating_sub(self.began))
+    }
+
+    /// How the keys get on.
+    pub(super) fn report(&self) -> KeySetReport {
+        let now = self.refresher.clock.monotonic();
+        let snapshot = self.refresher.snapshot();
+        let snapshot = snapshot.as_deref();
+        let asked = self.refresher.lock();
+        let pacing = &asked.pacing;
+        let state = match snapshot {
+            None if pacing.is_running() => KeySetState::Loading,
+            None => KeySetState::Empty,
+            Some(snapshot) if snapshot.is_fresh(now) => KeySetState::Fresh,
+            Some(snapshot) if snapshot.is_usable(now) => KeySetState::Stale,
+            Some(_) => KeySetState::Expired,
+        };
+        KeySetReport {
+            state,
+            age: snapshot.map(|snapshot| now.saturating_sub(snapshot.confirmed_at)),
+            next_refresh: pacing.has_begun().then(|| pacing.time_left(now)),
+            consecutive_failures: pacing.failures(),
+            last_error: pacing.last_error(),
+            keys: snapshot.map(Snapshot::report).unwrap_or_default(),
+        }
+    }
+}
+
+impl Drop for RemoteKeys {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            task.abort();
+        }
+    }
+}

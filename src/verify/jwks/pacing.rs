@@ -1,0 +1,140 @@
+//! When a provider is asked: ahead of expiry, with a backoff after failures, and within a budget for what tokens cause.
+//!
+//! Instants are readings of the monotonic clock. Whatever asks is stamped before it does, so that failures count.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::super::FetchErrorClass;
+
+/// When keys are refreshed, as parts of their lifetime: 80 %, give or take 10 %.
+const AHEAD: f64 = 0.7;
+const AHEAD_JITTER: f64 = 0.2;
+/// The bounds of the random wait after a failure: up to 1 s after the first, up to 60 s in the end.
+const MIN_BACKOFF: Duration = Duration::from_millis(250);
+const MAX_BACKOFF: Duration = Duration::from_mins(1);
+/// The longest that a provider is left alone because it asks for that.
+const MAX_RETRY_AFTER: Duration = Duration::from_mins(5);
+/// The least time between two attempts that unknown key ids cause.
+const COOLDOWN: Duration = Duration::from_secs(30);
+/// How many attempts of any cause there may be within the cooldown for one of them to be for an unknown key id.
+const MAX_RECENT: usize = 2;
+/// How many attempts unknown key ids cause in an hour.
+const MAX_FORCED: usize = 20;
+const BUDGET_PERIOD: Duration = Duration::from_hours(1);
+
+/// The plan of the attempts to fetch one key set.
+#[derive(Debug, Default)]
+pub(super) struct Pacing {
+    /// When the next attempt begins. It stays in the past until that attempt has ended.
+    due: Duration,
+    is_running: bool,
+    /// When the last attempts began, whatever caused them.
+    recent: VecDeque<Duration>,
+    /// When unknown key ids were last allowed to cause one.
+    forced: VecDeque<Duration>,
+    failures: u32,
+    last_error: Option<FetchErrorClass>,
+}
+
+/// An attempt that is due or has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// What it brings was published after this moment.
+    Ahead,
+    /// What it brings may have been published before this moment.
+    Running,
+}
+
+impl Pacing {
+    /// A plan whose first attempt begins at `now`.
+    pub(super) fn starting_at(now: Duration) -> Self {
+        Self { due: now, ..Self::default() }
+    }
+
+    /// How long it is until the next attempt; zero also while one is running.
+    pub(super) fn time_left(&self, now: Duration) -> Duration {
+        self.due.saturating_sub(now)
+    }
+
+    /// The attempt that whoever needs its result now can wait for.
+    pub(super) fn attempt(&self, now: Duration) -> Option<Attempt> {
+        if self.is_running { Some(Attempt::Running) } else { (self.due <= now).then_some(Attempt::Ahead) }
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.is_running
+    }
+
+    /// Whether an attempt should have begun by now.
+    pub(super) fn is_overdue(&self, now: Duration) -> bool {
+        !self.is_running && self.due <= now
+    }
+
+    /// Whether there has been any attempt.
+    pub(super) fn has_begun(&self) -> bool {
+        !self.recent.is_empty()
+    }
+
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    pub(super) fn last_error(&self) -> Option<FetchErrorClass> {
+        self.last_error
+    }
+
+    /// Has the next attempt begin now because a token names a key that is not known, if that may be. A provider that fails is not
+    /// asked for this: its backoff ends soon enough.
+    pub(super) fn force(&mut self, now: Duration) -> bool {
+        let since = |instants: &VecDeque<Duration>, period| instants.iter().filter(|it| now < **it + period).count();
+        let may = self.failures == 0
+            && since(&self.forced, COOLDOWN) == 0
+            && since(&self.recent, COOLDOWN) < MAX_RECENT
+            && since(&self.forced, BUDGET_PERIOD) < MAX_FORCED;
+        if may {
+            keep(&mut self.forced, now, MAX_FORCED);
+            self.due = now;
+        }
+        may
+    }
+
+    /// Has the next attempt begin now because an operator wants it.
+    pub(super) fn demand(&mut self, now: Duration) {
+        self.due = self.due.min(now);
+    }
+
+    pub(super) fn begin(&mut self, now: Duration) {
+        keep(&mut self.recent, now, MAX_RECENT);
+        self.is_running = true;
+    }
+
+    /// Forgets an attempt whose task is gone: it is due again.
+    pub(super) fn abandon(&mut self) {
+        self.is_running = false;
+    }
+
+    /// `random` is from 0 to 1.
+    pub(super) fn succeeded(&mut self, now: Duration, lifetime: Duration, random: f64) {
+        self.is_running = false;
+        (self.failures, self.last_error) = (0, None);
+        self.due = now + lifetime.mul_f64(AHEAD + AHEAD_JITTER * random);
+    }
+
+    /// `random` is from 0 to 1; `retry_after` is what the provider asks for.
+    pub(super) fn failed(&mut self, now: Duration, error: FetchErrorClass, retry_after: Option<Duration>, random: f64) {
+        self.is_running = false;
+        let bound = MAX_BACKOFF.min(Duration::from_secs(1 << self.failures.min(6)));
+        let backoff = bound.mul_f64(random).max(MIN_BACKOFF);
+        self.failures = self.failures.saturating_add(1);
+        self.last_error = Some(error);
+        self.due = now + backoff.max(retry_after.unwrap_or_default().min(MAX_RETRY_AFTER));
+    }
+}
+
+fn keep(instants: &mut VecDeque<Duration>, now: Duration, limit: usize) {
+    instants.push_back(now);
+    if instants.len() > limit {
+        instants.pop_front();
+    }
+}
