@@ -25,21 +25,25 @@ impl ClaimPath {
         inner.iter().try_fold(claims.get(first)?, |value, name| value.as_object()?.get(name))
     }
 
-    /// The words that stand there: a string, separated by spaces (RFC 6749 section 3.3), or an array of strings. A value of another
-    /// type holds none.
+    /// The [words] that stand there.
     pub fn words<'c>(&self, claims: &'c Map<String, Value>) -> impl Iterator<Item = &'c str> + use<'c> {
-        let items = match self.find(claims) {
-            Some(Value::Array(items)) => items.as_slice(),
-            Some(value) => std::slice::from_ref(value),
-            None => &[],
-        };
-        items.iter().filter_map(Value::as_str).flat_map(|text| text.split(' ')).filter(|word| !word.is_empty())
+        words(self.find(claims))
     }
 
     /// The string that stands there, unless it is empty.
     pub fn text<'c>(&self, claims: &'c Map<String, Value>) -> Option<&'c str> {
         self.find(claims).and_then(Value::as_str).filter(|text| !text.is_empty())
     }
+}
+
+/// The words of a claim: a string, separated by spaces (RFC 6749 section 3.3), or an array of strings. One of another type holds none.
+pub fn words(claim: Option<&Value>) -> impl Iterator<Item = &str> {
+    let items = match claim {
+        Some(Value::Array(items)) => items.as_slice(),
+        Some(value) => std::slice::from_ref(value),
+        None => &[],
+    };
+    items.iter().filter_map(Value::as_str).flat_map(|text| text.split(' ')).filter(|word| !word.is_empty())
 }
 
 impl From<&str> for ClaimPath {

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
+use super::claim_path::{ClaimPath, words};
 use super::clock::Timestamp;
 use super::request::Owner;
 
@@ -24,11 +26,11 @@ pub struct Caller {
     pub token_scopes: BTreeSet<String>,
     /// Auth0's `permissions`; not scopes, unless a verifier's `grants_from` says so.
     pub permissions: Vec<String>,
-    /// The `aud` of the token.
+    /// The `aud` of the token, or what its verifier is told to take for it.
     pub audience: Vec<String>,
     /// The claim that the verifier is told to read the e-mail address from.
     pub email: Option<String>,
-    /// The `exp` of the token.
+    /// The `exp` of the token. Of one that was introspected and has none: how long the answer is believed.
     pub expires_at: Timestamp,
     /// The `nbf` of the token.
     pub not_before: Option<Timestamp>,
@@ -45,8 +47,6 @@ pub struct UnverifiedClaims {
     pub issuer: String,
     /// `sub`: one string, not empty, byte for byte.
     pub subject: String,
-    /// `aud`: one string or several.
-    pub audience: Vec<String>,
     /// `exp`.
     pub expires_at: Timestamp,
     /// `nbf`.
@@ -55,6 +55,28 @@ pub struct UnverifiedClaims {
     pub issued_at: Option<Timestamp>,
     /// Every claim, these too.
     pub all: Map<String, Value>,
+}
+
+/// Where the claims of an issuer's tokens say what is asked of them here.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading<'a> {
+    /// Whom the token is meant for.
+    pub audience: &'a ClaimPath,
+    /// The e-mail address.
+    pub email: &'a ClaimPath,
+    /// Whose the caller's requests are.
+    pub owner: OwnerClaim,
+}
+
+/// Which claim, besides `iss`, names the owner of a caller's requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OwnerClaim {
+    /// `sub`: each subject has requests of its own.
+    #[default]
+    Subject,
+    /// The client id: what acts through one client sees the same requests.
+    Client,
 }
 
 /// A claim that is missing or has the wrong type.
@@ -68,45 +90,80 @@ pub struct ClaimError {
 }
 
 impl UnverifiedClaims {
-    /// Gives the registered claims their types. An access token has to have `iss`, `sub`, `aud` and `exp` (RFC 9068 section 2.2).
+    /// Gives the registered claims of a token their types. An access token has to have `iss`, `sub` and `exp` (RFC 9068 section 2.2);
+    /// its audience is read [where it stands](Self::audience).
     pub fn from_object(all: Map<String, Value>) -> Result<Self, ClaimError> {
-        Ok(Self {
-            issuer: text(&all, "iss")?,
-            subject: text(&all, "sub")?,
-            audience: audience(&all)?,
-            expires_at: numeric_date(&all, "exp", Epoch::Refused)?
-                .ok_or(ClaimError { name: "exp", expected: NUMERIC_DATE })?,
-            not_before: numeric_date(&all, "nbf", Epoch::Allowed)?,
-            issued_at: numeric_date(&all, "iat", Epoch::Refused)?,
+        let expires_at = numeric_date(&all, "exp", Epoch::Refused)?;
+        Self::new(
+            text(&all, "iss")?,
+            text(&all, "sub")?,
+            expires_at.ok_or(ClaimError { name: "exp", expected: NUMERIC_DATE })?,
             all,
-        })
+        )
     }
 
-    /// The words in the claim `name`: a string, separated by spaces (RFC 6749 section 3.3), or an array of strings. A claim of
-    /// another type holds none.
-    pub fn words<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
-        let items = match self.all.get(name) {
-            Some(Value::Array(items)) => items.as_slice(),
-            Some(value) => std::slice::from_ref(value),
-            None => &[],
-        };
-        items.iter().filter_map(Value::as_str).flat_map(|text| text.split(' ')).filter(|word| !word.is_empty())
+    /// Gives the members of an introspection their types (RFC 7662 section 2.2). All of them are optional: `issuer` is who was asked,
+    /// the client is the subject when there is no other, and `believed_until` is how long an answer holds that does not say.
+    pub fn from_introspection(
+        all: Map<String, Value>,
+        issuer: &str,
+        believed_until: Timestamp,
+    ) -> Result<Self, ClaimError> {
+        let issuer = if all.contains_key("iss") { text(&all, "iss")? } else { issuer.to_owned() };
+        let subject = if all.contains_key("sub") { text(&all, "sub")? } else { text(&all, "client_id")? };
+        let expires_at = numeric_date(&all, "exp", Epoch::Refused)?.unwrap_or(believed_until);
+        Self::new(issuer, subject, expires_at, all)
     }
 
-    /// Who these claims speak for: the step that a verifier takes once it has seen that the token is genuine.
-    pub fn into_caller(self, scopes: BTreeSet<String>, email_claim: &str) -> Caller {
-        let string =
-            |name: &str| self.all.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+    fn new(
+        issuer: String,
+        subject: String,
+        expires_at: Timestamp,
+        all: Map<String, Value>,
+    ) -> Result<Self, ClaimError> {
+        let not_before = numeric_date(&all, "nbf", Epoch::Allowed)?;
+        let issued_at = numeric_date(&all, "iat", Epoch::Refused)?;
+        Ok(Self { issuer, subject, expires_at, not_before, issued_at, all })
+    }
+
+    /// Whom they are meant for: the string or the strings that stand at `claim`; none when there is something else or nothing.
+    pub fn audience(&self, claim: &ClaimPath) -> Option<Vec<String>> {
+        match claim.find(&self.all)? {
+            Value::String(one) => Some(vec![one.clone()]),
+            Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+            _ => None,
+        }
+    }
+
+    /// The OAuth client: `client_id`, `azp` or `cid`, whichever comes first.
+    pub fn client_id(&self) -> Option<&str> {
+        let text = |name: &str| self.all.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        ["client_id", "azp", "cid"].into_iter().find_map(text)
+    }
+
+    /// The name of the owner within the issuer; none when a claim that names it is missing, or has a NUL, which a store may be unable
+    /// to keep.
+    pub fn owner(&self, claim: OwnerClaim) -> Option<&str> {
+        match claim {
+            OwnerClaim::Subject => Some(&self.subject),
+            OwnerClaim::Client => self.client_id().filter(|id| !id.contains('\0')),
+        }
+    }
+
+    /// Who these claims speak for: the step that a verifier takes once it has seen that the token is genuine, and that it says who
+    /// [the owner](Self::owner) is.
+    pub fn into_caller(self, scopes: BTreeSet<String>, reading: Reading<'_>) -> Caller {
+        let owner = self.owner(reading.owner).unwrap_or(&self.subject).to_owned();
         Caller {
-            client_id: ["client_id", "azp", "cid"].into_iter().find_map(string),
-            permissions: self.words("permissions").map(str::to_owned).collect(),
-            email: string(email_claim),
-            owner: Owner { issuer: self.issuer.clone(), subject: self.subject.clone() },
+            owner: Owner { issuer: self.issuer.clone(), subject: owner },
+            client_id: self.client_id().map(str::to_owned),
+            permissions: words(self.all.get("permissions")).map(str::to_owned).collect(),
+            email: reading.email.text(&self.all).map(str::to_owned),
+            audience: self.audience(reading.audience).unwrap_or_default(),
             issuer: self.issuer,
             subject: self.subject,
             token_scopes: scopes.clone(),
             scopes,
-            audience: self.audience,
             expires_at: self.expires_at,
             not_before: self.not_before,
             issued_at: self.issued_at,
@@ -133,15 +190,6 @@ fn text(claims: &Map<String, Value>, name: &'static str) -> Result<String, Claim
         Some(text) if !text.is_empty() && !text.contains('\0') => Ok(text.to_owned()),
         _ => Err(ClaimError { name, expected: "one string, not empty" }),
     }
-}
-
-fn audience(claims: &Map<String, Value>) -> Result<Vec<String>, ClaimError> {
-    let strings = match claims.get("aud") {
-        Some(Value::String(one)) => Some(vec![one.clone()]),
-        Some(Value::Array(items)) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
-        _ => None,
-    };
-    strings.ok_or(ClaimError { name: "aud", expected: "a string or an array of strings" })
 }
 
 /// RFC 7519 section 2, `NumericDate`: seconds, also with a fraction. None when the claim is not there.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
@@ -25,6 +26,19 @@ pub fn parse_object(json: &[u8]) -> Result<Map<String, Value>, serde_json::Error
     match parse(json)? {
         Value::Object(members) => Ok(members),
         _ => Err(serde_json::Error::custom("not a JSON object")),
+    }
+}
+
+/// One JSON object, read as [`parse_object`] does wherever serde reads it.
+#[derive(Debug)]
+pub struct Object(pub Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Strict.deserialize(deserializer)? {
+            Value::Object(members) => Ok(Self(members)),
+            _ => Err(D::Error::custom("not a JSON object")),
+        }
     }
 }
 

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use jsonwebtoken::Algorithm;
 use serde::{Deserialize, Serialize};
 
-use super::rules::{Rules, TokenType};
+use super::rules::{ACCESS_TOKEN, Rules, UNTYPED};
 use super::table::{Mistakes, list};
-use crate::core::claims::{Caller, UnverifiedClaims};
+use crate::core::claim_path::ClaimPath;
+use crate::core::claim_rule::ClaimRule;
+use crate::core::claims::{Caller, OwnerClaim, Reading, UnverifiedClaims};
 use crate::core::period::Period;
 use crate::core::policy::{Audience, SCOPES, is_scope};
 use crate::net::secure_url;
@@ -23,16 +25,24 @@ pub(super) struct AcceptanceSettings {
     audience: Vec<String>,
     /// … and every one of these.
     audience_all: Vec<String>,
+    /// The claim that says whom a token is for.
+    audience_claim: ClaimPath,
     /// What its scopes mean here; one that is not listed grants nothing.
     scopes: BTreeMap<String, String>,
     /// Scopes that each of its tokens has.
     grants: Vec<String>,
     /// The claims that its scopes are read from.
-    grants_from: Vec<String>,
+    grants_from: Vec<ClaimPath>,
+    /// What its tokens have to say besides.
+    required_claims: Vec<ClaimRule>,
+    /// What owns the requests that come with its tokens.
+    owner: OwnerClaim,
+    /// The claim with the e-mail address.
+    email_claim: ClaimPath,
+    /// The `typ` that the header of its access tokens has; `none` for a header without one.
+    typ: Vec<String>,
     /// How far its clock may be from ours.
     leeway: Period,
-    /// The claim with the e-mail address.
-    email_claim: String,
     /// Whether its provider may be asked without encryption on another machine too.
     pub(super) allow_http: bool,
 }
@@ -43,11 +53,15 @@ impl Default for AcceptanceSettings {
             issuer: String::new(),
             audience: Vec::new(),
             audience_all: Vec::new(),
+            audience_claim: "aud".into(),
             scopes: BTreeMap::new(),
             grants: Vec::new(),
             grants_from: vec!["scope".into(), "scp".into()],
-            leeway: Period::seconds(5),
+            required_claims: Vec::new(),
+            owner: OwnerClaim::default(),
             email_claim: "email".into(),
+            typ: [ACCESS_TOKEN, "JWT", UNTYPED].map(str::to_owned).to_vec(),
+            leeway: Period::seconds(5),
             allow_http: false,
         }
     }
@@ -59,7 +73,8 @@ impl AcceptanceSettings {
     /// Judges them.
     pub(super) fn check(&self, mistakes: &mut Mistakes<'_>) {
         self.check_issuer(mistakes);
-        self.check_audience_and_leeway(mistakes);
+        self.check_audience(mistakes);
+        self.check_type_and_leeway(mistakes);
         self.check_scopes(mistakes);
     }
 
@@ -74,11 +89,18 @@ impl AcceptanceSettings {
         }
     }
 
-    fn check_audience_and_leeway(&self, mistakes: &mut Mistakes<'_>) {
+    fn check_audience(&self, mistakes: &mut Mistakes<'_>) {
         let names = || self.audience.iter().chain(&self.audience_all);
         if names().next().is_none() || names().any(String::is_empty) {
             let problem = "is missing or empty, so that tokens meant for other services would pass";
             mistakes.add("audience", problem, "Name the `aud` that its tokens for this gateway have");
+        }
+    }
+
+    fn check_type_and_leeway(&self, mistakes: &mut Mistakes<'_>) {
+        if self.typ.is_empty() || self.typ.iter().any(String::is_empty) {
+            let remedy = format!("Leave it out, or write what it may be: {}", list([ACCESS_TOKEN, "JWT", UNTYPED]));
+            mistakes.add("typ", "is empty or has an empty name", remedy);
         }
         if self.leeway > MAX_LEEWAY {
             let problem = format!("{} is more than the {} allowed", self.leeway, MAX_LEEWAY);
@@ -105,20 +127,24 @@ impl AcceptanceSettings {
     pub(super) fn rules(&self, algorithms: Vec<Algorithm>) -> Rules {
         Rules {
             algorithms,
-            token_type: TokenType::AccessTokenOrUntyped,
+            types: self.typ.clone(),
             leeway: self.leeway.duration(),
             audience: Audience { any: self.audience.clone(), all: self.audience_all.clone() },
+            audience_claim: self.audience_claim.clone(),
+            owner: self.owner,
+            required_claims: self.required_claims.clone(),
         }
     }
 
     /// Whom genuine claims speak for.
     pub(super) fn caller(&self, claims: UnverifiedClaims) -> Arc<Caller> {
-        let foreign = || self.grants_from.iter().flat_map(|claim| claims.words(claim));
+        let foreign = || self.grants_from.iter().flat_map(|claim| claim.words(&claims.all));
         let scopes: BTreeSet<String> =
             foreign().filter_map(|scope| self.scopes.get(scope)).chain(&self.grants).cloned().collect();
         // A word that reads like a scope of ours is not one: only the list makes it that.
         let words = foreign().filter(|word| !is_scope(word)).map(str::to_owned);
         let token_scopes = words.chain(scopes.iter().cloned()).collect();
-        Arc::new(Caller { token_scopes, ..claims.into_caller(scopes, &self.email_claim) })
+        let reading = Reading { audience: &self.audience_claim, email: &self.email_claim, owner: self.owner };
+        Arc::new(Caller { token_scopes, ..claims.into_caller(scopes, reading) })
     }
 }

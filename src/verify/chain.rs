@@ -11,6 +11,7 @@ use crate::core::clock::Timestamp;
 use crate::core::error::Misconfiguration;
 use crate::core::policy::Audience;
 use crate::core::verdict::{Reason, Refusal, Verdict};
+use crate::telemetry::metrics::{Metrics, VerifierMetrics};
 
 /// The verifiers there are, and which of them guard the API.
 pub struct Chain {
@@ -21,11 +22,14 @@ pub struct Chain {
     opaque: Option<usize>,
     api: Trust,
     verified: Verified,
+    /// Of tokens that did not get as far as a verifier.
+    unassigned: VerifierMetrics,
 }
 
 struct Link {
     name: Arc<str>,
     verifier: Arc<dyn Verifier>,
+    metrics: VerifierMetrics,
 }
 
 /// Whose tokens are good at a door, and whom they must be meant for there.
@@ -92,16 +96,17 @@ impl Chain {
             }
         }
         mistakes.extend(ambiguities(&links));
-        if mistakes.is_empty() { Ok(Self::of(links, chain)) } else { Err(mistakes) }
+        if mistakes.is_empty() { Ok(Self::of(links, chain, &setup.metrics)) } else { Err(mistakes) }
     }
 
-    fn of(links: Vec<Link>, api: &[String]) -> Self {
+    fn of(links: Vec<Link>, api: &[String], metrics: &Metrics) -> Self {
         let takes = |tokens| move |(_, link): &(usize, &Link)| [tokens, Tokens::All].contains(&link.verifier.takes());
         let jwts = links.iter().enumerate().filter(takes(Tokens::Jwts));
         let by_issuer = jwts.map(|(place, link)| (link.verifier.issuer().to_owned(), place)).collect();
         let opaque = links.iter().enumerate().find(takes(Tokens::Opaque)).map(|(place, _)| place);
         let api = trust(&links, api, None);
-        Self { links, by_issuer, opaque, api, verified: Verified::new() }
+        let unassigned = metrics.verifier("none");
+        Self { links, by_issuer, opaque, api, verified: Verified::new(), unassigned }
     }
 
     /// Trust in the verifiers of these names, for tokens that are meant for `audience`; none: for whom each is configured with.
@@ -122,69 +127,71 @@ impl Chain {
 
     /// Decides about the credentials that came after `Bearer `, for the door that trusts as `trust` says.
     pub async fn verify(&self, unverified_bearer: &str, trust: &Trust, now: Timestamp) -> Verdict {
-        if let Err(refusal) = judge_size(unverified_bearer) {
-            return Verdict::Rejected(refusal);
-        }
         let terms = Terms { audience: trust.audience.as_ref(), now };
-        let fingerprint = Fingerprint::of(unverified_bearer);
-        if let Some(verdict) = self.recall(fingerprint, trust, terms) {
-            return verdict;
+        let (place, verdict) = self.decide(unverified_bearer, trust, terms).await;
+        let link = place.map(|place| &self.links[place]);
+        let counted = link.map_or(&self.unassigned, |link| &link.metrics);
+        match &verdict {
+            Verdict::Accepted(_) => counted.accepted(),
+            Verdict::Rejected(refusal) => counted.rejected(refusal.reason),
+            Verdict::Unavailable { .. } => counted.unavailable(),
         }
-        let (place, token) = match self.pick(unverified_bearer) {
-            Ok(picked) => picked,
-            Err(refusal) => return Verdict::Rejected(refusal),
-        };
-        let Link { name, verifier } = &self.links[place];
-        if !trust.verifiers[place] {
-            let found = verifier.issuer();
-            return Verdict::Rejected(Refusal::because(Reason::IssuerUnknown, "an issuer trusted here", &found));
-        }
-        // Read before the signature is checked: should the keys change meanwhile, what is kept here counts for nothing.
-        let generation = verifier.generation();
-        match verifier.verify(token, terms).await {
-            Verdict::Accepted(caller) => {
-                if let Some(generation) = generation {
-                    let length = unverified_bearer.len();
-                    let entry = Entry { caller: Arc::clone(&caller), verifier: place, generation, length };
-                    self.verified.keep(fingerprint, entry);
-                }
-                Verdict::Accepted(caller)
+        match (verdict, link) {
+            (Verdict::Rejected(refusal), Some(link)) => {
+                Verdict::Rejected(Refusal { verifier: Some(Arc::clone(&link.name)), ..refusal })
             }
-            Verdict::Rejected(refusal) => Verdict::Rejected(Refusal { verifier: Some(Arc::clone(name)), ..refusal }),
-            unavailable @ Verdict::Unavailable { .. } => unavailable,
+            (verdict, _) => verdict,
         }
     }
 
-    /// The verifier that a token is for: that of its issuer, or the one for opaque tokens.
-    fn pick<'t>(&self, unverified_bearer: &'t str) -> Result<(usize, Unverified<'t>), Refusal> {
+    /// Decides, and tells the place of the verifier that did.
+    async fn decide(&self, unverified_bearer: &str, trust: &Trust, terms: Terms<'_>) -> (Option<usize>, Verdict) {
+        if let Err(refusal) = judge_size(unverified_bearer) {
+            return (None, Verdict::Rejected(refusal));
+        }
+        let fingerprint = Fingerprint::of(unverified_bearer);
+        if let Some((place, verdict)) = self.recall(fingerprint, trust, terms) {
+            return (Some(place), verdict);
+        }
+        let (place, token) = match self.pick(unverified_bearer, trust) {
+            Ok(picked) => picked,
+            Err(refusal) => return (None, Verdict::Rejected(refusal)),
+        };
+        let verifier = &self.links[place].verifier;
+        // Read before the signature is checked: should the keys change meanwhile, what is kept here counts for nothing.
+        let generation = verifier.generation();
+        let verdict = verifier.verify(token, terms).await;
+        if let (Verdict::Accepted(caller), Some(generation)) = (&verdict, generation) {
+            let (caller, length) = (Arc::clone(caller), unverified_bearer.len());
+            self.verified.keep(fingerprint, Entry { caller, verifier: place, generation, length });
+        }
+        (Some(place), verdict)
+    }
+
+    /// The verifier that a token is for, if it is trusted: that of its issuer, or the one for opaque tokens.
+    fn pick<'t>(&self, unverified_bearer: &'t str, trust: &Trust) -> Result<(usize, Unverified<'t>), Refusal> {
         let token = UnverifiedToken::from_bearer(unverified_bearer)?;
-        if let Some(place) = self.opaque.filter(|_| !token.looks_like_jwt()) {
+        if let Some(place) = self.opaque.filter(|place| trust.verifiers[*place] && !token.looks_like_jwt()) {
             return Ok((place, Unverified::Opaque(token)));
         }
         let jwt = UnverifiedJwt::parse(token)?;
         let issuer = &jwt.unverified_claims.issuer;
-        let place = self.by_issuer.get(issuer).copied();
-        let unknown = || Refusal::because(Reason::IssuerUnknown, "an issuer of [verifiers]", issuer);
+        let place = self.by_issuer.get(issuer).copied().filter(|place| trust.verifiers[*place]);
+        let unknown = || Refusal::because(Reason::IssuerUnknown, "an issuer that is trusted here", issuer);
         Ok((place.ok_or_else(unknown)?, Unverified::Jwt(jwt)))
     }
 
     /// Judges anew a token that was accepted before, for as long as the keys are the same.
-    fn recall(&self, fingerprint: Fingerprint, trust: &Trust, terms: Terms<'_>) -> Option<Verdict> {
-        let entry = self.verified.get(fingerprint)?;
-        let Link { name, verifier } = self.links.get(entry.verifier).filter(|_| trust.verifiers[entry.verifier])?;
-        if verifier.generation()? != entry.generation {
+    fn recall(&self, fingerprint: Fingerprint, trust: &Trust, terms: Terms<'_>) -> Option<(usize, Verdict)> {
+        let entry = self.verified.get(fingerprint).filter(|entry| trust.verifiers[entry.verifier])?;
+        let verifier = &self.links[entry.verifier].verifier;
+        let is_current = verifier.generation()? == entry.generation;
+        let verdict = is_current.then(|| verifier.recall(&entry.caller, terms));
+        let is_over = |refusal: &Refusal| refusal.reason == Reason::TokenExpired;
+        if verdict.as_ref().is_none_or(|verdict| matches!(verdict, Verdict::Rejected(refusal) if is_over(refusal))) {
             self.verified.forget(fingerprint);
-            return None;
         }
-        match verifier.recall(&entry.caller, terms) {
-            Verdict::Rejected(refusal) => {
-                if refusal.reason == Reason::TokenExpired {
-                    self.verified.forget(fingerprint);
-                }
-                Some(Verdict::Rejected(Refusal { verifier: Some(Arc::clone(name)), ..refusal }))
-            }
-            verdict => Some(verdict),
-        }
+        Some((entry.verifier, verdict?))
     }
 
     /// Has every verifier begin to fetch what it needs. To be called within a runtime.
@@ -238,7 +245,7 @@ fn link(
     };
     let settings = parse_table(name, table.clone()).map_err(|mistake| vec![mistake])?;
     let verifier = settings.build(name, setup)?;
-    Ok(Link { name: name.into(), verifier })
+    Ok(Link { name: name.into(), verifier, metrics: setup.metrics.verifier(name) })
 }
 
 /// Two verifiers of one issuer, or of opaque tokens, would have to be tried in turn.

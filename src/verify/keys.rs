@@ -9,12 +9,14 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::token::UnverifiedJwt;
-use crate::core::verdict::Reason;
+use crate::core::verdict::{Reason, Refusal};
 
 /// How many keys of a set are kept.
 const MAX_KEYS: usize = 64;
 /// How many keys are tried for a token that does not name its key.
 const MAX_TRIED: usize = 4;
+/// How many key ids an operator is shown.
+const MAX_SHOWN: usize = 8;
 /// The RSA key sizes that are used, in bits: what is smaller can be factored, what is larger burns time.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
@@ -114,18 +116,24 @@ impl KeySet {
         self.keys.iter().any(|key| key.name.answers_to(unverified_key_id))
     }
 
+    /// The refusal of a token whose key is not here, or not for its algorithm.
+    pub(super) fn lacks(&self, unverified_key_id: Option<&str>) -> Refusal {
+        let ids: Vec<_> = self.keys.iter().filter_map(PublicKey::id).take(MAX_SHOWN).collect();
+        Refusal::because(Reason::KeyUnknown, format!("one of {ids:?}"), &unverified_key_id)
+    }
+
     /// Checks the signature with the keys that the token's key id and the algorithm leave.
-    pub(super) fn check(&self, jwt: &UnverifiedJwt<'_>, algorithm: Algorithm) -> Result<(), Reason> {
+    pub(super) fn check(&self, jwt: &UnverifiedJwt<'_>, algorithm: Algorithm) -> Result<(), Refusal> {
         let key_id = jwt.unverified_header.key_id.as_deref();
         let fits = |key: &&PublicKey| key.name.answers_to(key_id) && key.algorithms.contains(&algorithm);
         let mut candidates = self.keys.iter().filter(fits).take(MAX_TRIED).peekable();
         if candidates.peek().is_none() {
-            return Err(Reason::KeyUnknown);
+            return Err(self.lacks(key_id));
         }
         if candidates.any(|key| is_signed_by(jwt, &key.key, algorithm)) {
             Ok(())
         } else {
-            Err(Reason::SignatureInvalid)
+            Err(Reason::SignatureInvalid.into())
         }
     }
 }

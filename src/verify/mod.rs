@@ -19,6 +19,10 @@ use crate::telemetry::metrics::Metrics;
 
 mod acceptance;
 mod chain;
+mod discovery;
+mod hmac;
+mod hs256;
+mod introspection;
 mod jwks;
 mod keys;
 mod oidc;
@@ -159,6 +163,8 @@ pub type ParsedSettings = Result<Box<dyn VerifierSettings>, Misconfiguration>;
 pub const KINDS: &[Kind] = &[
     Kind { name: "self", parse: settings::<self_issued::SelfSettings> },
     Kind { name: "oidc", parse: settings::<oidc::OidcSettings> },
+    Kind { name: "introspection", parse: settings::<introspection::IntrospectionSettings> },
+    Kind { name: "hs256", parse: settings::<hs256::Hs256Settings> },
 ];
 
 fn settings<S: VerifierSettings + table::Table + 'static>(name: &str, table: config::Value) -> ParsedSettings {

@@ -180,7 +180,7 @@ impl Oidc {
             Err(refusal) => return Verdict::Rejected(refusal),
         };
         let checked = match &self.keys {
-            Keys::Fixed(keys) => keys.check(&jwt, algorithm).map_err(|reason| Verdict::Rejected(reason.into())),
+            Keys::Fixed(keys) => keys.check(&jwt, algorithm).map_err(Verdict::Rejected),
             Keys::Remote(keys) => keys.check(&jwt, algorithm).await,
         };
         match checked {

@@ -1,4 +1,4 @@
-//! The rules that an access token has to keep besides being signed: algorithm, type, times and audience.
+//! The rules that an access token has to keep besides being signed: algorithm, type, times, audience and claims.
 //!
 //! They cost next to nothing and are judged before a key is looked for, so that what fails them can cause no work elsewhere.
 
@@ -9,7 +9,9 @@ use jsonwebtoken::Algorithm;
 
 use super::Terms;
 use super::token::UnverifiedJwt;
-use crate::core::claims::{Caller, UnverifiedClaims};
+use crate::core::claim_path::ClaimPath;
+use crate::core::claim_rule::ClaimRule;
+use crate::core::claims::{Caller, OwnerClaim, UnverifiedClaims};
 use crate::core::clock::Timestamp;
 use crate::core::policy::Audience;
 use crate::core::verdict::{Reason, Refusal, Verdict};
@@ -19,34 +21,40 @@ use crate::core::verdict::{Reason, Refusal, Verdict};
 pub(super) struct Rules {
     /// The algorithms that its keys sign with.
     pub(super) algorithms: Vec<Algorithm>,
-    /// Which `typ` its access tokens have.
-    pub(super) token_type: TokenType,
+    /// The names of the `typ` that its access tokens have; [`UNTYPED`] among them stands for none.
+    pub(super) types: Vec<String>,
     /// How far its clock may be from ours.
     pub(super) leeway: Duration,
     /// Whom its tokens must be meant for.
     pub(super) audience: Audience,
+    /// Where they say whom they are meant for.
+    pub(super) audience_claim: ClaimPath,
+    /// What names the owner of their requests.
+    pub(super) owner: OwnerClaim,
+    /// What their claims have to say.
+    pub(super) required_claims: Vec<ClaimRule>,
 }
 
-/// Which header `typ` an access token has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TokenType {
-    /// `at+jwt`, as RFC 9068 section 2.1 demands.
-    AccessToken,
-    /// That, or the `JWT` or nothing that providers older than RFC 9068 write.
-    AccessTokenOrUntyped,
-}
+/// RFC 9068 section 2.1.
+pub(super) const ACCESS_TOKEN: &str = "at+jwt";
+/// Stands for a token without `typ`.
+pub(super) const UNTYPED: &str = "none";
 
 /// A check of a token that needs no key.
 pub(super) type Check = fn(&Rules, &UnverifiedJwt<'_>, Terms<'_>) -> Result<(), Refusal>;
 
 impl Rules {
     /// Every check, in the order in which they are made, with what it is about.
-    pub(super) const CHECKS: [(&str, Check); 4] = [
+    pub(super) const CHECKS: [(&str, Check); 5] = [
         ("algorithm", |rules, jwt, _| rules.algorithm(jwt).map(drop)),
         ("type", |rules, jwt, _| rules.judge_type(jwt)),
         ("times", |rules, jwt, terms| rules.judge_times(Times::from(&jwt.unverified_claims), terms.now)),
-        ("audience", |rules, jwt, terms| rules.judge_audience(&jwt.unverified_claims.audience, terms)),
+        ("audience", |rules, jwt, terms| rules.judge_unverified_audience(&jwt.unverified_claims, terms)),
+        ("claims", |rules, jwt, _| rules.judge_claims(&jwt.unverified_claims)),
     ];
+    /// Those of a token whose issuer is asked about it: what fails them will not become good by asking. The algorithm is for the issuer
+    /// to check, and the claims are those of its answer.
+    pub(super) const CHECKS_BEFORE_ASKING: [(&str, Check); 3] = [Self::CHECKS[1], Self::CHECKS[2], Self::CHECKS[3]];
 
     /// Judges a token by everything but its signature; gives the algorithm that the signature is to be checked with.
     pub(super) fn judge(&self, jwt: &UnverifiedJwt<'_>, terms: Terms<'_>) -> Result<Algorithm, Refusal> {
@@ -63,12 +71,18 @@ impl Rules {
 
     fn judge_type(&self, jwt: &UnverifiedJwt<'_>) -> Result<(), Refusal> {
         let token_type = jwt.unverified_header.token_type.as_deref();
-        if !self.token_type.allows(token_type) {
-            return Err(Refusal::because(Reason::TypeMismatch, self.token_type.expected(), &token_type));
+        if !self.allows_type(token_type) {
+            let expected = format!("typ to be one of {:?}", self.types);
+            return Err(Refusal::because(Reason::TypeMismatch, expected, &token_type));
         }
-        match sign_of_another_token(&jwt.unverified_claims) {
-            Some(sign) => Err(Refusal::because(Reason::TypeMismatch, "an access token", &sign)),
-            None => Ok(()),
+        judge_kind(&jwt.unverified_claims)
+    }
+
+    fn allows_type(&self, unverified_type: Option<&str>) -> bool {
+        let mut types = self.types.iter();
+        match unverified_type {
+            None => types.any(|name| name == UNTYPED),
+            Some(found) => types.any(|name| name != UNTYPED && is_same_type(name, found)),
         }
     }
 
@@ -95,6 +109,29 @@ impl Rules {
             return Ok(());
         }
         Err(Refusal::because(Reason::AudienceMismatch, audience.to_string(), &unverified_audience))
+    }
+
+    fn judge_unverified_audience(&self, claims: &UnverifiedClaims, terms: Terms<'_>) -> Result<(), Refusal> {
+        let Some(audience) = claims.audience(&self.audience_claim) else {
+            let expected = format!("{} to be a string or an array of strings", self.audience_claim);
+            return Err(Refusal::because(Reason::ClaimsInvalid, expected, &self.audience_claim.find(&claims.all)));
+        };
+        self.judge_audience(&audience, terms)
+    }
+
+    /// What the claims say that does not change with time or with who asks.
+    pub(super) fn judge_claims(&self, claims: &UnverifiedClaims) -> Result<(), Refusal> {
+        if claims.owner(self.owner).is_none() {
+            let found = claims.client_id();
+            return Err(Refusal::because(Reason::ClaimsInvalid, "a client id, which owns its requests", &found));
+        }
+        match self.required_claims.iter().find(|rule| !rule.holds(&claims.all)) {
+            Some(rule) => {
+                let found = rule.at().find(&claims.all);
+                Err(Refusal::because(Reason::ClaimMismatch, rule.to_string(), &found))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Judges anew a token that was accepted before: its times, and the audience that is asked for now. The rest is as it was.
@@ -128,27 +165,28 @@ impl From<&Caller> for Times {
     }
 }
 
-impl TokenType {
-    fn expected(self) -> &'static str {
-        match self {
-            Self::AccessToken => "typ at+jwt",
-            Self::AccessTokenOrUntyped => "typ at+jwt, JWT or none",
-        }
-    }
-
-    fn allows(self, unverified_type: Option<&str>) -> bool {
-        let Some(name) = unverified_type else { return self == Self::AccessTokenOrUntyped };
-        // Media type names are the same in any case (RFC 7515 section 4.1.9).
-        let is = |expected: &str| name.eq_ignore_ascii_case(expected);
-        is("at+jwt") || is("application/at+jwt") || self == Self::AccessTokenOrUntyped && is("JWT")
-    }
+/// Media types are the same in any case, and `application/` goes without saying (RFC 7515 section 4.1.9).
+fn is_same_type(name: &str, other: &str) -> bool {
+    let bare = |name: &'_ str| match name.split_once('/') {
+        Some((tree, rest)) if tree.eq_ignore_ascii_case("application") => rest.to_ascii_lowercase(),
+        _ => name.to_ascii_lowercase(),
+    };
+    bare(name) == bare(other)
 }
 
 /// Claims that only other tokens carry: ID tokens (OpenID Connect Core section 2), logout and security event tokens (RFC 8417),
 /// DPoP proofs (RFC 9449 section 4.2).
 const FOREIGN_CLAIMS: [&str; 6] = ["nonce", "at_hash", "c_hash", "events", "htm", "htu"];
-/// What Keycloak writes into a claim `typ`, and Cognito into `token_use`, of tokens that are no access tokens.
-const FOREIGN_KINDS: [&str; 5] = ["ID", "Refresh", "Offline", "Logout", "Serialized-ID"];
+/// What Keycloak writes into a claim `typ`, and Cognito and Hydra into `token_use`, of tokens that are no access tokens.
+const FOREIGN_KINDS: [&str; 6] = ["ID", "Refresh", "refresh_token", "Offline", "Logout", "Serialized-ID"];
+
+/// Whether the claims are those of an access token.
+pub(super) fn judge_kind(claims: &UnverifiedClaims) -> Result<(), Refusal> {
+    match sign_of_another_token(claims) {
+        Some(sign) => Err(Refusal::because(Reason::TypeMismatch, "an access token", &sign)),
+        None => Ok(()),
+    }
+}
 
 /// The claim that shows that this is no access token.
 fn sign_of_another_token(claims: &UnverifiedClaims) -> Option<&'static str> {

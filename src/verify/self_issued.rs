@@ -4,18 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, DecodingKey};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::keys::{KeySet, is_signed_by};
-use super::rules::{Rules, TokenType};
+use super::hmac::{self, HmacKeys};
+use super::rules::{ACCESS_TOKEN, Rules};
 use super::table::{self, Table};
 use super::{Setup, Terms, Unverified, UnverifiedJwt, Verifier, VerifierSettings};
 use crate::core::BoxFuture;
-use crate::core::claims::Caller;
+use crate::core::claim_path::ClaimPath;
+use crate::core::claims::{Caller, OwnerClaim, Reading};
 use crate::core::error::Misconfiguration;
 use crate::core::policy::Audience;
 use crate::core::verdict::{Reason, Refusal, Verdict};
@@ -57,17 +55,15 @@ impl VerifierSettings for SelfSettings {
 
 struct SelfIssued {
     issuer: String,
-    keys: Vec<DecodingKey>,
+    keys: HmacKeys,
     rules: Rules,
+    scope: ClaimPath,
+    email: ClaimPath,
 }
 
 impl SelfIssued {
     fn new(own: &OwnIssuer) -> Result<Self, Vec<Misconfiguration>> {
-        let mut mistakes: Vec<_> = own.secrets.iter().enumerate().filter_map(weakness).collect();
-        if own.secrets.is_empty() {
-            let problem = "is empty, so that no token could be verified";
-            mistakes.push(Misconfiguration::new("issuer.secrets", problem, REMEDY));
-        }
+        let mut mistakes = hmac::mistakes("issuer.secrets", &own.secrets);
         if own.audience.is_empty() {
             let remedy = "Name what the tokens are for, like [\"anteroom\"]";
             mistakes.push(Misconfiguration::new("issuer.audience", "is empty", remedy));
@@ -75,28 +71,31 @@ impl SelfIssued {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        let key = |secret: &SecretString| DecodingKey::from_secret(secret.expose_secret().as_bytes());
         Ok(Self {
             issuer: own.url.clone(),
-            keys: own.secrets.iter().map(key).collect(),
+            keys: HmacKeys::new(&own.secrets),
             rules: Rules {
-                algorithms: vec![Algorithm::HS256],
-                token_type: TokenType::AccessToken,
+                algorithms: vec![HmacKeys::ALGORITHM],
+                types: vec![ACCESS_TOKEN.to_owned()],
                 // It was this gateway's clock that the times were taken from.
                 leeway: Duration::ZERO,
                 audience: Audience { any: own.audience.clone(), all: Vec::new() },
+                audience_claim: "aud".into(),
+                owner: OwnerClaim::Subject,
+                required_claims: Vec::new(),
             },
+            scope: "scope".into(),
+            email: "email".into(),
         })
     }
 
     fn judge(&self, jwt: UnverifiedJwt<'_>, terms: Terms<'_>) -> Result<Verdict, Refusal> {
-        let algorithm = self.rules.judge(&jwt, terms)?;
-        if !self.keys.iter().any(|key| is_signed_by(&jwt, key, algorithm)) {
-            return Err(Reason::SignatureInvalid.into());
-        }
+        self.rules.judge(&jwt, terms)?;
+        self.keys.check(&jwt)?;
         let claims = jwt.unverified_claims;
-        let scopes: BTreeSet<_> = claims.words("scope").map(str::to_owned).collect();
-        Ok(Verdict::Accepted(Arc::new(claims.into_caller(scopes, "email"))))
+        let scopes: BTreeSet<_> = self.scope.words(&claims.all).map(str::to_owned).collect();
+        let reading = Reading { audience: &self.rules.audience_claim, email: &self.email, owner: self.rules.owner };
+        Ok(Verdict::Accepted(Arc::new(claims.into_caller(scopes, reading))))
     }
 }
 
@@ -120,51 +119,4 @@ impl Verifier for SelfIssued {
     fn recall(&self, accepted: &Arc<Caller>, terms: Terms<'_>) -> Verdict {
         self.rules.recall(accepted, terms)
     }
-}
-
-const REMEDY: &str = "Make one with `openssl rand -base64 48 > FILE` and name it as \"file:FILE\"";
-
-/// RFC 7518 section 3.2: a key at least as long as the hash.
-const MIN_SECRET_BYTES: usize = 32;
-
-/// Secrets from tutorials and from the documentation of well-known tools, long enough to pass for real ones.
-const PUBLISHED: [&str; 5] = [
-    "your-256-bit-secret-your-256-bit-secret",
-    "a-string-secret-at-least-256-bits-long",
-    "your-512-bit-secret-your-512-bit-secret",
-    "this-is-a-very-secure-secret-key-that-is-at-least-32-characters",
-    "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
-];
-
-/// What makes the secret at this index unfit to sign with; says nothing of what it is.
-fn weakness((index, secret): (usize, &SecretString)) -> Option<Misconfiguration> {
-    let secret = secret.expose_secret();
-    let problem = if secret.len() < MIN_SECRET_BYTES {
-        format!("is {} bytes long, and HS256 needs at least {MIN_SECRET_BYTES}", secret.len())
-    } else if is_repetitive(secret) || PUBLISHED.iter().any(|known| known.eq_ignore_ascii_case(secret.trim())) {
-        "is a published or repetitive one, which anybody can guess".to_owned()
-    } else if is_key_material(secret) {
-        "is a key or a certificate, whose public part anybody may know; HS256 needs a secret".to_owned()
-    } else {
-        return None;
-    };
-    Some(Misconfiguration::new(format!("issuer.secrets[{index}]"), problem, REMEDY))
-}
-
-/// Whether it is one short text over and over: `secretsecretsecret…`, `0000…`.
-fn is_repetitive(secret: &str) -> bool {
-    let bytes = secret.as_bytes();
-    (1..=bytes.len() / 2).any(|period| bytes.iter().zip(&bytes[period..]).all(|(one, other)| one == other))
-}
-
-/// Whether it is a PEM text, a JWK, or the base64 of a DER public key, also with its lines stripped.
-fn is_key_material(secret: &str) -> bool {
-    if secret.contains("-----BEGIN ") || secret.trim_start().starts_with('{') {
-        return true;
-    }
-    let base64: String = secret.chars().filter(|character| !character.is_whitespace()).collect();
-    let base64 = base64.trim_end_matches('=');
-    let Ok(der) = URL_SAFE_NO_PAD.decode(base64.replace('+', "-").replace('/', "_")) else { return false };
-    let wrapped = |label: &str| format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(&der));
-    ["PUBLIC KEY", "RSA PUBLIC KEY", "CERTIFICATE"].iter().any(|label| KeySet::from_pem(&wrapped(label)).is_ok())
 }

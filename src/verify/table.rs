@@ -101,12 +101,24 @@ impl<'a> Mistakes<'a> {
 pub(super) fn read<S: DeserializeOwned>(name: &str, table: Value) -> Result<S, Misconfiguration> {
     serde_path_to_error::deserialize(table).map_err(|error| {
         let (path, problem) = (error.path().to_string(), error.inner().to_string());
+        // Where a secret belongs, what was written may be the secret itself.
+        let is_shown = !path.contains("secret") || !problem.contains("invalid type");
+        let problem = if is_shown { problem } else { "it does not have the right form".to_owned() };
         if let Some((unknown, expected)) = unknown_field(&problem) {
             return unknown_key(name, unknown, expected);
         }
         let key = if path == "." { format!("verifiers.{name}") } else { format!("verifiers.{name}.{path}") };
-        Misconfiguration::new(key, problem, "Write it as in the commented reference, config/anteroom.toml")
+        Misconfiguration::new(key, in_words(&problem), "Write it as in the commented reference, config/anteroom.toml")
     })
+}
+
+/// The parser's sentence without its own terms: the key is told besides.
+fn in_words(problem: &str) -> String {
+    let problem = problem.rsplit_once(" for key `").map_or(problem, |(problem, _)| problem);
+    match problem.split_once("does not have variant constructor ") {
+        Some((_, word)) => format!("\"{word}\" is not a word that is known here"),
+        None => problem.to_owned(),
+    }
 }
 
 fn unknown_key(name: &str, unknown: &str, known: &str) -> Misconfiguration {

@@ -45,7 +45,19 @@ impl Gateway {
 
     /// The same below another program, such as a tracer.
     pub(crate) fn start_under(tracer: &[&str], data_dir: &Path) -> Self {
-        let mut command = program_under(tracer);
+        Self::run(program_under(tracer), data_dir)
+    }
+
+    /// Starts the built program with this configuration file in `folder`, and with these variables.
+    pub(crate) fn configured(folder: &Path, toml: &str, variables: &[(&str, &str)]) -> Self {
+        let file = folder.join("anteroom.toml");
+        std::fs::write(&file, toml).unwrap();
+        let mut command = program();
+        command.envs(variables.iter().copied()).arg("--config").arg(file);
+        Self::run(command, &folder.join("data"))
+    }
+
+    fn run(mut command: Command, data_dir: &Path) -> Self {
         command.args(["serve", "--bind", "127.0.0.1:0", "--data-dir"]).arg(data_dir);
         // A process group of its own, so that a tracer and what it traces die together.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
@@ -93,6 +105,13 @@ impl Gateway {
     pub(crate) fn terminate(&self) {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+
+    /// A line of what the system says of the process, such as `VmHWM`: the most memory that it has had, in KiB.
+    pub(crate) fn status(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// Its address, as `http://HOST:PORT`.

@@ -155,6 +155,8 @@ fn a_secret_in_the_wrong_place_is_not_repeated() {
         "[clients.acme]\nsecrets = [[\"hunter2-hunter2\"]]\n",
         "[issuer]\nsecrets = [\"hunter2-hunter2\"]\n",
         "[issuer]\nsecrets = \"hunter2-hunter2\"\n",
+        "[verifiers.a]\nkind = \"hs256\"\nsecrets = [\"hunter2-hunter2\"]\n",
+        "[verifiers.a]\nkind = \"hs256\"\nsecrets = \"hunter2-hunter2\"\n",
         "[clients]\nsecrets = \"hunter2-hunter2\"\n",
         "[clients.acme]\nsecrets = [\"hunter2-hunter2\n",
     ] {
@@ -255,9 +257,16 @@ fn the_reference_names_every_key_and_no_other() {
     assert_eq!(documented(&["issuer"]), keys_of(&settings.issuer));
     assert_eq!(documented(&["clients", "acme"]), keys_of(&settings.clients["acme"]));
     assert_eq!(documented(&["types", "default"]), keys_of(&settings.types["default"]));
-    // The verifier's own table says what it knows.
-    let table = settings.verifiers["auth0"].clone();
-    let effective =
-        anteroom::verify::parse_table("auth0", table).map_err(|mistake| mistake.to_string()).unwrap().effective();
-    assert_eq!(documented(&["verifiers", "auth0"]), keys_of(&effective));
+    // What all kinds but `self` share stands in one table; a verifier's own table says what it knows.
+    let shared = documented(&["verifiers", "auth0"]);
+    for (name, table) in &settings.verifiers {
+        let read = anteroom::verify::parse_table(name, table.clone()).map_err(|mistake| mistake.to_string()).unwrap();
+        let (known, documented) = (keys_of(&read.effective()), documented(&["verifiers", name]));
+        let missing: Vec<_> = known.iter().filter(|key| !documented.contains(key) && !shared.contains(key)).collect();
+        let foreign: Vec<_> = documented.iter().filter(|key| !known.contains(key)).collect();
+        assert_eq!((missing, foreign), (vec![], vec![]), "[verifiers.{name}]");
+        if name == "auth0" {
+            assert_eq!(documented, known);
+        }
+    }
 }

@@ -16,7 +16,7 @@ use super::token::UnverifiedJwt;
 use super::{FetchErrorClass, KeySetReport, KeySetState};
 use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
-use crate::core::verdict::{Reason, Verdict};
+use crate::core::verdict::Verdict;
 use crate::net::{HttpClient, is_exposed};
 use crate::telemetry::metrics::{KeySetMetrics, UnknownKey};
 
@@ -90,7 +90,7 @@ impl RemoteKeys {
     /// token that names no key never causes that.
     pub(super) async fn check(&self, jwt: &UnverifiedJwt<'_>, algorithm: Algorithm) -> Result<(), Verdict> {
         let key_id = jwt.unverified_header.key_id.as_deref();
-        let check = |keys: &KeySet| keys.check(jwt, algorithm).map_err(|reason| Verdict::Rejected(reason.into()));
+        let check = |keys: &KeySet| keys.check(jwt, algorithm).map_err(Verdict::Rejected);
         if let Some(checked) = self.with_keys(key_id, check) {
             return checked;
         }
@@ -164,10 +164,15 @@ impl RemoteKeys {
     /// What is said of a token whose key is not there. Through an outage it can not be told whether the key exists by now.
     fn without(&self, unverified_key_id: Option<&str>) -> Verdict {
         let now = self.refresher.clock.monotonic();
-        let is_told = self.refresher.snapshot().as_deref().is_some_and(|it| {
-            it.is_fresh(now) || it.is_usable(now) && self.refresher.lock().knows_absent(unverified_key_id, now)
-        });
-        if is_told { Verdict::Rejected(Reason::KeyUnknown.into()) } else { self.unavailable() }
+        match self.refresher.snapshot().as_deref() {
+            Some(snapshot)
+                if snapshot.is_fresh(now)
+                    || snapshot.is_usable(now) && self.refresher.lock().knows_absent(unverified_key_id, now) =>
+            {
+                Verdict::Rejected(snapshot.keys.lacks(unverified_key_id))
+            }
+            _ => self.unavailable(),
+        }
     }
 
     fn unavailable(&self) -> Verdict {

@@ -125,12 +125,15 @@ impl Refresher {
         };
         let (keys, generation) = (next.keys.iter().len(), next.generation);
         self.snapshot.store(Some(Arc::new(next)));
+        // Told before anybody is woken: who acts on it finds the reason in the log.
+        if has_changed {
+            tracing::info!(issuer = self.issuer, keys, generation, "the issuer's keys are new");
+        } else if self.lock().pacing.failures() > 0 {
+            tracing::info!(issuer = self.issuer, keys, "the issuer's keys can be fetched again");
+        }
         let mut asked = self.lock();
         if has_changed {
             asked.absent.clear();
-            tracing::info!(issuer = self.issuer, keys, generation, "the issuer's keys are new");
-        } else if asked.pacing.failures() > 0 {
-            tracing::info!(issuer = self.issuer, keys, "the issuer's keys can be fetched again");
         }
         asked.pacing.succeeded(now, lifetime, self.random());
         asked.over.send_replace(());
@@ -141,12 +144,11 @@ impl Refresher {
         self.metrics.fetched(class.into(), took);
         let mut asked = self.lock();
         asked.pacing.failed(now, class, error.retry_after(), self.random());
-        let next_seconds = asked.pacing.time_left(now).as_secs_f64();
-        let failures = asked.pacing.failures();
-        asked.over.send_replace(());
+        let (failures, next) = (asked.pacing.failures(), asked.pacing.time_left(now));
         drop(asked);
-        let (issuer, class) = (&self.issuer, class.name());
+        let (issuer, class, next_seconds) = (&self.issuer, class.name(), next.as_secs_f64());
         tracing::warn!(issuer, error = %error, class, failures, next_seconds, "the issuer's keys can not be fetched");
+        self.lock().over.send_replace(());
     }
 
     /// From 0 to 1.

@@ -35,8 +35,8 @@ fn unsigned(subject: &Subject) -> Vec<Row> {
 }
 
 fn public_key_as_secret(subject: &Subject) -> Vec<Row> {
-    let victim = if subject.is_own() { RSA.clone() } else { subject.signer.clone() };
-    let expected = if subject.is_own() { "signature_invalid" } else { "algorithm_not_allowed" };
+    let victim = if subject.has_secret() { RSA.clone() } else { subject.signer.clone() };
+    let expected = if subject.has_secret() { "signature_invalid" } else { "algorithm_not_allowed" };
     let mut header = subject.header();
     header["alg"] = "HS256".into();
     let forge = |(what, secret): (&str, Vec<u8>)| {
@@ -176,7 +176,7 @@ fn key_ids(subject: &Subject) -> Vec<Row> {
         })
         .collect();
     let empty = json!({ "alg": "HS256", "typ": subject.header()["typ"], "kid": "/dev/null" });
-    let reason = if subject.is_own() { "signature_invalid" } else { "algorithm_not_allowed" };
+    let reason = if subject.has_secret() { "signature_invalid" } else { "algorithm_not_allowed" };
     rows.push(row("A6", "signed with what /dev/null holds", hmac(b"").sign(&empty, &subject.claims()), reason));
     for (what, value) in [("129 bytes", "k".repeat(129).into()), ("a number", json!(7)), ("null", Value::Null)] {
         let token = subject.with_header(|header| header["kid"] = value);

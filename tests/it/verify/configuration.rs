@@ -86,8 +86,8 @@ fn what_is_wrong_with_a_provider() {
         (
             "audiense = [\"x\"]",
             "audiense: is not a key of this kind of verifier. Correct its name, or take it out; known is one of `algorithms`, \
-             `allow_http`, `audience`, `audience_all`, `ca_file`, `email_claim`, `grants`, `grants_from`, `issuer`, `jwks_uri`, \
-             `keys`, `leeway`, `scopes`, `stale_if_error`, `startup`"
+             `allow_http`, `audience`, `audience_all`, `audience_claim`, `ca_file`, `email_claim`, `grants`, `grants_from`, \
+             `issuer`, `jwks_uri`, `keys`, `leeway`, `owner`, `required_claims`, `scopes`, `stale_if_error`, `startup`, `typ`"
                 .into(),
         ),
     ];
@@ -96,6 +96,37 @@ fn what_is_wrong_with_a_provider() {
         let lines =
             if lines.starts_with("audience") || lines.starts_with("issuer") { lines } else { &format!("{lines}\n") };
         assert_eq!(mistakes(&oidc(lines), files.path()), [format!("verifiers.idp.{expected}")], "{lines}");
+    }
+}
+
+/// What all kinds but our own share, told with the place in a list.
+#[test]
+fn what_is_wrong_with_claims_and_types() {
+    const FORM: &str = "Write it as in the commented reference, config/anteroom.toml";
+    const PATH: &str = "expected the name of a claim, or a list of names that leads to it";
+    let cases = [
+        (
+            "typ = []",
+            "typ: is empty or has an empty name. Leave it out, or write what it may be: \"at+jwt\", \"JWT\", \"none\""
+                .into(),
+        ),
+        (
+            "typ = [\"at+jwt\", \"\"]",
+            "typ: is empty or has an empty name. Leave it out, or write what it may be: \"at+jwt\", \"JWT\", \"none\""
+                .into(),
+        ),
+        ("owner = \"issuer\"", format!("owner: \"issuer\" is not a word that is known here. {FORM}")),
+        ("email_claim = \"\"", format!("email_claim: the name of a claim is empty. {FORM}")),
+        ("grants_from = [\"scope\", []]", format!("grants_from[1]: the name of a claim is empty. {FORM}")),
+        ("grants_from = [7]", format!("grants_from[0]: {PATH}. {FORM}")),
+        ("audience_claim = [[\"a\"]]", format!("audience_claim: {PATH}. {FORM}")),
+        (
+            "required_claims = [{ at = \"a\", eq = 1 }, { at = \"a\" }]",
+            format!("required_claims[1]: a rule says either what the claim is, `eq`, or what it may be, `any`. {FORM}"),
+        ),
+    ];
+    for (lines, expected) in cases {
+        assert_eq!(mistakes(&oidc(lines), Path::new(".")), [format!("verifiers.idp.{expected}")], "{lines}");
     }
 }
 
@@ -109,6 +140,7 @@ fn what_can_not_even_be_read() {
     );
     let untimed = mistakes(&oidc("leeway = \"5\""), files.path());
     assert!(untimed[0].contains("verifiers.idp.leeway: \"5\" is not a length of time"), "{untimed:?}");
+    assert!(!untimed[0].contains("for key"), "{untimed:?}");
     let list = mistakes(&oidc("audience = 5"), files.path());
     assert!(list[0].starts_with("verifiers.idp.audience: "), "{list:?}");
 }
@@ -188,18 +220,23 @@ fn secrets_unfit_to_sign_with() {
 
 #[test]
 fn what_holds_is_shown_with_its_defaults() {
+    const RULES: &str =
+        "required_claims = [{ at = \"tier\", eq = \"gold\" }, { at = [\"a\", \"b\"], any = [1, \"x\"] }]";
     let table = |toml: &str| tables(toml).remove("idp").unwrap();
-    let read = parse_table("idp", table(&oidc("keys = \"file:rsa.pem\"\nleeway = \"10s\""))).unwrap();
+    let read =
+        parse_table("idp", table(&oidc(&format!("keys = \"file:rsa.pem\"\nleeway = \"10s\"\n{RULES}")))).unwrap();
     assert_eq!(
         read.effective(),
         json!({
             "kind": "oidc", "issuer": "https://idp.example/", "jwks_uri": null, "keys": "file:rsa.pem",
             "algorithms": ["RS256"], "audience": ["anteroom"], "audience_all": [], "scopes": {}, "grants": [],
             "grants_from": ["scope", "scp"], "leeway": "10s", "email_claim": "email", "allow_http": false, "ca_file": null,
-            "stale_if_error": "1h", "startup": "degraded",
+            "stale_if_error": "1h", "startup": "degraded", "audience_claim": "aud", "owner": "subject",
+            "typ": ["at+jwt", "JWT", "none"],
+            "required_claims": [{ "at": "tier", "eq": "gold" }, { "at": ["a", "b"], "any": [1, "x"] }],
         })
     );
     let own = parse_table("idp", table("[verifiers.idp]\nkind = \"self\"\n")).unwrap();
     assert_eq!(own.effective(), json!({ "kind": "self" }));
-    assert_eq!(KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>(), ["self", "oidc"]);
+    assert_eq!(KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>(), ["self", "oidc", "introspection", "hs256"]);
 }

@@ -1,47 +1,17 @@
 //! Outbound HTTP: private CAs, limits, addresses, and what its errors say.
 
-use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anteroom::core::period::Period;
 use anteroom::net::{Answer, HttpClient, NetSettings, Provider, Validators, secure_url};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use secrecy::SecretString;
 use serde_json::Value;
 use wiremock::matchers::{body_string, header, headers, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-/// Serves `{"keys":[]}` over TLS for `localhost`, one connection after another; gives its port and the certificate of its CA.
-fn serve_tls() -> (u16, String) {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let ca_key = KeyPair::generate().unwrap();
-    let ca = params.self_signed(&ca_key).unwrap();
-    let leaf_key = KeyPair::generate().unwrap();
-    let leaf = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    let leaf = leaf.signed_by(&leaf_key, &Issuer::new(params, ca_key)).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(leaf_key.serialize_der()).unwrap();
-    let config = rustls::ServerConfig::builder().with_no_client_auth();
-    let config = Arc::new(config.with_single_cert(vec![leaf.der().clone()], key).unwrap());
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let session = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
-            let mut tls = rustls::StreamOwned::new(session, stream);
-            // A client that does not trust the certificate leaves; what it leaves behind is of no interest.
-            if tls.read(&mut [0; 4096]).is_ok() {
-                let _ = tls.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{\"keys\":[]}");
-                tls.conn.send_close_notify();
-                let _ = tls.flush();
-            }
-        }
-    });
-    (port, ca.pem())
-}
+use super::wire::{Wire, ok};
 
 fn client(change: impl FnOnce(&mut NetSettings)) -> HttpClient {
     let mut settings = NetSettings { timeout: Period::seconds(60), ..NetSettings::default() };
@@ -58,7 +28,8 @@ async fn error(client: &HttpClient, url: &str) -> String {
 
 #[tokio::test]
 async fn a_private_ca_is_trusted_when_named() {
-    let (port, ca) = serve_tls();
+    let (server, ca) = Wire::start_tls(ok("{\"keys\":[]}"));
+    let port = server.address.port();
     let url = format!("https://localhost:{port}/keys");
     assert_eq!(
         error(&client(|_| ()), &url).await,

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use anteroom::core::claims::Caller;
 use anteroom::core::clock::SetClock;
-use anteroom::core::verdict::Verdict;
+use anteroom::core::verdict::{Refusal, Verdict};
 use anteroom::verify::Chain;
 use config::ValueKind;
 use jsonwebtoken::Algorithm;
@@ -42,17 +43,38 @@ impl Idp {
     }
 
     async fn verdict(&self, change: &Value) -> Verdict {
+        self.verdict_of_type(None, change).await
+    }
+
+    async fn verdict_of_type(&self, typ: Option<&str>, change: &Value) -> Verdict {
         let mut claims = claims(ISSUER);
         claims.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-        let token = self.signer.sign(&json!({ "alg": self.signer.algorithm, "kid": "any" }), &claims);
-        self.chain.verify(&token, self.chain.api(), now()).await
+        let mut header = json!({ "alg": self.signer.algorithm, "kid": "any" });
+        if let Some(typ) = typ {
+            header["typ"] = typ.into();
+        }
+        self.chain.verify(&self.signer.sign(&header, &claims), self.chain.api(), now()).await
+    }
+
+    async fn caller(&self, change: Value) -> Arc<Caller> {
+        match self.verdict(&change).await {
+            Verdict::Accepted(caller) => caller,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The reason, and what was expected and found.
+    async fn refusal(&self, change: Value) -> (&'static str, String) {
+        match self.verdict(&change).await {
+            Verdict::Rejected(Refusal { reason, evidence: Some(evidence), .. }) => {
+                (reason.code(), format!("{}: {}", evidence.expected, evidence.unverified_found))
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     async fn scopes(&self, change: Value) -> Vec<String> {
-        match self.verdict(&change).await {
-            Verdict::Accepted(caller) => caller.scopes.iter().cloned().collect(),
-            other => panic!("{other:?}"),
-        }
+        self.caller(change).await.scopes.iter().cloned().collect()
     }
 }
 
@@ -93,15 +115,91 @@ async fn scopes_are_an_allow_list() {
 #[tokio::test]
 async fn the_client_and_the_email() {
     let idp = Idp::new("email_claim = \"https://acme.example/mail\"");
-    let caller = async |change: Value| match idp.verdict(&change).await {
-        Verdict::Accepted(caller) => (caller.client_id.clone(), caller.email.clone()),
-        other => panic!("{other:?}"),
+    let caller = async |change: Value| {
+        let caller = idp.caller(change).await;
+        (caller.client_id.clone(), caller.email.clone())
     };
     let some = |text: &str| Some(text.to_owned());
     let mail = json!({ "client_id": null, "azp": "by-azp", "cid": "by-cid", "https://acme.example/mail": "a@b", "email": "x" });
     assert_eq!(caller(mail).await, (some("by-azp"), some("a@b")));
     assert_eq!(caller(json!({ "client_id": "", "cid": "by-cid" })).await, (some("by-cid"), None));
     assert_eq!(caller(json!({ "client_id": ["x"] })).await, (None, None));
+}
+
+/// Keycloak's roles stand in an object, Auth0's own claims have names with dots and slashes.
+#[tokio::test]
+async fn claims_are_named_by_a_list_of_names() {
+    let idp = Idp::new(
+        "scopes = { clerk = \"requests:read\", boss = \"admin\", w = \"requests:write\" }\n\
+         grants_from = [\"scope\", [\"realm_access\", \"roles\"], \"https://acme.example/a.b\"]\n\
+         email_claim = [\"profile\", \"mail\"]",
+    );
+    let nested = json!({ "scope": "x", "realm_access": { "roles": ["clerk", "offline_access"] }, "roles": ["boss"],
+        "https://acme.example/a.b": "w", "profile": { "mail": "a@b" } });
+    let caller = idp.caller(nested).await;
+    assert_eq!(caller.scopes.iter().collect::<Vec<_>>(), ["requests:read", "requests:write"]);
+    assert_eq!(caller.email.as_deref(), Some("a@b"));
+    for odd in [json!({}), json!("boss"), json!(["boss"]), json!({ "roles": { "boss": true } }), Value::Null] {
+        assert_eq!(idp.scopes(json!({ "realm_access": odd, "realm_access.roles": "boss" })).await, [""; 0], "{odd}");
+    }
+}
+
+#[tokio::test]
+async fn required_claims() {
+    let idp = Idp::new(
+        "required_claims = [{ at = \"tier\", eq = \"gold\" }, { at = [\"realm_access\", \"roles\"], any = [\"clerk\", \"boss\"] }]",
+    );
+    let good = json!({ "tier": "gold", "realm_access": { "roles": ["x", "clerk"] } });
+    assert_eq!(word(&idp.verdict(&good).await), "accepted");
+    let silver = json!({ "tier": "silver\n", "realm_access": { "roles": ["clerk"] } });
+    let told = r#""tier" to be "gold": Some(String("silver\n"))"#;
+    assert_eq!(idp.refusal(silver).await, ("claim_mismatch", told.to_owned()));
+    let absent = json!({ "tier": "gold" });
+    let told = r#"["realm_access", "roles"] to be one of ["clerk","boss"]: None"#;
+    assert_eq!(idp.refusal(absent).await, ("claim_mismatch", told.to_owned()));
+}
+
+#[tokio::test]
+async fn the_owner_is_the_subject_or_the_client() {
+    let owner = async |lines: &str, change: Value| {
+        let owner = &Idp::new(lines).caller(change).await.owner;
+        (owner.issuer.clone(), owner.subject.clone())
+    };
+    let is = |name: &str| (ISSUER.to_owned(), name.to_owned());
+    assert_eq!(owner("", json!({})).await, is("acme"));
+    assert_eq!(owner("owner = \"subject\"", json!({})).await, is("acme"));
+    assert_eq!(owner("owner = \"client\"", json!({ "sub": "a person" })).await, is("acme-client"));
+    assert_eq!(owner("owner = \"client\"", json!({ "client_id": null, "azp": "by-azp" })).await, is("by-azp"));
+    let by_client = Idp::new("owner = \"client\"");
+    for nobody in [json!({ "client_id": null }), json!({ "client_id": "" }), json!({ "client_id": "a\0b" })] {
+        assert_eq!(by_client.refusal(nobody.clone()).await.0, "claims_invalid", "{nobody}");
+    }
+}
+
+/// Cognito writes no `aud` into access tokens.
+#[tokio::test]
+async fn another_claim_may_stand_for_the_audience() {
+    let idp = Idp::new("audience = [\"acme-client\", \"b\"]\naudience_claim = \"client_id\"");
+    assert_eq!(idp.caller(json!({ "aud": null })).await.audience, ["acme-client"]);
+    assert_eq!(word(&idp.verdict(&json!({ "aud": "b", "client_id": "another" })).await), "audience_mismatch");
+    assert_eq!(word(&idp.verdict(&json!({ "aud": "b", "client_id": null })).await), "claims_invalid");
+}
+
+#[tokio::test]
+async fn types_are_those_that_are_configured() {
+    let names = [None, Some("JWT"), Some("at+jwt"), Some("application/AT+JWT"), Some("acme+jwt"), Some("none")];
+    for (lines, accepted) in [
+        ("", [true, true, true, true, false, false]),
+        ("typ = [\"at+jwt\"]", [false, false, true, true, false, false]),
+        ("typ = [\"application/at+jwt\", \"Acme+JWT\"]", [false, false, true, true, true, false]),
+        ("typ = [\"none\"]", [true, false, false, false, false, false]),
+    ] {
+        let idp = Idp::new(lines);
+        for (name, accepted) in names.into_iter().zip(accepted) {
+            let expected = if accepted { "accepted" } else { "type_mismatch" };
+            assert_eq!(word(&idp.verdict_of_type(name, &json!({})).await), expected, "{lines}: {name:?}");
+        }
+    }
 }
 
 #[tokio::test]

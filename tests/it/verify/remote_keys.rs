@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anteroom::core::clock::Clock;
+use anteroom::core::verdict::{Reason, Verdict};
 use anteroom::verify::KeySetState;
 use serde_json::json;
 use wiremock::ResponseTemplate;
@@ -21,7 +22,10 @@ async fn a_rotation_is_picked_up_at_once() {
     assert_eq!(provider.judge(&RSA).await, "accepted");
     assert_eq!(provider.fetches().await, 2);
 
-    assert_eq!(provider.judge(&EC).await, "key_unknown");
+    let Verdict::Rejected(refusal) = provider.verdict(&EC, Some("ec\n1")).await else { panic!("accepted") };
+    let evidence = refusal.evidence.unwrap();
+    let told = (refusal.reason, evidence.expected.as_str(), evidence.unverified_found.as_str());
+    assert_eq!(told, (Reason::KeyUnknown, r#"one of ["rsa-1", "rsa-2"]"#, r#"Some("ec\n1")"#));
     assert_eq!(provider.fetches().await, 2, "one refetch in 30 seconds");
     provider.answers(jwks(&[&EC]));
     provider.later(29);

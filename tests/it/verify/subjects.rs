@@ -24,6 +24,8 @@ use super::keys::{EC, ED, OTHER_RSA, RSA, SECRET, Signer, hmac};
 /// 2026-11-22T06:00:00Z, in seconds.
 pub(crate) const NOW: i64 = 1_795_327_200;
 pub(crate) const OWN: &str = "http://localhost:8080";
+/// A secret that [`ISSUER`] shares with us.
+pub(crate) const SHARED: &str = "Vq7tD2nXw9KcR4bYz6LmH8sJf3PgA5eU";
 pub(crate) const ISSUER: &str = "https://issuer.example/tenant";
 pub(crate) const OTHER_ISSUER: &str = "https://other.example/";
 
@@ -85,6 +87,7 @@ pub(crate) async fn all() -> Vec<Subject> {
     let rsa = || RSA.clone();
     vec![
         Subject::own(),
+        Subject::hs256(),
         Subject::by_file("oidc, PEM file", rsa(), &RSA.public_pem(), false),
         Subject::by_file("oidc, JWK Set file", rsa(), &json!({ "keys": [RSA.jwk()] }).to_string(), true),
         Subject::served("oidc, served RS256", rsa()).await,
@@ -97,6 +100,11 @@ pub(crate) async fn all() -> Vec<Subject> {
 impl Subject {
     fn own() -> Self {
         Self::new("self", OWN, "[verifiers.self]\nkind = \"self\"\n", hmac(SECRET.as_bytes()), None)
+    }
+
+    fn hs256() -> Self {
+        let toml = table("hs256", "secrets = [\"file:keys\"]");
+        Self::new("hs256", ISSUER, &toml, hmac(SHARED.as_bytes()), Some(SHARED))
     }
 
     fn by_file(name: &'static str, signer: Signer, keys: &str, looks_keys_up: bool) -> Self {
@@ -122,6 +130,11 @@ impl Subject {
         );
         let chain = chain(&format!("{toml}{other}"), files.path(), &SetClock::at(now())).unwrap();
         Self { name, issuer, chain, signer, looks_keys_up: false, _files: files, _server: None }
+    }
+
+    /// Whether its tokens are signed with a secret.
+    pub(crate) fn has_secret(&self) -> bool {
+        self.signer.algorithm == Algorithm::HS256
     }
 
     pub(crate) fn is_own(&self) -> bool {
@@ -182,9 +195,13 @@ pub(crate) fn word(verdict: &Verdict) -> &'static str {
 }
 
 fn oidc(keys: &str, algorithm: Algorithm) -> String {
+    table("oidc", &format!("algorithms = [\"{algorithm:?}\"]\n{keys}"))
+}
+
+/// The table of a verifier for [`ISSUER`], with these lines.
+fn table(kind: &str, lines: &str) -> String {
     format!(
-        "[verifiers.idp]\nkind = \"oidc\"\nissuer = \"{ISSUER}\"\naudience = [\"anteroom\", \"api\"]\n\
-         algorithms = [\"{algorithm:?}\"]\n{keys}\n\
+        "[verifiers.idp]\nkind = \"{kind}\"\nissuer = \"{ISSUER}\"\naudience = [\"anteroom\", \"api\"]\n{lines}\n\
          scopes = {{ \"requests:read\" = \"requests:read\", \"write:requests\" = \"requests:write\" }}\n"
     )
 }

@@ -1,0 +1,169 @@
+//! The calls to an issuer that are under way: one for a token, so many at a time, and so many in a second about tokens that nobody
+//! knows, so that made-up ones can not be turned against it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::super::verified::Fingerprint;
+use super::facts::Fact;
+
+/// How many calls are under way at once, and how many of them about tokens that were not known to be active.
+const MAX_CALLS: usize = 128;
+const MAX_CALLS_ABOUT_UNKNOWN: usize = 64;
+/// How many requests wait for calls at once. It is less than the server has in work, so that a slow issuer does not stop all others.
+const MAX_WAITERS: usize = 256;
+/// When to come again, where nothing better is known.
+pub(super) const SOON: Duration = Duration::from_secs(1);
+/// The longest that an issuer can keep us away.
+const MAX_PAUSE: Duration = Duration::from_mins(1);
+
+/// What came of a call: a fact, or when to ask again.
+pub(super) type Outcome = Result<Fact, Duration>;
+
+/// The calls about the tokens of one verifier. Instants are readings of the monotonic clock.
+pub(super) struct Calls {
+    state: Mutex<State>,
+    /// What one call about an unknown token takes of the second that may be saved up.
+    cost: Duration,
+}
+
+#[derive(Default)]
+struct State {
+    under_way: HashMap<Fingerprint, Call>,
+    about_unknown: usize,
+    waiters: usize,
+    /// Until when the rate is used up; a second ahead of now at most.
+    spent_until: Duration,
+    paused_until: Duration,
+}
+
+struct Call {
+    outcome: watch::Receiver<Option<Outcome>>,
+    is_about_unknown: bool,
+}
+
+/// What a request about a token comes to.
+pub(super) enum Admission {
+    /// It waits for a call that is under way …
+    Wait(Waiter),
+    /// … or has to make it.
+    Make(Waiter, Making),
+    /// The token has become known meanwhile.
+    Known(Fact),
+    /// It is turned away, to come again after this time.
+    Refused(Duration),
+}
+
+/// A request that waits for the outcome of a call.
+pub(super) struct Waiter {
+    calls: Arc<Calls>,
+    outcome: watch::Receiver<Option<Outcome>>,
+}
+
+/// A call that is being made; it is over when this is dropped.
+pub(super) struct Making {
+    calls: Arc<Calls>,
+    token: Fingerprint,
+    outcome: watch::Sender<Option<Outcome>>,
+}
+
+impl Calls {
+    /// `rate` is how many calls about unknown tokens there may be in a second.
+    pub(super) fn new(rate: u32) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default(), cost: Duration::from_secs(1) / rate.max(1) })
+    }
+
+    /// Takes up a request about a token. `known` looks once more, since the call that it needs may just have ended.
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        token: Fingerprint,
+        is_unknown: bool,
+        now: Duration,
+        known: impl FnOnce() -> Option<Fact>,
+    ) -> Admission {
+        let mut state = self.lock();
+        if let Some(fact) = known() {
+            return Admission::Known(fact);
+        }
+        if state.waiters >= MAX_WAITERS {
+            return Admission::Refused(SOON);
+        }
+        if let Some(call) = state.under_way.get(&token) {
+            let outcome = call.outcome.clone();
+            state.waiters += 1;
+            return Admission::Wait(Waiter { calls: Arc::clone(self), outcome });
+        }
+        if let Err(wait) = state.spend(is_unknown, self.cost, now) {
+            return Admission::Refused(wait);
+        }
+        let (sender, outcome) = watch::channel(None);
+        state.under_way.insert(token, Call { outcome: outcome.clone(), is_about_unknown: is_unknown });
+        state.waiters += 1;
+        let making = Making { calls: Arc::clone(self), token, outcome: sender };
+        Admission::Make(Waiter { calls: Arc::clone(self), outcome }, making)
+    }
+
+    /// Makes no call for a while, because the issuer asks for that.
+    pub(super) fn pause(&self, now: Duration, wait: Duration) {
+        let mut state = self.lock();
+        state.paused_until = state.paused_until.max(now + wait.min(MAX_PAUSE));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Takes the room and the rate for one more call, or says how long to wait.
+    fn spend(&mut self, is_unknown: bool, cost: Duration, now: Duration) -> Result<(), Duration> {
+        if now < self.paused_until {
+            return Err(self.paused_until.saturating_sub(now).max(SOON));
+        }
+        if self.under_way.len() >= MAX_CALLS {
+            return Err(SOON);
+        }
+        if is_unknown {
+            let spent_until = self.spent_until.max(now) + cost;
+            if self.about_unknown >= MAX_CALLS_ABOUT_UNKNOWN || spent_until > now + Duration::from_secs(1) {
+                return Err(SOON);
+            }
+            self.spent_until = spent_until;
+            self.about_unknown += 1;
+        }
+        Ok(())
+    }
+}
+
+impl Waiter {
+    /// Waits until the call is over. One that ended without an outcome has to be made again.
+    pub(super) async fn outcome(mut self) -> Outcome {
+        let outcome = self.outcome.wait_for(Option::is_some).await;
+        outcome.ok().and_then(|outcome| outcome.clone()).unwrap_or(Err(SOON))
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        self.calls.lock().waiters -= 1;
+    }
+}
+
+impl Making {
+    /// Tells those who wait.
+    pub(super) fn end(self, outcome: Outcome) {
+        self.outcome.send_replace(Some(outcome));
+    }
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        let mut state = self.calls.lock();
+        if state.under_way.remove(&self.token).is_some_and(|call| call.is_about_unknown) {
+            state.about_unknown -= 1;
+        }
+    }
+}

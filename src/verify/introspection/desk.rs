@@ -1,0 +1,173 @@
+//! Decides about a token by what its issuer says of it: from the facts that are kept, else from a call.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use super::super::acceptance::AcceptanceSettings;
+use super::super::rules::Rules;
+use super::super::verified::Fingerprint;
+use super::super::{Terms, UnverifiedJwt, UnverifiedToken};
+use super::calls::{Admission, Calls, Making, Outcome, SOON, Waiter};
+use super::facts::{Asked, Fact, Facts, Known};
+use super::provider::{AskError, Provider};
+use crate::core::clock::Clock;
+use crate::core::verdict::{Refusal, Verdict};
+use crate::telemetry::metrics::{Introspected, IntrospectionMetrics};
+
+/// How long a request waits for a call. What comes later is kept for the next.
+const WAIT: Duration = Duration::from_secs(2);
+/// The least time between two lines in the log about calls that fail.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// What decides about the tokens of one verifier.
+pub(super) struct Desk {
+    /// Its name in the configuration.
+    pub(super) name: String,
+    pub(super) rules: Rules,
+    pub(super) acceptance: AcceptanceSettings,
+    pub(super) provider: Provider,
+    pub(super) facts: Facts,
+    pub(super) calls: Arc<Calls>,
+    pub(super) log: Mutex<Log>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) metrics: IntrospectionMetrics,
+}
+
+/// What the log says of the calls.
+#[derive(Default)]
+pub(super) struct Log {
+    /// When it last said that they fail; none since one did not.
+    last_failure: Option<Duration>,
+}
+
+impl Desk {
+    /// Judges what a JWT says of itself, so that one which can not be good is not asked about.
+    pub(super) fn judge_before_asking(&self, jwt: &UnverifiedJwt<'_>, terms: Terms<'_>) -> Result<(), Refusal> {
+        Rules::CHECKS_BEFORE_ASKING.iter().try_for_each(|(_, check)| check(&self.rules, jwt, terms))
+    }
+
+    /// Decides about a token. Times and audience are judged on every use, wherever the fact comes from.
+    pub(super) async fn judge(self: &Arc<Self>, token: UnverifiedToken<'_>, terms: Terms<'_>) -> Verdict {
+        let fingerprint = Fingerprint::of(token.as_str());
+        let outcome = match self.facts.get(fingerprint, self.clock.monotonic()) {
+            Known::Fact(fact) => {
+                self.metrics.hit();
+                Ok(fact)
+            }
+            Known::WasActive => self.ask(token, fingerprint, false).await,
+            Known::Nothing => self.ask(token, fingerprint, true).await,
+        };
+        match outcome {
+            Ok(Fact::Active(caller)) => self.rules.recall(&caller, terms),
+            Ok(Fact::Refused(refusal)) => Verdict::Rejected(refusal),
+            Err(retry_after) => Verdict::Unavailable { retry_after },
+        }
+    }
+
+    /// Joins the call about a token, or makes it in a task of its own, which goes on when nobody waits any more.
+    async fn ask(self: &Arc<Self>, token: UnverifiedToken<'_>, fingerprint: Fingerprint, is_unknown: bool) -> Outcome {
+        self.metrics.miss();
+        let now = self.clock.monotonic();
+        let known = || match self.facts.get(fingerprint, now) {
+            Known::Fact(fact) => Some(fact),
+            _ => None,
+        };
+        match self.calls.admit(fingerprint, is_unknown, now, known) {
+            Admission::Known(fact) => Ok(fact),
+            Admission::Wait(waiter) => self.wait(waiter).await,
+            Admission::Make(waiter, making) => {
+                let call = Arc::clone(self).call(token.as_str().to_owned(), fingerprint, making);
+                Handle::current().spawn(call);
+                self.wait(waiter).await
+            }
+            Admission::Refused(wait) => {
+                self.metrics.limited();
+                Err(wait)
+            }
+        }
+    }
+
+    async fn wait(&self, waiter: Waiter) -> Outcome {
+        let too_late = self.clock.sleep_until(self.clock.now().plus(WAIT));
+        tokio::select! {
+            outcome = waiter.outcome() => outcome,
+            () = too_late => Err(SOON),
+        }
+    }
+
+    async fn call(self: Arc<Self>, token: String, fingerprint: Fingerprint, making: Making) {
+        let asked = Asked { at: self.clock.now(), instant: self.clock.monotonic() };
+        let (result, outcome) = match self.fact(&token, asked).await {
+            Ok(fact) => {
+                self.facts.keep(fingerprint, &fact, asked);
+                self.log_success();
+                let result =
+                    if matches!(fact, Fact::Active(_)) { Introspected::Active } else { Introspected::Inactive };
+                (result, Ok(fact))
+            }
+            Err(error) => (error.class(), Err(self.fail(&error))),
+        };
+        self.metrics.asked(result, self.clock.monotonic().saturating_sub(asked.instant));
+        making.end(outcome);
+    }
+
+    async fn fact(&self, token: &str, asked: Asked) -> Result<Fact, AskError> {
+        let answer = self.provider.ask(token).await?;
+        Ok(Fact::of_answer(answer, &self.acceptance, &self.rules, asked.at, self.facts.lifetime())?)
+    }
+
+    /// Finds out where the issuer is asked, in a task of its own.
+    pub(super) fn find_endpoint(self: &Arc<Self>) {
+        let desk = Arc::clone(self);
+        Handle::current().spawn(async move {
+            if let Err(error) = desk.provider.address().await {
+                desk.fail(&error);
+            }
+        });
+    }
+
+    /// Tells the operator, and gives the time after which it makes sense to ask again.
+    fn fail(&self, error: &AskError) -> Duration {
+        let now = self.clock.monotonic();
+        if self.may_log_failure(now) {
+            let (name, issuer) = (&self.name, &self.provider.issuer);
+            if error.is_about_us() {
+                tracing::error!(
+                    verifier = name,
+                    issuer,
+                    %error,
+                    "the issuer refuses this gateway: correct verifiers.{name}.client_id, client_secret or auth, or allow \
+                     this client to introspect"
+                );
+            } else {
+                tracing::warn!(verifier = name, issuer, %error, "the issuer can not be asked about tokens");
+            }
+        }
+        error.retry_after().map_or(SOON, |wait| {
+            self.calls.pause(now, wait);
+            wait.max(SOON)
+        })
+    }
+
+    fn may_log_failure(&self, now: Duration) -> bool {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = log.last_failure.is_none_or(|last| now >= last + LOG_INTERVAL);
+        if may {
+            log.last_failure = Some(now);
+        }
+        may
+    }
+
+    fn log_success(&self) {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if log.last_failure.take().is_some() {
+            tracing::info!(
+                verifier = self.name,
+                issuer = self.provider.issuer,
+                "the issuer can be asked about tokens again"
+            );
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Asks an issuer about a token: where its endpoint is, who we are there, and what it means when no answer comes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokio::sync::Mutex;
+
+use super::super::discovery::{DiscoveryError, discover};
+use super::facts::NotAnIntrospection;
+use crate::core::clock::Clock;
+use crate::core::json::Object;
+use crate::net::{HttpClient, NetError};
+use crate::telemetry::metrics::Introspected;
+
+/// How long the address holds that discovery gave, and how long to wait after it gave none.
+const DISCOVERY_LIFETIME: Duration = Duration::from_hours(1);
+const DISCOVERY_RETRY: Duration = Duration::from_secs(5);
+
+/// How we say at the endpoint who we are (RFC 6749 section 2.3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ClientAuth {
+    /// In the `Authorization` header.
+    #[default]
+    ClientSecretBasic,
+    /// In the form.
+    ClientSecretPost,
+}
+
+/// An issuer that is asked about tokens.
+pub(super) struct Provider {
+    pub(super) issuer: String,
+    pub(super) endpoint: Endpoint,
+    pub(super) client_id: String,
+    pub(super) client_secret: SecretString,
+    pub(super) auth: ClientAuth,
+    pub(super) allow_http: bool,
+    pub(super) http: HttpClient,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// Where it is asked.
+pub(super) enum Endpoint {
+    /// At this address.
+    Address(Arc<str>),
+    /// At the address that its discovery document names.
+    Discovery(Mutex<Discovered>),
+}
+
+/// What discovery told last, and until when that is not asked again, by the monotonic clock.
+#[derive(Default)]
+pub(super) struct Discovered {
+    address: Option<Arc<str>>,
+    until: Duration,
+}
+
+/// Why the issuer could not tell.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AskError {
+    #[error(transparent)]
+    Net(#[from] NetError),
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    #[error("its discovery document could not be had a moment ago")]
+    NotDiscovered,
+    #[error("what it answered is no introspection: there is no member `active`")]
+    NoAnswer,
+}
+
+impl Provider {
+    /// What it says of a token.
+    pub(super) async fn ask(&self, token: &str) -> Result<Map<String, Value>, AskError> {
+        let address = self.address().await?;
+        let mut form = vec![("token", token), ("token_type_hint", "access_token")];
+        let auth = match self.auth {
+            ClientAuth::ClientSecretBasic => Some((self.client_id.as_str(), &self.client_secret)),
+            ClientAuth::ClientSecretPost => {
+                form.push(("client_id", &self.client_id));
+                form.push(("client_secret", self.client_secret.expose_secret()));
+                None
+            }
+        };
+        match self.http.post_form::<Object>(&address, &form, auth).await {
+            Ok(answer) => Ok(answer.document.0),
+            Err(error) => {
+                let error = AskError::from(error);
+                if error.says_gone() {
+                    self.forget_address().await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Finds out where it is asked, before somebody waits for that.
+    pub(super) async fn address(&self) -> Result<Arc<str>, AskError> {
+        let mut discovered = match &self.endpoint {
+            Endpoint::Address(address) => return Ok(Arc::clone(address)),
+            Endpoint::Discovery(discovered) => discovered.lock().await,
+        };
+        let now = self.clock.monotonic();
+        if now < discovered.until {
+            return discovered.address.clone().ok_or(AskError::NotDiscovered);
+        }
+        match discover(&self.http, &self.issuer, "introspection_endpoint", self.allow_http).await {
+            Ok(address) => {
+                let address: Arc<str> = address.into();
+                *discovered = Discovered { address: Some(Arc::clone(&address)), until: now + DISCOVERY_LIFETIME };
+                Ok(address)
+            }
+            Err(error) => {
+                discovered.until = now + DISCOVERY_RETRY;
+                // Where it was it may still be, unless its issuer says otherwise.
+                if !matches!(error, DiscoveryError::Net(_)) {
+                    discovered.address = None;
+                }
+                discovered.address.clone().ok_or_else(|| error.into())
+            }
+        }
+    }
+
+    async fn forget_address(&self) {
+        if let Endpoint::Discovery(discovered) = &self.endpoint {
+            discovered.lock().await.until = Duration::ZERO;
+        }
+    }
+}
+
+impl AskError {
+    /// RFC 9110 sections 15.5.5 and 15.5.11.
+    fn says_gone(&self) -> bool {
+        self.status().is_some_and(|status| [404, 410].contains(&status))
+    }
+
+    /// Whether it is us whom the issuer does not believe.
+    pub(super) fn is_about_us(&self) -> bool {
+        self.status().is_some_and(|status| [401, 403].contains(&status))
+    }
+
+    fn status(&self) -> Option<u16> {
+        match self {
+            Self::Net(NetError::Status { status, .. }) => Some(status.as_u16()),
+            _ => None,
+        }
+    }
+
+    /// How long the issuer asks to be left alone.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Net(NetError::Status { retry_after, .. }) => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// As it is counted.
+    pub(super) fn class(&self) -> Introspected {
+        match self {
+            Self::Net(error) | Self::Discovery(DiscoveryError::Net(error)) => match error {
+                NetError::Address { .. } => Introspected::Address,
+                NetError::Timeout(_) => Introspected::Timeout,
+                NetError::Tls { .. } => Introspected::Tls,
+                NetError::Connection { .. } => Introspected::Connection,
+                NetError::Status { .. } => Introspected::Http,
+                NetError::TooLarge { .. } => Introspected::TooLarge,
+                NetError::NotJson { .. } => Introspected::Parse,
+            },
+            Self::Discovery(DiscoveryError::Insecure { .. }) => Introspected::Address,
+            Self::Discovery(_) | Self::NotDiscovered | Self::NoAnswer => Introspected::Parse,
+        }
+    }
+}
+
+impl From<NotAnIntrospection> for AskError {
+    fn from(_: NotAnIntrospection) -> Self {
+        Self::NoAnswer
+    }
+}

@@ -1,0 +1,92 @@
+//! Which providers the program believes: those with a certificate from a CA that it was told of, asked directly.
+
+use std::path::Path;
+
+use anteroom::app::SystemClock;
+use anteroom::core::clock::Clock;
+use serde_json::json;
+
+use super::fake_provider::until;
+use super::keys::RSA;
+use super::wire::{Wire, ok};
+use crate::process::Gateway;
+
+fn keys() -> String {
+    json!({ "keys": [RSA.jwk()] }).to_string()
+}
+
+/// What a gateway with this configuration answers a token of this issuer, and what it logged.
+async fn ask(folder: &Path, issuer: &str, toml: &str, variables: &[(&str, &str)]) -> (u16, String) {
+    let gateway = Gateway::configured(folder, toml, variables);
+    let exp = SystemClock::start().now().seconds() + 600;
+    let claims = json!({ "iss": issuer, "sub": "acme", "aud": "anteroom", "exp": exp });
+    let token = RSA.sign(&json!({ "alg": "RS256", "kid": "rsa-1" }), &claims);
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let call = http.get(format!("{}/v1/whoami", gateway.base())).bearer_auth(token);
+    let status = call.send().await.unwrap().status().as_u16();
+    (status, gateway.kill())
+}
+
+fn table(issuer: &str, lines: &str) -> String {
+    format!(
+        "[verifiers.idp]\nkind = \"oidc\"\nissuer = \"{issuer}\"\njwks_uri = \"{issuer}/keys\"\naudience = [\"anteroom\"]\n{lines}\n"
+    )
+}
+
+#[tokio::test]
+async fn a_private_ca_is_named_or_the_log_says_where_to() {
+    let (server, ca) = Wire::start_tls(ok(&keys()));
+    let issuer = format!("https://localhost:{}", server.address.port());
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("ca.pem"), ca).unwrap();
+    for lines in ["ca_file = \"ca.pem\"", "[net]\nca_file = \"ca.pem\""] {
+        let (status, log) = ask(folder.path(), &issuer, &table(&issuer, lines), &[]).await;
+        assert_eq!(status, 200, "{lines}: {log}");
+    }
+    let (status, log) = ask(folder.path(), &issuer, &table(&issuer, "[log]\nformat = \"json\""), &[]).await;
+    assert_eq!(status, 503, "{log}");
+    let line = log.lines().find(|line| line.contains("can not be fetched")).unwrap_or_else(|| panic!("{log}"));
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!(
+        json!([line["level"], line["issuer"], line["class"], line["failures"], line["error"]]),
+        json!([
+            "WARN",
+            issuer,
+            "tls",
+            1,
+            format!(
+                "{issuer}/keys can not be trusted: its certificate is from a CA that is not trusted here. Put the certificate \
+                 of its CA into a PEM file and name that in verifiers.idp.ca_file or net.ca_file"
+            )
+        ])
+    );
+}
+
+#[tokio::test]
+async fn a_proxy_of_the_environment_counts_only_when_told() {
+    let (server, proxy) = (Wire::start(ok(&keys())), Wire::start(ok(&keys())));
+    let (issuer, via) = (format!("http://{}", server.address), format!("http://{}", proxy.address));
+    let variables = [("http_proxy", via.as_str()), ("HTTP_PROXY", &via), ("NO_PROXY", ""), ("no_proxy", "")];
+    let folder = tempfile::tempdir().unwrap();
+    let (status, log) = ask(folder.path(), &issuer, &table(&issuer, ""), &variables).await;
+    assert_eq!((status, proxy.connections()), (200, 0), "{log}");
+    server.answers(ok("{}"));
+    let told = table(&issuer, "[net]\nproxy_from_environment = true");
+    let (status, log) = ask(folder.path(), &issuer, &told, &variables).await;
+    assert_eq!((status, server.connections()), (200, 1), "{log}");
+    until(|| proxy.requests() == [format!("GET {issuer}/keys HTTP/1.1")]).await;
+}
+
+/// Plain http on another machine is refused, or allowed and warned of.
+#[tokio::test]
+async fn plain_http_takes_a_switch() {
+    let proxy = Wire::start(ok(&keys()));
+    let (issuer, via) = ("http://idp.test", format!("http://{}", proxy.address));
+    let folder = tempfile::tempdir().unwrap();
+    let toml = table(issuer, "allow_http = true\n[net]\nproxy_from_environment = true");
+    let (status, log) = ask(folder.path(), issuer, &toml, &[("http_proxy", &via)]).await;
+    assert_eq!(status, 200, "{log}");
+    let warned = log.lines().filter(|line| line.contains("WARN") && line.contains("allow_http"));
+    let warned: Vec<_> = warned.filter(|line| line.contains("http://idp.test")).collect();
+    assert_eq!(warned.len(), 2, "of the issuer and of its keys: {log}");
+}
