@@ -110,12 +110,12 @@ impl IdentityHeaders {
     }
 }
 
-/// A text as a header's value: visible ASCII as it stands, any other byte and `%` itself as `%XX`. Two texts never come to the same,
-/// whatever a proxy does to line breaks, blanks at the ends, or what is not ASCII.
+/// A text as a header's value: visible ASCII as it stands, any other byte as `%XX`, and so `%` itself and the braces, which mean
+/// something to Caddy. Two texts never come to the same, whatever a proxy does to line breaks, blanks at the ends, or what is not ASCII.
 fn encoded(text: &str) -> String {
     let mut value = String::with_capacity(text.len());
     for byte in text.bytes() {
-        if byte.is_ascii_graphic() && byte != b'%' {
+        if byte.is_ascii_graphic() && !b"%{}".contains(&byte) {
             value.push(char::from(byte));
         } else {
             // Writing to a string does not fail.

@@ -72,7 +72,7 @@ impl Guards {
     params(("guard" = String, Path, description = "The name of the guard, as configured")),
     responses(
         (status = 200, description = "It may. The headers are those of `[guards.NAME]`; what is not known is left out, and a public guard \
-            tells nothing. Bytes that are no visible ASCII, and `%`, are written as `%XX`", headers(
+            tells nothing. Bytes that are no visible ASCII, and `%`, `{` and `}`, are written as `%XX`", headers(
             ("X-Anteroom-Subject" = Option<String>, description = "Whom the token was issued for"),
             ("X-Anteroom-Client" = Option<String>, description = "The OAuth client that it was issued to"),
             ("X-Anteroom-Scopes" = Option<String>, description = "Its scopes, separated by spaces"),
@@ -118,7 +118,7 @@ async fn judge(
         Sent::Nothing => None,
         Sent::One(Ok(token)) => Some(gateway.chain.verify(&token, trust, gateway.clock.now()).await),
         Sent::One(Err(reason)) => Some(Verdict::Rejected(reason.into())),
-        Sent::Several => return Err(Problem::new(Code::TokenRepeated)),
+        Sent::Several => return Err(Problem::new(Code::TokenRepeated).of_another_resource()),
     })
 }
 
