@@ -64,8 +64,8 @@ impl Proxy {
     fn call(&self, path: &str, lines: &[&str]) -> (String, String) {
         let mut connection = TcpStream::connect(self.address).unwrap();
         connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        let lines = lines.iter().map(|line| format!("{line}\r\n")).collect::<String>();
-        let head = format!("GET {path} HTTP/1.1\r\nHost: gateway.example\r\nConnection: close\r\n{lines}\r\n");
+        let first = format!("GET {path} HTTP/1.1");
+        let head = [&[&*first, "Host: gateway.example", "Connection: close"], lines, &["\r\n"]].concat().join("\r\n");
         connection.write_all(head.as_bytes()).unwrap();
         let mut answer = String::new();
         connection.read_to_string(&mut answer).unwrap();
