@@ -1,7 +1,5 @@
--- What wrk sends: with BENCH=submit a POST with a new body of 1 KiB each time, else a GET. The token comes from the environment,
--- so that it stands on no command line.
-wrk.headers["Authorization"] = "Bearer " .. os.getenv("TOKEN")
-
+-- What wrk sends: with BENCH=submit a POST with a new body of 1 KiB each time, else a GET. TOKENS names a file with a token on each
+-- line, so that none stands on a command line: they take turns. PAUSE_MS is how long each connection waits between its requests.
 local threads = 0
 
 function setup(thread)
@@ -9,14 +7,42 @@ function setup(thread)
   threads = threads + 1
 end
 
+local tokens, turn = {}, 0
+if os.getenv("TOKENS") then
+  for line in io.lines(os.getenv("TOKENS")) do
+    tokens[#tokens + 1] = "Bearer " .. line
+  end
+  wrk.headers["Authorization"] = tokens[1]
+end
+
+local body
 if os.getenv("BENCH") == "submit" then
   wrk.headers["Content-Type"] = "application/json"
   local sent, filler = 0, string.rep("x", 1024 - 70)
 
-  function request()
+  function body()
     sent = sent + 1
-    local body = string.format('{"type":"default","payload":{"n":"%02d-%012d","filler":"%s"},"tags":{}}', number, sent, filler)
-    return wrk.format("POST", nil, nil, body)
+    return string.format('{"type":"default","payload":{"n":"%02d-%012d","filler":"%s"},"tags":{}}', number, sent, filler)
+  end
+end
+
+if body then
+  function request()
+    return wrk.format("POST", nil, nil, body())
+  end
+elseif #tokens > 1 then
+  function request()
+    turn = turn % #tokens + 1
+    wrk.headers["Authorization"] = tokens[turn]
+    return wrk.format()
+  end
+end
+
+if os.getenv("PAUSE_MS") then
+  local pause = tonumber(os.getenv("PAUSE_MS"))
+
+  function delay()
+    return pause
   end
 end
 

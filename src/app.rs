@@ -1,7 +1,6 @@
 //! The composition root: judges the settings, opens the store, wires the services, serves, and stops gracefully.
 
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use crate::core::period::Period;
 use crate::core::ports::Store;
 use crate::http::{Contract, Gateway, Guard, Guards, Mode, Server, Services, TokenPlaces};
 use crate::oauth::TokenService;
-use crate::oauth::clients::{Client, Clients, default_scopes};
+use crate::oauth::clients::{Client, Clients, default_scopes, generate_secret};
 use crate::oauth::issuer::Issuer;
 use crate::queue::Queue;
 use crate::queue::types::Types;
@@ -27,7 +26,9 @@ use crate::verify::{Chain, OwnIssuer, Setup, parse_table};
 mod data_dir;
 mod system;
 
-pub use data_dir::{DataDir, existing_issuer_secret};
+use data_dir::existing_issuer_secret;
+
+pub use data_dir::DataDir;
 pub use system::{SystemClock, SystemEntropy};
 
 /// The client id of the demo client.
@@ -48,7 +49,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Judges the settings, every section of them. `secrets` are those that tokens are signed with.
+    /// Judges the settings, every section of them. `secrets` are those that tokens are signed with; `metrics` counts what becomes of
+    /// tokens.
     ///
     /// # Errors
     /// Every mistake there is.
@@ -119,7 +121,8 @@ fn build_chain(
     }
 }
 
-/// The secrets that tokens are signed with and verified by: those configured, else the one that `make` gives.
+/// The secrets that tokens are signed with and verified by: those configured, else the one that a gateway has made in the data
+/// directory, else the one that `make` gives.
 ///
 /// # Errors
 /// One that can not be read.
@@ -128,7 +131,11 @@ pub fn signing_secrets(
     make: impl FnOnce() -> Result<SecretString, Misconfiguration>,
 ) -> Result<Vec<SecretString>, Misconfiguration> {
     let configured = settings.issuer.read_secrets(&settings.base)?;
-    if configured.is_empty() { Ok(vec![make()?]) } else { Ok(configured) }
+    if !configured.is_empty() {
+        return Ok(configured);
+    }
+    let existing = existing_issuer_secret(&settings.server.data_dir)?;
+    Ok(vec![existing.map_or_else(make, Ok)?])
 }
 
 /// A gateway that listens.
@@ -143,7 +150,8 @@ pub struct Application {
 }
 
 impl Application {
-    /// Opens everything and listens. To be called within a runtime.
+    /// Judges the settings, opens everything and listens. To be called within a runtime. A start that is refused by what the settings
+    /// say leaves nothing behind.
     ///
     /// # Errors
     /// Every mistake in the settings; a data directory, store or address that can not be had.
@@ -153,18 +161,22 @@ impl Application {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, Vec<Misconfiguration>> {
         let one = |mistake| vec![mistake];
-        let data_dir = DataDir::open(&settings.server.data_dir).map_err(one)?;
-        let secrets = signing_secrets(settings, || data_dir.issuer_secret(&*entropy)).map_err(one)?;
-        let issuer = Issuer::new(settings.issuer_url(), &settings.issuer, &secrets[0], Arc::clone(&entropy));
         let metrics = Arc::new(Metrics::new());
+        let secrets = signing_secrets(settings, || Ok(generate_secret(&*entropy))).map_err(one)?;
+        let signing = secrets[0].clone();
+        let issuer = Issuer::new(settings.issuer_url(), &settings.issuer, &signing, Arc::clone(&entropy));
         let plan = Plan::of(settings, secrets, Arc::clone(&clock), Arc::clone(&entropy), Arc::clone(&metrics))?;
         let Plan { mut clients, types, chain, token_places, guards } = plan;
+        let data_dir = DataDir::open(&settings.server.data_dir).map_err(one)?;
+        if settings.issuer.secrets.is_empty() {
+            data_dir.keep_issuer_secret(&signing).map_err(one)?;
+        }
         let demo_secret =
             settings.has_demo_client().then(|| data_dir.demo_secret(&*entropy)).transpose().map_err(one)?;
         clients.extend(demo_secret.as_ref().map(|secret| Client::new(DEMO_CLIENT, secret, default_scopes())));
-        let contract = Contract::of(&types)
+        let contract = Contract::of(&types, settings.server.main_listener())
             .map_err(|error| one(Misconfiguration::new("types", error.to_string(), "Mend the schema of the type")))?;
-        let store = store::open(&settings.store, data_dir.path(), Arc::clone(&clock)).map_err(one)?;
+        let store = store::open(&settings.store, data_dir.path(), Arc::clone(&clock), metrics.store()).map_err(one)?;
         let gateway = Arc::new(Gateway::new(Services {
             chain,
             token_places,
@@ -177,9 +189,9 @@ impl Application {
             server: settings.server.clone(),
             ui_client_id: demo_secret.as_ref().map(|_| DEMO_CLIENT.to_owned()),
             access_log: AccessLog::new(settings.log_format()),
+            metrics,
         }));
-        let server = Server::bind(Arc::clone(&gateway), contract, settings.shutdown.grace)
-            .map_err(|error| one(address_mistake(settings.server.bind, &error)))?;
+        let server = Server::bind(Arc::clone(&gateway), contract, settings.shutdown.grace).map_err(one)?;
         gateway.chain.warm_up();
         Ok(Self {
             shutdown_delay: shutdown_delay(settings),
@@ -195,6 +207,11 @@ impl Application {
     /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
+    }
+
+    /// The address that it is operated at, where that is another.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.server.admin_address()
     }
 
     /// The secret of the demo client, if there is one.
@@ -238,12 +255,4 @@ fn shutdown_delay(settings: &Settings) -> Period {
         Mode::Production => Period::seconds(1),
     };
     settings.shutdown.delay.unwrap_or(usual)
-}
-
-fn address_mistake(address: SocketAddr, error: &io::Error) -> Misconfiguration {
-    let remedy = match error.kind() {
-        io::ErrorKind::AddrInUse => "Stop what listens there, or choose another address with --bind",
-        _ => "Choose an address of this machine with --bind",
-    };
-    Misconfiguration::new("server.bind", format!("{address} can not be listened on: {error}"), remedy)
 }

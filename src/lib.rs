@@ -20,7 +20,7 @@
 //! | `src/http/` | the only folder that knows actix-web: the route table is `src/http/mod.rs`; a path's first segment, `/v1` aside, is its file, and the partner prototype's `/request` is `src/http/partner.rs` |
 //! | `src/net/` | outbound HTTP, within limits of time and size |
 //! | `src/secret.rs` | where secrets come from: files and the environment |
-//! | `src/telemetry/` | the event log, and the access log with a line for every exchange |
+//! | `src/telemetry/` | the event log, the access log with a line for every exchange, and the metrics |
 //! | `src/settings.rs` | layers the configuration; each module owns its section |
 //! | `src/app.rs` | the composition root: the one place that sees everything |
 //! | `src/cli/` | one file per subcommand |

@@ -61,12 +61,17 @@ impl DataDir {
         &self.path
     }
 
-    /// The secret that tokens are signed with; made if there is none yet.
+    /// Keeps the secret that tokens are signed with, unless it is kept already.
     ///
     /// # Errors
-    /// The file can not be read or written.
-    pub fn issuer_secret(&self, entropy: &dyn Entropy) -> Result<SecretString, Misconfiguration> {
-        read_or_make(&self.path.join(ISSUER_SECRET), entropy)
+    /// The file can not be read or written, or has another secret by now.
+    pub fn keep_issuer_secret(&self, secret: &SecretString) -> Result<(), Misconfiguration> {
+        let kept = read_or_make(&self.path.join(ISSUER_SECRET), || secret.clone())?;
+        if kept.expose_secret() == secret.expose_secret() {
+            return Ok(());
+        }
+        let problem = format!("{} has just got a secret from another gateway", self.path.display());
+        Err(Misconfiguration::new("server.data_dir", problem, "Start again"))
     }
 
     /// The secret of the demo client; made if there is none yet.
@@ -74,7 +79,7 @@ impl DataDir {
     /// # Errors
     /// The file can not be read or written.
     pub fn demo_secret(&self, entropy: &dyn Entropy) -> Result<SecretString, Misconfiguration> {
-        read_or_make(&self.path.join(DEMO_SECRET), entropy)
+        read_or_make(&self.path.join(DEMO_SECRET), || generate_secret(entropy))
     }
 }
 
@@ -82,7 +87,7 @@ impl DataDir {
 ///
 /// # Errors
 /// The file can not be read, or what is in it is not what a gateway writes.
-pub fn existing_issuer_secret(path: &Path) -> Result<Option<SecretString>, Misconfiguration> {
+pub(super) fn existing_issuer_secret(path: &Path) -> Result<Option<SecretString>, Misconfiguration> {
     existing(&path.join(ISSUER_SECRET))
 }
 
@@ -101,10 +106,10 @@ fn existing(path: &Path) -> Result<Option<SecretString>, Misconfiguration> {
     Ok(Some(secret.to_owned().into()))
 }
 
-fn read_or_make(path: &Path, entropy: &dyn Entropy) -> Result<SecretString, Misconfiguration> {
+fn read_or_make(path: &Path, secret: impl FnOnce() -> SecretString) -> Result<SecretString, Misconfiguration> {
     match existing(path)? {
         Some(secret) => Ok(secret),
-        None => make(path, entropy).map_err(|error| inaccessible(path, &error)),
+        None => make(path, secret()).map_err(|error| inaccessible(path, &error)),
     }
 }
 
@@ -114,8 +119,7 @@ fn inaccessible(path: &Path, error: &io::Error) -> Misconfiguration {
 }
 
 /// Written beside its place and moved there whole, so that a crash leaves no half of a secret behind.
-fn make(path: &Path, entropy: &dyn Entropy) -> io::Result<SecretString> {
-    let secret = generate_secret(entropy);
+fn make(path: &Path, secret: SecretString) -> io::Result<SecretString> {
     let draft = path.with_extension("new");
     let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&draft)?;
     file.write_all(secret.expose_secret().as_bytes())?;

@@ -21,6 +21,9 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
 fn effective(settings: &Settings) -> Result<Value, Failure> {
     let mut server = json(&settings.server)?;
     server["mode"] = json(&settings.server.effective_mode())?;
+    if let Some(admin) = settings.server.admin_address() {
+        server["admin_bind"] = json(&admin)?;
+    }
     let mut issuer = json(&settings.issuer)?;
     issuer["url"] = settings.issuer_url().into();
     let named = |name: &String| Some((name.clone(), settings.verifiers.get(name)?.clone()));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::app::{Plan, SystemClock, SystemEntropy, existing_issuer_secret, signing_secrets};
+use crate::app::{Plan, SystemClock, SystemEntropy, signing_secrets};
 use crate::core::error::Misconfiguration;
 use crate::oauth::clients::generate_secret;
 use crate::settings::{Flags, Origin, Settings, Unusable};
@@ -15,12 +15,13 @@ use crate::telemetry::metrics::Metrics;
 
 mod check;
 mod client;
+mod explain;
 mod healthcheck;
 mod openapi;
 mod serve;
 mod token;
 
-/// The configuration can not be used.
+/// The configuration or the command line can not be used.
 const MISCONFIGURED: u8 = 2;
 
 /// The gateway between a Provider and its Clients
@@ -58,6 +59,8 @@ enum Command {
     Client(client::Client),
     /// Mint a token for a configured client and print it
     Token(token::Token),
+    /// Read a token from standard input and print each check of it: exit code 0 accepted, 1 refused, 3 can not be told
+    Explain(explain::Explain),
     /// Print the contract, as the configured gateway serves it
     Openapi(openapi::Openapi),
     /// Ask the configured gateway whether it is alive: exit code 0 or 1
@@ -89,15 +92,16 @@ pub fn run() -> ExitCode {
     let Arguments { configuration, command } = Arguments::parse();
     let flags = Flags { config: configuration.config, bind: configuration.bind, data_dir: configuration.data_dir };
     let done = match command.unwrap_or(Command::Serve) {
-        Command::Serve => serve::run(&flags),
-        Command::Check => check::run(&flags),
-        Command::Client(command) => client::run(command),
-        Command::Token(arguments) => token::run(&flags, arguments),
-        Command::Openapi(arguments) => openapi::run(&flags, &arguments),
-        Command::Healthcheck => healthcheck::run(&flags),
+        Command::Serve => serve::run(&flags).map(succeeded),
+        Command::Check => check::run(&flags).map(succeeded),
+        Command::Client(command) => client::run(command).map(succeeded),
+        Command::Token(arguments) => token::run(&flags, arguments).map(succeeded),
+        Command::Explain(arguments) => explain::run(&flags, &arguments),
+        Command::Openapi(arguments) => openapi::run(&flags, &arguments).map(succeeded),
+        Command::Healthcheck => healthcheck::run(&flags).map(succeeded),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(Failure::Misconfigured(unusable)) => {
             // Where standard error is gone there is nobody left to tell.
             let _ = tell_mistakes(&unusable.mistakes, &unusable.origin);
@@ -108,6 +112,10 @@ pub fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn succeeded((): ()) -> ExitCode {
+    ExitCode::SUCCESS
 }
 
 /// Reads the settings; where they can not be used, every section is judged all the same, so that all mistakes are told at once.
@@ -123,18 +131,8 @@ fn load(flags: &Flags) -> Result<Settings, Unusable> {
 /// What follows from the settings. Nothing is made for it: where no signing secret is configured or made yet, one for the moment
 /// stands in.
 fn judge(settings: &Settings) -> Result<Plan, Vec<Misconfiguration>> {
-    let stand_in = || {
-        let existing = existing_issuer_secret(&settings.server.data_dir)?;
-        Ok(existing.unwrap_or_else(|| generate_secret(&SystemEntropy)))
-    };
-    let secrets = signing_secrets(settings, stand_in);
-    Plan::of(
-        settings,
-        secrets.map_err(|mistake| vec![mistake])?,
-        Arc::new(SystemClock::start()),
-        Arc::new(SystemEntropy),
-        Arc::new(Metrics::new()),
-    )
+    let secrets = signing_secrets(settings, || Ok(generate_secret(&SystemEntropy))).map_err(|mistake| vec![mistake])?;
+    Plan::of(settings, secrets, Arc::new(SystemClock::start()), Arc::new(SystemEntropy), Arc::new(Metrics::new()))
 }
 
 fn read(flags: &Flags) -> Result<Settings, Unusable> {

@@ -6,14 +6,12 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Failure, judge, load};
+use super::{Failure, load};
 use crate::app::{Application, DEMO_CLIENT, SystemClock, SystemEntropy};
 use crate::settings::{Flags, Settings};
 
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     let settings = load(flags)?;
-    // Before anything is made: a start that is refused leaves nothing behind.
-    judge(&settings).map_err(|mistakes| settings.unusable(mistakes))?;
     settings.log.start(settings.log_format());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -36,6 +34,12 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
 fn announce(application: &Application, settings: &Settings) -> io::Result<()> {
     let (address, mode) = (application.address(), settings.server.effective_mode());
     tracing::info!(mode = ?mode, store = settings.store.url, "listening on http://{address}");
+    if let Some(admin) = application.admin_address() {
+        tracing::info!("metrics, detailed readiness and administration are at http://{admin}");
+        if !admin.ip().is_loopback() {
+            tracing::warn!("server.admin_bind: whoever reaches {admin} reads metrics and readiness without a token");
+        }
+    }
     if let Some(secret) = application.demo_secret() {
         let place = settings.server.data_dir.join("demo-secret");
         writeln!(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{Failure, load};
-use crate::app::{DEMO_CLIENT, Plan, SystemClock, SystemEntropy, existing_issuer_secret, signing_secrets};
+use crate::app::{DEMO_CLIENT, Plan, SystemClock, SystemEntropy, signing_secrets};
 use crate::core::error::Misconfiguration;
 use crate::oauth::TokenService;
 use crate::oauth::clients::{Client, Clients, default_scopes, generate_secret};
@@ -26,13 +26,11 @@ pub(super) struct Token {
 pub(super) fn run(flags: &Flags, arguments: Token) -> Result<(), Failure> {
     let settings = load(flags)?;
     let unusable = |mistakes| settings.unusable(mistakes);
-    let made = || {
-        existing_issuer_secret(&settings.server.data_dir)?.ok_or_else(|| {
-            let problem = format!("{} holds no signing secret yet", settings.server.data_dir.display());
-            Misconfiguration::new("server.data_dir", problem, "Start the gateway once, or configure issuer.secrets")
-        })
+    let none_yet = || {
+        let problem = format!("{} holds no signing secret yet", settings.server.data_dir.display());
+        Err(Misconfiguration::new("server.data_dir", problem, "Start the gateway once, or configure issuer.secrets"))
     };
-    let secrets = signing_secrets(&settings, made).map_err(|mistake| unusable(vec![mistake]))?;
+    let secrets = signing_secrets(&settings, none_yet).map_err(|mistake| unusable(vec![mistake]))?;
     let (clock, entropy) = (Arc::new(SystemClock::start()), Arc::new(SystemEntropy));
     let issuer = Issuer::new(settings.issuer_url(), &settings.issuer, &secrets[0], entropy.clone());
     let metrics = Arc::new(Metrics::new());

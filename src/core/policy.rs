@@ -72,6 +72,9 @@ pub enum ReadRequests {}
 /// May submit and cancel requests.
 #[derive(Debug)]
 pub enum WriteRequests {}
+/// May operate the gateway.
+#[derive(Debug)]
+pub enum Operate {}
 
 impl Policy for Authenticated {
     const SCOPE: Option<&'static str> = None;
@@ -81,6 +84,9 @@ impl Policy for ReadRequests {
 }
 impl Policy for WriteRequests {
     const SCOPE: Option<&'static str> = Some(REQUESTS_WRITE);
+}
+impl Policy for Operate {
+    const SCOPE: Option<&'static str> = Some(ADMIN);
 }
 
 /// Proof that a caller met policy `P`. Only [`Permit::grant`] makes one, so a service that asks for it can not be called unguarded.

@@ -13,7 +13,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::problem::{FaultBody, MEDIA_TYPE, ProblemBody};
 use super::routes::{Access, Row};
-use crate::core::policy::{REQUESTS_READ, REQUESTS_WRITE, SCOPES};
+use super::settings::Listener;
+use crate::core::policy::{ADMIN, REQUESTS_READ, REQUESTS_WRITE, SCOPES};
 use crate::queue::types::Types;
 
 const DESCRIPTION: &str = "Anteroom stands between a Provider's services and the programs of its Clients: it checks every caller's token, \
@@ -29,6 +30,7 @@ const TAGS: &[(&str, &str)] = &[
     ("partner", "The partner prototype's API, in its own words"),
     ("contract", "This document"),
     ("health", "For whoever runs the gateway"),
+    ("admin", "For whoever operates the gateway"),
 ];
 
 /// What every guarded operation may answer.
@@ -69,13 +71,13 @@ pub struct Contract {
 }
 
 impl Contract {
-    /// The contract of a gateway with these request types.
+    /// The contract of a listener of a gateway with these request types.
     ///
     /// # Errors
     /// The serializer's.
-    pub fn of(types: &Types) -> Result<Self, serde_json::Error> {
-        let rows = super::table(types.partner().is_some());
-        let mut document = serde_json::to_value(assemble(rows))?;
+    pub fn of(types: &Types, listener: Listener) -> Result<Self, serde_json::Error> {
+        let rows = super::table(listener, types.partner().is_some());
+        let mut document = serde_json::to_value(assemble(rows, listener))?;
         describe_errors(&mut document);
         describe_types(&mut document, types);
         let yaml = yaml_serde::to_string(&document).map_err(serde::ser::Error::custom)?;
@@ -93,7 +95,7 @@ fn etag(content: &[u8]) -> String {
 }
 
 /// The document as the handlers tell it.
-fn assemble(rows: Vec<Row>) -> OpenApi {
+fn assemble(rows: Vec<Row>, listener: Listener) -> OpenApi {
     let mut schemas: BTreeMap<String, RefOr<Schema>> = BTreeMap::from([
         (ProblemBody::name().into_owned(), ProblemBody::schema()),
         (FaultBody::name().into_owned(), FaultBody::schema()),
@@ -111,8 +113,9 @@ fn assemble(rows: Vec<Row>) -> OpenApi {
             }
         }
     }
-    // The others guard no operation of this document yet.
-    let offered = |scope: &str| [REQUESTS_READ, REQUESTS_WRITE].contains(&scope);
+    // The others guard no operation of this document.
+    let offered =
+        |scope: &str| [REQUESTS_READ, REQUESTS_WRITE].contains(&scope) || scope == ADMIN && listener.has_admin();
     let scopes = SCOPES.iter().filter(|(scope, _)| offered(scope)).copied().collect::<Scopes>();
     let client_credentials = Flow::ClientCredentials(ClientCredentials::new(TOKEN_URL, scopes));
     let components = ComponentsBuilder::new()

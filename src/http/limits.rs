@@ -67,15 +67,10 @@ pub(super) async fn admit<B: MessageBody>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    slashes::merge(&mut request);
-    let Some(gateway) = request.app_data::<Data<Gateway>>().cloned() else {
-        return Ok(refuse(request, Problem::new(Code::Internal)));
+    let gateway = match receive(&mut request) {
+        Ok(gateway) => gateway,
+        Err(problem) => return Ok(refuse(request, problem)),
     };
-    if gateway.mode == Mode::Development
-        && let Some(problem) = from_elsewhere(&request, &gateway)
-    {
-        return Ok(refuse(request, problem));
-    }
     // Health is always answered.
     if matches!(request.path(), "/healthz" | "/readyz") {
         return Ok(next.call(request).await?.map_into_left_body());
@@ -84,6 +79,30 @@ pub(super) async fn admit<B: MessageBody>(
         return Ok(refuse(request, Problem::new(Code::Overloaded).retry_after(Duration::from_secs(1))));
     };
     Ok(next.call(request).await?.map_into_left_body())
+}
+
+/// Lets an operator's request in. What bounds them is the number of connections.
+pub(super) async fn admit_operator<B: MessageBody>(
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    match receive(&mut request) {
+        Ok(_) => Ok(next.call(request).await?.map_into_left_body()),
+        Err(problem) => Ok(refuse(request, problem)),
+    }
+}
+
+fn receive(request: &mut ServiceRequest) -> Result<Data<Gateway>, Problem> {
+    slashes::merge(request);
+    let Some(gateway) = request.app_data::<Data<Gateway>>().cloned() else {
+        return Err(Problem::new(Code::Internal));
+    };
+    if gateway.mode == Mode::Development
+        && let Some(problem) = from_elsewhere(request, &gateway)
+    {
+        return Err(problem);
+    }
+    Ok(gateway)
 }
 
 /// What development mode refuses: another machine, a foreign `Host` (a page that rebinds its name to this machine), and what a proxy

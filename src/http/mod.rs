@@ -13,8 +13,10 @@ use crate::core::ports::Store;
 use crate::oauth::TokenService;
 use crate::queue::Queue;
 use crate::telemetry::access::AccessLog;
+use crate::telemetry::metrics::Metrics;
 use crate::verify::Chain;
 
+mod admin;
 mod allowed;
 mod auth;
 mod authn;
@@ -25,6 +27,7 @@ mod document;
 mod guard;
 mod healthz;
 mod limits;
+mod metrics;
 mod oauth;
 mod openapi;
 mod origin;
@@ -47,8 +50,9 @@ pub use code::errors_document;
 pub use document::Contract;
 pub use guard::{Guard, GuardSettings, Guards};
 pub use server::Server;
-pub use settings::{Mode, ServerSettings};
+pub use settings::{AdminBind, Listener, Mode, ServerSettings};
 pub use token_places::TokenPlaces;
+pub use whoami::CallerView;
 
 use limits::InFlight;
 use routes::{Access, Row, operations};
@@ -78,6 +82,8 @@ pub struct Services {
     pub ui_client_id: Option<String>,
     /// Where the line of each exchange goes.
     pub access_log: AccessLog,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// A running gateway: its services and its state.
@@ -97,12 +103,40 @@ impl Deref for Gateway {
     }
 }
 
-/// The route table.
-fn table(partner: bool) -> Vec<Row> {
+/// The route table of a listener.
+fn table(listener: Listener, partner: bool) -> Vec<Row> {
+    let mut rows = Vec::new();
+    if listener.has_api() {
+        rows.extend(api());
+    }
+    if listener.has_api() && partner {
+        rows.extend(operations![Access::Token;
+            // the partner prototype's two calls
+            submit_partner_request in partner,
+            get_partner_request in partner,
+        ]);
+    }
+    // health, for whoever runs the gateway
+    rows.extend(operations![Access::Open; get_health in healthz]);
+    if listener.has_admin() {
+        rows.extend(operations![Access::Open;
+            get_detailed_readiness in readyz,
+            get_metrics in metrics,
+        ]);
+        rows.extend(operations![Access::Token;
+            // issuers and their keys
+            list_issuers in admin::issuers,
+            refresh_issuer in admin::issuers,
+        ]);
+    } else {
+        rows.extend(operations![Access::Open; get_readiness in readyz]);
+    }
+    rows
+}
+
+/// What clients call.
+fn api() -> Vec<Row> {
     let mut rows = operations![Access::Open;
-        // health, for whoever runs the gateway
-        get_health in healthz,
-        get_readiness in readyz,
         // tokens
         issue_token in oauth,
         issue_token_by_basic in auth,
@@ -125,13 +159,6 @@ fn table(partner: bool) -> Vec<Row> {
         // oneself
         whoami in whoami,
     ]);
-    if partner {
-        rows.extend(operations![Access::Token;
-            // the partner prototype's two calls
-            submit_partner_request in partner,
-            get_partner_request in partner,
-        ]);
-    }
     let get = &[Method::GET];
     rows.extend([
         Row::page("/auth", get, || Route::new().to(auth::issue_token_by_basic)),
@@ -156,7 +183,11 @@ impl Gateway {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
     fn is_ready(&self) -> bool {
-        !self.stopping.load(Ordering::Relaxed) && self.store.is_ready() && self.chain.is_ready()
+        !self.is_stopping() && self.store.is_ready() && self.chain.is_ready()
     }
 }

@@ -1,18 +1,68 @@
-//! `/readyz`: whether the gateway should be sent traffic.
+//! `/readyz`: whether the gateway should be sent traffic, and to operators why not.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Gateway;
+use super::admin::issuers::IssuerView;
 
 /// Whether the gateway is ready for traffic
 ///
-/// Answers 503 with an empty body while it shuts down, while its store can not be used, and while none of its verifiers can decide
-/// about any token.
+/// Answers 503 with an empty body while it shuts down, while its store can not be used, and while a verifier whose `startup` asks for
+/// keys has none.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses(
     (status = 200, description = "Ready"),
     (status = 503, description = "Not ready"),
 ))]
 pub(super) async fn get_readiness(gateway: Data<Gateway>) -> HttpResponse {
     if gateway.is_ready() { HttpResponse::Ok().finish() } else { HttpResponse::ServiceUnavailable().finish() }
+}
+
+/// Whether the gateway is ready for traffic, and each of its parts.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Readiness)]
+pub(super) struct ReadinessView {
+    /// Whether it should be sent traffic; the status of the answer says the same.
+    ready: bool,
+    /// Whether it is shutting down.
+    stopping: bool,
+    /// The store.
+    store: StoreView,
+    /// The verifiers, by name.
+    issuers: Vec<IssuerView>,
+    /// What is wrong, in sentences. A gateway can be ready all the same: for the callers of the other issuers.
+    #[schema(example = json!([]))]
+    problems: Vec<String>,
+}
+
+/// Whether the store can be used.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StoreReadiness)]
+pub(super) struct StoreView {
+    /// Whether it can be used.
+    ready: bool,
+}
+
+/// Whether the gateway is ready for traffic, and why not
+///
+/// Answers 503 while it shuts down, while its store can not be used, and while a verifier whose `startup` asks for keys has none. The
+/// body has each part, and for each issuer its keys.
+#[utoipa::path(get, path = "/readyz", tag = "health", responses(
+    (status = 200, description = "Ready", body = ReadinessView),
+    (status = 503, description = "Not ready", body = ReadinessView),
+))]
+pub(super) async fn get_detailed_readiness(gateway: Data<Gateway>) -> HttpResponse {
+    let issuers: Vec<_> = gateway.chain.readiness().into_iter().map(IssuerView::from).collect();
+    let (stopping, store) = (gateway.is_stopping(), StoreView { ready: gateway.store.is_ready() });
+    let mut problems: Vec<_> = issuers.iter().filter_map(IssuerView::problem).collect();
+    if stopping {
+        problems.push("The gateway is shutting down.".into());
+    }
+    if !store.ready {
+        problems.push("The store can not be used: the log says why.".into());
+    }
+    let view = ReadinessView { ready: gateway.is_ready(), stopping, store, issuers, problems };
+    if view.ready { HttpResponse::Ok().json(view) } else { HttpResponse::ServiceUnavailable().json(view) }
 }

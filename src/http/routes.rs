@@ -4,15 +4,20 @@ use std::collections::HashSet;
 use std::future::ready;
 use std::sync::Arc;
 
+use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpResponse, Route};
+use actix_web::{HttpRequest, HttpResponse, Route};
 use utoipa::openapi::path::{HttpMethod, Operation};
 use utoipa::openapi::{RefOr, Schema};
 
 use super::authn;
 use super::problem::Problem;
+use crate::telemetry::metrics::{Metrics, RouteMetrics};
+
+/// What is counted and logged in place of a path that is nobody's.
+const UNMATCHED: &str = "unmatched";
 
 /// What stands before a handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,33 +81,64 @@ fn method(method: &HttpMethod) -> Method {
     }
 }
 
-/// Registers the rows, one resource for each path. GET answers HEAD; any other method is 405 with the `Allow` header,
-/// but where a decision is asked for.
-pub(super) fn mount(rows: &[Row], config: &mut ServiceConfig) {
-    for path in paths(rows) {
-        let of_path = || rows.iter().filter(|row| row.path == path);
-        let mut allow: Vec<Method> = of_path().flat_map(|row| row.methods.iter().cloned()).collect();
-        if allow.contains(&Method::GET) {
-            allow.push(Method::HEAD);
+/// The rows of a listener, with what each path counts.
+pub(super) struct Routes {
+    rows: Vec<Row>,
+    counted: Vec<Arc<RouteMetrics>>,
+    unmatched: Arc<RouteMetrics>,
+}
+
+impl Routes {
+    pub(super) fn new(rows: Vec<Row>, metrics: &Metrics) -> Self {
+        let counted = paths(&rows).map(|path| metrics.route(path)).collect();
+        // What the contract says of them is of no use from here on, and large.
+        let rows = rows.into_iter().map(|row| Row { documented: None, ..row }).collect();
+        Self { rows, counted, unmatched: metrics.route(UNMATCHED) }
+    }
+
+    /// Where an exchange is counted. One that did not get as far as its resource is looked up by its path.
+    pub(super) fn counting<'a>(&'a self, request: &'a HttpRequest) -> &'a RouteMetrics {
+        if let Some(route) = request.app_data::<Arc<RouteMetrics>>() {
+            return route;
         }
-        let allow: Arc<str> = allow.iter().map(Method::as_str).collect::<Vec<_>>().join(", ").into();
-        let refuse = move || ready(refuse_method(&allow));
-        let mut resource = web::resource(path);
-        resource = match of_path().find(|row| row.access == Access::Decision) {
-            Some(row) => resource.default_service((row.route)()),
-            None => resource.default_service(web::to(refuse)),
-        };
-        for row in of_path() {
-            for method in &row.methods {
-                resource = resource.route((row.route)().method(method.clone()));
-                if method == Method::GET {
-                    resource = resource.route((row.route)().method(Method::HEAD));
-                }
+        let pattern = request.match_pattern();
+        let of_pattern = |pattern: String| self.counted.iter().find(|route| route.path() == pattern);
+        pattern.and_then(of_pattern).unwrap_or(&self.unmatched)
+    }
+
+    /// Registers the rows.
+    pub(super) fn mount(&self, config: &mut ServiceConfig) {
+        for route in &self.counted {
+            let of_path = self.rows.iter().filter(|row| row.path == route.path());
+            config.service(resource(route, &of_path.collect::<Vec<_>>()));
+        }
+    }
+}
+
+/// One path: GET answers HEAD; any method that no row has is 405 with the `Allow` header, but where a
+/// decision is asked for.
+fn resource(route: &Arc<RouteMetrics>, rows: &[&Row]) -> impl HttpServiceFactory + 'static {
+    let mut allow: Vec<Method> = rows.iter().flat_map(|row| row.methods.iter().cloned()).collect();
+    if allow.contains(&Method::GET) {
+        allow.push(Method::HEAD);
+    }
+    let allow: Arc<str> = allow.iter().map(Method::as_str).collect::<Vec<_>>().join(", ").into();
+    let refuse = move || ready(refuse_method(&allow));
+    let mut resource = web::resource(route.path()).app_data(Arc::clone(route));
+    resource = match rows.iter().find(|row| row.access == Access::Decision) {
+        Some(row) => resource.default_service((row.route)()),
+        None => resource.default_service(web::to(refuse)),
+    };
+    for row in rows {
+        for method in &row.methods {
+            resource = resource.route((row.route)().method(method.clone()));
+            if method == Method::GET {
+                resource = resource.route((row.route)().method(Method::HEAD));
             }
         }
-        let guarded = of_path().any(|row| row.access == Access::Token);
-        config.service(resource.wrap(Condition::new(guarded, from_fn(authn::authenticate))));
     }
+    let guarded = rows.iter().any(|row| row.access == Access::Token);
+    resource.wrap(Condition::new(guarded, from_fn(authn::authenticate)))
 }
 
 /// Each path once, wherever its rows stand: a second resource of the same path would never be reached.

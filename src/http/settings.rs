@@ -1,6 +1,6 @@
 //! The `[server]` section: where the gateway listens, who it believes, and how much it takes.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,8 @@ use crate::core::period::Period;
 pub struct ServerSettings {
     /// The address to listen on.
     pub bind: SocketAddr,
+    /// The address to be operated at; default: 127.0.0.1:9090 in production, in development the same as `bind`.
+    pub admin_bind: Option<AdminBind>,
     /// Development or production; default: development when only this machine can reach the gateway.
     pub mode: Option<Mode>,
     /// The address that clients know it by; unset: the request's own host.
@@ -40,6 +42,61 @@ pub struct ServerSettings {
     pub keep_alive: Period,
 }
 
+/// Where metrics, detailed readiness and the administration are to be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum AdminBind {
+    /// Nowhere.
+    Off,
+    /// At an address of their own.
+    At(SocketAddr),
+}
+
+impl TryFrom<String> for AdminBind {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "off" => Ok(Self::Off),
+            address => address.parse().map(Self::At).map_err(|_| {
+                format!("\"{address}\" is neither an address with a port, as \"127.0.0.1:9090\", nor \"off\"")
+            }),
+        }
+    }
+}
+
+impl From<AdminBind> for String {
+    fn from(admin: AdminBind) -> Self {
+        match admin {
+            AdminBind::Off => "off".into(),
+            AdminBind::At(address) => address.to_string(),
+        }
+    }
+}
+
+/// What a listener serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listener {
+    /// What clients call.
+    Api,
+    /// What operators call.
+    Admin,
+    /// Both.
+    All,
+}
+
+impl Listener {
+    /// Whether clients are served.
+    pub(super) fn has_api(self) -> bool {
+        self != Self::Admin
+    }
+
+    /// Whether operators are served.
+    pub(super) fn has_admin(self) -> bool {
+        self != Self::Api
+    }
+}
+
 /// How strict the gateway is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -50,10 +107,14 @@ pub enum Mode {
     Production,
 }
 
+/// Where a gateway in production is operated unless told otherwise.
+const ADMIN_BIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
+
 impl Default for ServerSettings {
     fn default() -> Self {
         Self {
             bind: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            admin_bind: None,
             mode: None,
             public_url: None,
             data_dir: "data".into(),
@@ -78,6 +139,23 @@ impl ServerSettings {
         self.mode.unwrap_or(if only_here { Mode::Development } else { Mode::Production })
     }
 
+    /// The address that the gateway is operated at, where that is not `bind`.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        match (self.admin_bind, self.effective_mode()) {
+            (Some(AdminBind::At(address)), _) => Some(address),
+            (None, Mode::Production) => Some(ADMIN_BIND),
+            (Some(AdminBind::Off), _) | (None, Mode::Development) => None,
+        }
+    }
+
+    /// What is served at `bind`.
+    pub fn main_listener(&self) -> Listener {
+        match (self.admin_bind, self.effective_mode()) {
+            (None, Mode::Development) => Listener::All,
+            _ => Listener::Api,
+        }
+    }
+
     /// The host of `public_url`, in lower case, without port.
     pub fn public_host(&self) -> Option<String> {
         let url = self.public_url.as_deref()?;
@@ -97,6 +175,11 @@ impl ServerSettings {
             let remedy =
                 "Write it as https://HOST or https://HOST/PREFIX, without a slash at the end, query or fragment";
             mistake("public_url", "it is not the address of a web server", remedy);
+        }
+        if self.admin_address().is_some_and(|admin| is_shared(admin, self.bind)) {
+            let remedy =
+                "Give it another port, or \"off\"; in development mode, leave it out to have both at one address";
+            mistake("admin_bind", "it is the address of server.bind too", remedy);
         }
         for (key, value) in [
             ("max_body_bytes", self.max_body_bytes),
@@ -121,6 +204,12 @@ impl ServerSettings {
         }
         mistakes
     }
+}
+
+/// Whether two listeners would be at one address.
+fn is_shared(one: SocketAddr, other: SocketAddr) -> bool {
+    let everywhere = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() != 0 && one.port() == other.port() && (everywhere || one.ip() == other.ip())
 }
 
 fn is_base_url(url: &str) -> bool {

@@ -14,6 +14,7 @@ use actix_web::{Error, HttpMessage, HttpRequest};
 
 use super::origin::ForwardedCall;
 use super::problem::{self, Problem};
+use super::routes::Routes;
 use super::{Gateway, security_headers, well_known};
 use crate::core::entropy::Entropy;
 use crate::core::request::RequestId;
@@ -130,7 +131,7 @@ pub(super) async fn trace<B: MessageBody + 'static>(
             response.headers_mut().insert(name, value);
         }
     }
-    log(&gateway, &context, problem.as_ref(), &call, &response);
+    record(&gateway, &context, problem.as_ref(), &call, &response);
     Ok(response)
 }
 
@@ -148,8 +149,8 @@ struct Call {
     began: Duration,
 }
 
-/// Writes the access line: never the token, never the query.
-fn log<B>(
+/// Counts the exchange, and writes its access line: never the token, never the query.
+fn record<B>(
     gateway: &Gateway,
     context: &TraceContext,
     problem: Option<&Problem>,
@@ -158,8 +159,11 @@ fn log<B>(
 ) {
     let refusal = problem.and_then(Problem::refusal);
     let request = response.request();
-    let path = request.match_pattern();
-    let path = path.as_deref().unwrap_or("unmatched");
+    let Some(routes) = request.app_data::<Data<Routes>>() else { return };
+    let route = routes.counting(request);
+    let (method, status) = (call.method.as_str(), response.status().as_u16());
+    let took = gateway.clock.monotonic().saturating_sub(call.began);
+    route.answered(method, status, took);
     let extensions = request.extensions();
     let owner = match extensions.get::<Verdict>() {
         Some(Verdict::Accepted(caller)) => Some((caller.issuer.as_str(), caller.subject.as_str())),
@@ -169,19 +173,19 @@ fn log<B>(
     gateway.access_log.write(&Exchange {
         at: gateway.clock.now(),
         trace_id: &context.trace_id,
-        method: call.method.as_str(),
-        path,
-        status: response.status().as_u16(),
+        method,
+        path: route.path(),
+        status,
         code: problem.map(|problem| problem.code.name()),
         reason: refusal.map(|refusal| refusal.reason),
         verifier: refusal.and_then(|refusal| refusal.verifier.as_deref()),
         evidence: problem.and_then(Problem::evidence),
-        duration_us: gateway.clock.monotonic().saturating_sub(call.began).as_micros(),
+        duration_us: took.as_micros(),
         owner,
         guard: guarded.map(|guarded| &*guarded.guard),
         guarded_method: guarded.and_then(|guarded| guarded.method.as_deref()),
         guarded_path: guarded.and_then(|guarded| guarded.path.as_deref()),
         request_id: extensions.get::<About>().map(|about| about.0),
-        is_routine: matches!(path, "/healthz" | "/readyz"),
+        is_routine: matches!(route.path(), "/healthz" | "/readyz" | "/metrics"),
     });
 }

@@ -15,7 +15,7 @@ use crate::core::policy::Authenticated;
     "scopes": ["requests:read", "requests:write"], "permissions": [], "audience": ["anteroom"], "email": null,
     "expires_at": "2026-11-22T07:12:03.000Z",
 }))]
-pub(super) struct CallerView {
+pub struct CallerView {
     /// Who issued the token.
     issuer: String,
     /// Whom it was issued for; issuer and subject together own requests.

@@ -24,8 +24,8 @@ pub fn secure_url(text: &str, allow_http: bool) -> Result<Url, &'static str> {
 }
 
 /// Whether an address is asked without encryption, and on another machine.
-pub fn is_exposed(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| url.scheme() != "https" && !is_loopback(&url))
+pub(super) fn is_exposed(url: &Url) -> bool {
+    url.scheme() != "https" && !is_loopback(url)
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -1,6 +1,7 @@
 //! Asks a provider for a small JSON document, within limits.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::fmt::rfc2822;
@@ -12,17 +13,19 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 
+use super::address::is_exposed;
 use super::error::explain;
-use super::{NetError, secure_url};
+use super::{NetError, Provider, secure_url};
 
 /// Asks one provider: follows no redirect, reads no more than it has to, and sends nothing unencrypted unless it is allowed to.
 #[derive(Clone, Debug)]
 pub struct HttpClient {
     client: Client,
     max_body_bytes: usize,
+    /// The verifier whose provider it asks, for what is told to the operator.
+    verifier: Arc<str>,
     allow_http: bool,
-    /// The key that names the CAs of this provider, for the remedy.
-    ca_key: Arc<str>,
+    has_warned: Arc<AtomicBool>,
 }
 
 /// A document, and how long its sender says that it holds.
@@ -56,8 +59,9 @@ pub enum Answer<T> {
 }
 
 impl HttpClient {
-    pub(super) fn new(client: Client, max_body_bytes: usize, allow_http: bool, ca_key: &str) -> Self {
-        Self { client, max_body_bytes, allow_http, ca_key: ca_key.into() }
+    pub(super) fn new(client: Client, max_body_bytes: usize, provider: Provider<'_>) -> Self {
+        let Provider { verifier, allow_http, .. } = provider;
+        Self { client, max_body_bytes, verifier: verifier.into(), allow_http, has_warned: Arc::default() }
     }
 
     /// Fetches a JSON document.
@@ -116,12 +120,19 @@ impl HttpClient {
     }
 
     fn address(&self, url: &str) -> Result<Url, NetError> {
-        secure_url(url, self.allow_http).map_err(|problem| NetError::Address { url: url.to_owned(), problem })
+        let url =
+            secure_url(url, self.allow_http).map_err(|problem| NetError::Address { url: url.to_owned(), problem })?;
+        if is_exposed(&url) && !self.has_warned.swap(true, Ordering::Relaxed) {
+            let problem =
+                "allow_http: who is on the way to the provider can make tokens that pass, and learns what is sent";
+            tracing::warn!(verifier = &*self.verifier, url = url.as_str(), "{problem}");
+        }
+        Ok(url)
     }
 
     async fn send(&self, url: &Url, request: RequestBuilder) -> Result<Response, NetError> {
         let request = request.header(ACCEPT, "application/json");
-        request.send().await.map_err(|error| explain(url, &error, &self.ca_key))
+        request.send().await.map_err(|error| explain(url, &error, &self.verifier))
     }
 
     async fn document<T: DeserializeOwned>(&self, response: Response, url: Url) -> Result<Fetched<T>, NetError> {
@@ -146,7 +157,7 @@ impl HttpClient {
             return Err(too_large());
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| explain(url, &error, &self.ca_key))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| explain(url, &error, &self.verifier))? {
             if body.len() + chunk.len() > self.max_body_bytes {
                 return Err(too_large());
             }

@@ -67,14 +67,15 @@ pub enum NetError {
     },
 }
 
-/// `ca_key` is the key that names the CAs of this provider alone.
-pub(super) fn explain(url: &Url, error: &reqwest::Error, ca_key: &str) -> NetError {
+pub(super) fn explain(url: &Url, error: &reqwest::Error, verifier: &str) -> NetError {
     let (url, problem) = (url.clone(), innermost(error));
     let is = |signs: &[&str]| signs.iter().any(|sign| problem.contains(sign));
     if error.is_timeout() {
         NetError::Timeout(url)
     } else if is(&["UnknownIssuer", "unknown issuer"]) {
-        let remedy = format!("Put the certificate of its CA into a PEM file and name that in {ca_key} or net.ca_file");
+        let remedy = format!(
+            "Put the certificate of its CA into a PEM file and name that in verifiers.{verifier}.ca_file or net.ca_file"
+        );
         let problem = "its certificate is from a CA that is not trusted here".into();
         NetError::Tls { url, problem, remedy: remedy.into() }
     } else if is(&["certificate"]) {

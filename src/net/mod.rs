@@ -12,7 +12,7 @@ mod address;
 mod client;
 mod error;
 
-pub use address::{is_exposed, secure_url};
+pub use address::secure_url;
 pub use client::{Answer, Fetched, HttpClient, Validators};
 pub use error::NetError;
 
@@ -103,7 +103,7 @@ impl Net {
                 let remedy = "Check that its certificates are those of CAs, in PEM";
                 Misconfiguration::new(faulty, format!("can not be used: {}", error::innermost(&error)), remedy)
             })?;
-        Ok(HttpClient::new(client, self.settings.max_body_bytes, provider.allow_http, &key))
+        Ok(HttpClient::new(client, self.settings.max_body_bytes, provider))
     }
 }
 

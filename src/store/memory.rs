@@ -12,9 +12,15 @@ use crate::core::error::{Misconfiguration, StoreError};
 use crate::core::ports::Store;
 use crate::core::ports::requests::{Cancellation, Filter, NewRequest, Position, Requests, Submission};
 use crate::core::request::{Owner, Request, RequestId, view};
+use crate::telemetry::metrics::StoreMetrics;
 
-/// Opens an empty store. There is no place to name.
-pub(super) fn open(place: &str, _data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, Misconfiguration> {
+/// Opens an empty store. There is no place to name, and nothing is committed that could be counted.
+pub(super) fn open(
+    place: &str,
+    _data_dir: &Path,
+    clock: Arc<dyn Clock>,
+    _metrics: StoreMetrics,
+) -> Result<Arc<dyn Store>, Misconfiguration> {
     if !place.is_empty() {
         return Err(super::mistake("the store in memory has no place", "Write it as \"memory:\""));
     }

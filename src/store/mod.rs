@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::core::clock::Clock;
 use crate::core::error::Misconfiguration;
 use crate::core::ports::Store;
+use crate::telemetry::metrics::StoreMetrics;
 
 /// The section `[store]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +30,7 @@ impl Default for StoreSettings {
 }
 
 /// Opens the store at a place (the URL after its scheme); a relative path is relative to the data directory.
-type Open = fn(place: &str, data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, Misconfiguration>;
+type Open = fn(&str, data_dir: &Path, Arc<dyn Clock>, StoreMetrics) -> Result<Arc<dyn Store>, Misconfiguration>;
 
 /// A kind of store.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ pub const SCHEMES: &[Scheme] = &[
     Scheme { name: "sqlite", form: "sqlite:PATH", open: sqlite::open },
 ];
 
-/// Opens the store that the settings name. `clock` judges whether a cancellation comes in time.
+/// Opens the store that the settings name. `clock` judges whether a cancellation comes in time; `metrics` counts commits.
 ///
 /// # Errors
 /// A mistake at `store.url`: an unknown scheme, or a store that can not be opened, with the reason and the remedy.
@@ -55,9 +56,10 @@ pub fn open(
     settings: &StoreSettings,
     data_dir: &Path,
     clock: Arc<dyn Clock>,
+    metrics: StoreMetrics,
 ) -> Result<Arc<dyn Store>, Misconfiguration> {
     let (scheme, place) = parse(&settings.url)?;
-    (scheme.open)(place, data_dir, clock)
+    (scheme.open)(place, data_dir, clock, metrics)
 }
 
 /// Judges the settings; opens nothing.

@@ -270,7 +270,7 @@ mod tests {
         let (mut text, mut json) = (String::new(), String::new());
         refused.as_text("INFO", &mut text).expect("written");
         refused.as_json("INFO", &mut json).expect("written");
-        let found = format!("[\"a\\\"b\\r\\n\\u{{202e}}\", \"{}…", "x".repeat(176));
+        let found = format!("[\"a\\\"b\\r\\n\\u{{202e}}\", \"{}…", "x".repeat(178));
         assert_eq!(found.chars().count(), 201);
         let read: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         assert_eq!(

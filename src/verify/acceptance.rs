@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use jsonwebtoken::Algorithm;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+use super::ScopeMeaning;
 use super::rules::{ACCESS_TOKEN, Rules, UNTYPED};
 use super::table::{Mistakes, list};
 use crate::core::claim_path::ClaimPath;
@@ -146,5 +148,11 @@ impl AcceptanceSettings {
         let token_scopes = words.chain(scopes.iter().cloned()).collect();
         let reading = Reading { audience: &self.audience_claim, email: &self.email_claim, owner: self.owner };
         Arc::new(Caller { token_scopes, ..claims.into_caller(scopes, reading) })
+    }
+
+    /// What each scope in the claims of one of its tokens grants here.
+    pub(super) fn meanings(&self, claims: &Map<String, Value>) -> Vec<ScopeMeaning> {
+        let words = self.grants_from.iter().flat_map(|claim| claim.words(claims));
+        words.map(|scope| ScopeMeaning { scope: scope.into(), grants: self.scopes.get(scope).cloned() }).collect()
     }
 }

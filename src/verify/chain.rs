@@ -15,20 +15,20 @@ use crate::telemetry::metrics::{Metrics, VerifierMetrics};
 
 /// The verifiers there are, and which of them guard the API.
 pub struct Chain {
-    links: Vec<Link>,
+    pub(super) links: Vec<Link>,
     /// Places in `links`, by the `iss` of the tokens that they take.
     by_issuer: HashMap<String, usize>,
     /// The place in `links` of the one that takes opaque tokens.
-    opaque: Option<usize>,
+    pub(super) opaque: Option<usize>,
     api: Trust,
     verified: Verified,
     /// Of tokens that did not get as far as a verifier.
     unassigned: VerifierMetrics,
 }
 
-struct Link {
-    name: Arc<str>,
-    verifier: Arc<dyn Verifier>,
+pub(super) struct Link {
+    pub(super) name: Arc<str>,
+    pub(super) verifier: Arc<dyn Verifier>,
     metrics: VerifierMetrics,
 }
 
@@ -36,8 +36,8 @@ struct Link {
 #[derive(Clone, Debug)]
 pub struct Trust {
     /// For each verifier of the chain, whether its tokens are good here.
-    verifiers: Box<[bool]>,
-    audience: Option<Audience>,
+    pub(super) verifiers: Box<[bool]>,
+    pub(super) audience: Option<Audience>,
 }
 
 /// Why keys were not fetched when an operator wanted it.
@@ -144,6 +144,11 @@ impl Chain {
         }
     }
 
+    /// Counts a request that was refused before there was a token to decide about.
+    pub fn refused(&self, reason: Reason) {
+        self.unassigned.rejected(reason);
+    }
+
     /// Decides, and tells the place of the verifier that did.
     async fn decide(&self, unverified_bearer: &str, trust: &Trust, terms: Terms<'_>) -> (Option<usize>, Verdict) {
         if let Err(refusal) = judge_size(unverified_bearer) {
@@ -162,14 +167,17 @@ impl Chain {
         let generation = verifier.generation();
         let verdict = verifier.verify(token, terms).await;
         if let (Verdict::Accepted(caller), Some(generation)) = (&verdict, generation) {
-            let (caller, length) = (Arc::clone(caller), unverified_bearer.len());
-            self.verified.keep(fingerprint, Entry { caller, verifier: place, generation, length });
+            self.verified.keep(fingerprint, Entry { caller: Arc::clone(caller), verifier: place, generation });
         }
         (Some(place), verdict)
     }
 
     /// The verifier that a token is for, if it is trusted: that of its issuer, or the one for opaque tokens.
-    fn pick<'t>(&self, unverified_bearer: &'t str, trust: &Trust) -> Result<(usize, Unverified<'t>), Refusal> {
+    pub(super) fn pick<'t>(
+        &self,
+        unverified_bearer: &'t str,
+        trust: &Trust,
+    ) -> Result<(usize, Unverified<'t>), Refusal> {
         let token = UnverifiedToken::from_bearer(unverified_bearer)?;
         if let Some(place) = self.opaque.filter(|place| trust.verifiers[*place] && !token.looks_like_jwt()) {
             return Ok((place, Unverified::Opaque(token)));

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::acceptance::AcceptanceSettings;
 use super::hmac::{self, HmacKeys};
 use super::rules::Rules;
 use super::table::{Accepting, Mistakes};
-use super::{Setup, Terms, Unverified, UnverifiedJwt, Verifier, VerifierSettings};
+use super::{Proof, ScopeMeaning, Setup, Step, Terms, Unverified, UnverifiedJwt, Verifier, VerifierSettings};
 use crate::core::BoxFuture;
 use crate::core::claims::Caller;
 use crate::core::error::Misconfiguration;
@@ -110,5 +111,20 @@ impl Verifier for Hs256 {
 
     fn recall(&self, accepted: &Arc<Caller>, terms: Terms<'_>) -> Verdict {
         self.rules.recall(accepted, terms)
+    }
+
+    fn explain(&self, token: &Unverified<'_>, terms: Terms<'_>) -> Vec<Step> {
+        match token {
+            Unverified::Jwt(jwt) => self.rules.explain(&Rules::CHECKS, jwt, terms),
+            Unverified::Opaque(_) => Vec::new(),
+        }
+    }
+
+    fn proof(&self) -> Proof {
+        Proof::Secret
+    }
+
+    fn meanings(&self, claims: &Map<String, Value>) -> Vec<ScopeMeaning> {
+        self.acceptance.meanings(claims)
     }
 }

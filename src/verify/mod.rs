@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::core::BoxFuture;
 use crate::core::claims::Caller;
@@ -20,6 +21,7 @@ use crate::telemetry::metrics::Metrics;
 mod acceptance;
 mod chain;
 mod discovery;
+mod explain;
 mod hmac;
 mod hs256;
 mod introspection;
@@ -34,6 +36,7 @@ mod token;
 mod verified;
 
 pub use chain::{Chain, NotRefreshed, Readiness, Trust};
+pub use explain::{Explanation, Means, Outcome, Proof, ScopeMeaning, Step};
 pub use report::{FetchErrorClass, KeyReport, KeySetReport, KeySetState};
 pub use self_issued::OwnIssuer;
 pub use token::{MAX_TOKEN_BYTES, UnverifiedHeader, UnverifiedJwt, UnverifiedToken};
@@ -57,6 +60,15 @@ pub trait Verifier: Send + Sync {
 
     /// Judges anew a token that it accepted before under the same generation, by what the terms ask for.
     fn recall(&self, accepted: &Arc<Caller>, terms: Terms<'_>) -> Verdict;
+
+    /// The checks of a token that need no proof, each with how it goes: those that [`verify`](Self::verify) makes, in its order.
+    fn explain(&self, token: &Unverified<'_>, terms: Terms<'_>) -> Vec<Step>;
+
+    /// What proves a token that passes these checks.
+    fn proof(&self) -> Proof;
+
+    /// What each scope in the claims of a genuine token grants here.
+    fn meanings(&self, claims: &Map<String, Value>) -> Vec<ScopeMeaning>;
 
     /// Begins to fetch what it needs, and keeps it fresh from then on. To be called within a runtime.
     fn warm_up(&self) {}

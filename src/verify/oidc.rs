@@ -6,13 +6,17 @@ use std::sync::Arc;
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::acceptance::AcceptanceSettings;
 use super::jwks::{KeySource, RemoteKeys, RemoteSetup, Startup};
 use super::keys::KeySet;
 use super::rules::Rules;
 use super::table::{Accepting, Mistakes, list};
-use super::{FetchErrorClass, KeySetReport, Setup, Terms, Unverified, UnverifiedJwt, Verifier, VerifierSettings};
+use super::{
+    FetchErrorClass, KeySetReport, Proof, ScopeMeaning, Setup, Step, Terms, Unverified, UnverifiedJwt, Verifier,
+    VerifierSettings,
+};
 use crate::core::BoxFuture;
 use crate::core::claims::Caller;
 use crate::core::error::Misconfiguration;
@@ -211,6 +215,24 @@ impl Verifier for Oidc {
 
     fn recall(&self, accepted: &Arc<Caller>, terms: Terms<'_>) -> Verdict {
         self.rules.recall(accepted, terms)
+    }
+
+    fn explain(&self, token: &Unverified<'_>, terms: Terms<'_>) -> Vec<Step> {
+        match token {
+            Unverified::Jwt(jwt) => self.rules.explain(&Rules::CHECKS, jwt, terms),
+            Unverified::Opaque(_) => Vec::new(),
+        }
+    }
+
+    fn proof(&self) -> Proof {
+        match &self.keys {
+            Keys::Fixed(_) => Proof::Keys,
+            Keys::Remote(_) => Proof::FetchedKeys,
+        }
+    }
+
+    fn meanings(&self, claims: &Map<String, Value>) -> Vec<ScopeMeaning> {
+        self.acceptance.meanings(claims)
     }
 
     fn warm_up(&self) {

@@ -3,42 +3,50 @@
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use crate::core::clock::Timestamp;
 use crate::telemetry::metrics::Fetched;
 
 /// How the keys of one issuer get on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = KeySet)]
 pub struct KeySetReport {
     /// Whether there are keys, and whether they may be used.
     pub state: KeySetState,
     /// Since when the keys are known to be the issuer's own; none while there are none.
     #[serde(rename = "age_seconds", serialize_with = "whole_seconds")]
+    #[schema(value_type = Option<u64>, required)]
     pub age: Option<Duration>,
     /// How long until they are fetched again; none before the first time.
     #[serde(rename = "next_refresh_seconds", serialize_with = "whole_seconds")]
+    #[schema(value_type = Option<u64>, required)]
     pub next_refresh: Option<Duration>,
     /// How many fetches failed since the last that did not.
     pub consecutive_failures: u32,
     /// Why the last fetch failed; none when it did not.
+    #[schema(required)]
     pub last_error: Option<FetchErrorClass>,
     /// The keys, in the order in which they are published.
     pub keys: Vec<KeyReport>,
 }
 
 /// One key of a set.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Key)]
 pub struct KeyReport {
     /// Its `kid`, if it has one.
+    #[schema(required)]
     pub id: Option<String>,
     /// What it can be used with.
     pub algorithms: Vec<String>,
     /// When it was fetched for the first time.
+    #[schema(value_type = String, format = DateTime)]
     pub first_seen: Timestamp,
 }
 
 /// What can be done with a set of keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeySetState {
     /// There are no keys, and none are being fetched.
@@ -70,7 +78,7 @@ impl KeySetState {
 }
 
 /// What went wrong when a provider was asked for its keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FetchErrorClass {
     /// The answer was not a success.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
 
-use super::Terms;
 use super::token::UnverifiedJwt;
+use super::{Step, Terms};
 use crate::core::claim_path::ClaimPath;
 use crate::core::claim_rule::ClaimRule;
 use crate::core::claims::{Caller, OwnerClaim, UnverifiedClaims};
@@ -60,6 +60,16 @@ impl Rules {
     pub(super) fn judge(&self, jwt: &UnverifiedJwt<'_>, terms: Terms<'_>) -> Result<Algorithm, Refusal> {
         Self::CHECKS.iter().try_for_each(|(_, check)| check(self, jwt, terms))?;
         self.algorithm(jwt)
+    }
+
+    /// How each check of a token goes.
+    pub(super) fn explain(
+        &self,
+        checks: &[(&'static str, Check)],
+        jwt: &UnverifiedJwt<'_>,
+        terms: Terms<'_>,
+    ) -> Vec<Step> {
+        checks.iter().map(|(name, check)| Step::of(name, check(self, jwt, terms))).collect()
     }
 
     fn algorithm(&self, jwt: &UnverifiedJwt<'_>) -> Result<Algorithm, Refusal> {

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::hmac::{self, HmacKeys};
 use super::rules::{ACCESS_TOKEN, Rules};
 use super::table::{self, Table};
-use super::{Setup, Terms, Unverified, UnverifiedJwt, Verifier, VerifierSettings};
+use super::{Proof, ScopeMeaning, Setup, Step, Terms, Unverified, UnverifiedJwt, Verifier, VerifierSettings};
 use crate::core::BoxFuture;
 use crate::core::claim_path::ClaimPath;
 use crate::core::claims::{Caller, OwnerClaim, Reading};
@@ -118,5 +119,22 @@ impl Verifier for SelfIssued {
 
     fn recall(&self, accepted: &Arc<Caller>, terms: Terms<'_>) -> Verdict {
         self.rules.recall(accepted, terms)
+    }
+
+    fn explain(&self, token: &Unverified<'_>, terms: Terms<'_>) -> Vec<Step> {
+        match token {
+            Unverified::Jwt(jwt) => self.rules.explain(&Rules::CHECKS, jwt, terms),
+            Unverified::Opaque(_) => Vec::new(),
+        }
+    }
+
+    fn proof(&self) -> Proof {
+        Proof::OwnSecret
+    }
+
+    fn meanings(&self, claims: &Map<String, Value>) -> Vec<ScopeMeaning> {
+        let scopes = ClaimPath::from("scope");
+        let itself = |scope: &str| ScopeMeaning { scope: scope.into(), grants: Some(scope.into()) };
+        scopes.words(claims).map(itself).collect()
     }
 }

@@ -92,7 +92,7 @@ impl<'t> UnverifiedJwt<'t> {
             unverified_header,
             unverified_claims: UnverifiedClaims::from_object(claims).map_err(|error| {
                 let expected = format!("a claim {} that is {}", error.name, error.expected);
-                Refusal::because(Reason::ClaimsInvalid, expected, &"none, or something else")
+                Refusal::because(Reason::ClaimsInvalid, expected, &format_args!("none, or something else"))
             })?,
         })
     }

@@ -6,15 +6,19 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use serde_json::{Map, Value};
 
 use crate::core::claims::Caller;
 
 /// How much memory they may take, in bytes, about.
 const BYTES: u64 = 32 << 20;
-/// What a token takes besides its claims, about.
+/// What an entry takes besides its claims, about: the caller with its own texts, its place in the cache.
 const OVERHEAD: usize = 1024;
-/// By how much claims grow when they are read: an array of short texts most of all.
-const GROWTH: usize = 24;
+/// What the members of an object take, about: they stand in nodes of this many, each with room for all.
+const MEMBERS_PER_NODE: usize = 11;
+/// What a value takes besides what it points to, and the least that an allocation takes.
+const VALUE: usize = size_of::<Value>();
+const ALLOCATION: usize = 16;
 
 /// SHA-256 of a token: the token itself is not kept.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,13 +43,26 @@ pub(super) struct Entry {
     pub(super) verifier: usize,
     /// The [generation](super::Verifier::generation) of that verifier's keys then.
     pub(super) generation: u64,
-    /// The length of the token, in bytes.
-    pub(super) length: usize,
 }
 
 impl Weighter<Fingerprint, Entry> for Bytes {
     fn weight(&self, _: &Fingerprint, entry: &Entry) -> u64 {
-        (OVERHEAD + GROWTH * entry.length) as u64
+        (OVERHEAD + size_of_members(&entry.caller.claims)) as u64
+    }
+}
+
+fn size_of_members(members: &Map<String, Value>) -> usize {
+    let room = members.len().div_ceil(MEMBERS_PER_NODE) * MEMBERS_PER_NODE * (size_of::<String>() + VALUE);
+    room + members.iter().map(|(name, value)| ALLOCATION + name.len() + size_behind(value)).sum::<usize>()
+}
+
+/// What a value points to.
+fn size_behind(value: &Value) -> usize {
+    match value {
+        Value::String(text) => ALLOCATION + text.len(),
+        Value::Array(items) => ALLOCATION + items.iter().map(|item| VALUE + size_behind(item)).sum::<usize>(),
+        Value::Object(members) => size_of_members(members),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anteroom::app::{Application, SystemEntropy};
 use anteroom::core::clock::{SetClock, Timestamp};
 use anteroom::core::error::Misconfiguration;
+use anteroom::http::{AdminBind, Mode};
 use anteroom::oauth::clients::hash;
 use anteroom::settings::{Flags, Settings};
 use reqwest::{Method, RequestBuilder, Response};
@@ -25,6 +26,8 @@ pub(crate) const NOON: Timestamp = Timestamp::from_millis(1_795_327_923_482);
 pub(crate) struct Gateway {
     pub(crate) clock: SetClock,
     pub(crate) address: SocketAddr,
+    /// Where it is operated; none where that is no address of its own.
+    pub(crate) admin: Option<SocketAddr>,
     pub(crate) folder: TempDir,
     http: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
@@ -54,12 +57,12 @@ impl Gateway {
             runtime.block_on(async move {
                 let application = Application::start(&settings, its_clock, Arc::new(SystemEntropy));
                 let application = application.map_err(|mistakes| format!("{mistakes:?}"))?;
-                started.send(application.address()).unwrap();
+                started.send((application.address(), application.admin_address())).unwrap();
                 application.run(async { _ = stopped.await }).await
             })
         });
-        let Ok(address) = starting.recv() else { panic!("not started: {:?}", serving.join()) };
-        Self { clock, address, folder, http: http(), stop: Some(stop), serving: Some(serving) }
+        let Ok((address, admin)) = starting.recv() else { panic!("not started: {:?}", serving.join()) };
+        Self { clock, address, admin, folder, http: http(), stop: Some(stop), serving: Some(serving) }
     }
 
     /// Stops it, and gives its folder to the next.
@@ -86,6 +89,12 @@ impl Gateway {
     /// A call without a token.
     pub(crate) fn call(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, self.url(path))
+    }
+
+    /// What is answered without a token at a path of the listener for operators.
+    pub(crate) async fn operate(&self, path: &str) -> Answer {
+        let admin = self.admin.unwrap_or(self.address);
+        Answer::to(self.http.get(format!("http://{admin}{path}"))).await
     }
 
     /// The secret of the demo client.
@@ -194,7 +203,12 @@ fn settings(folder: &Path, toml: &str) -> Settings {
     std::fs::write(&file, toml).unwrap();
     let bind = Some("127.0.0.1:0".to_owned());
     let flags = Flags { config: Some(file), bind, data_dir: Some(folder.join("data")) };
-    Settings::load(&flags, std::iter::empty()).map_err(|unusable| unusable.mistakes).unwrap()
+    let mut settings = Settings::load(&flags, std::iter::empty()).map_err(|unusable| unusable.mistakes).unwrap();
+    // Tests run side by side, and the address in production is always the same.
+    if settings.server.effective_mode() == Mode::Production {
+        settings.server.admin_bind.get_or_insert(AdminBind::At(SocketAddr::from(([127, 0, 0, 1], 0))));
+    }
+    settings
 }
 
 /// An answer, read whole.

@@ -2,18 +2,24 @@
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that can not go on has failed, and says where")]
 
+mod admin;
 mod architecture;
 mod auth;
 mod cli;
 mod crash;
+mod explain;
 mod gateway;
 mod guard;
 mod health;
+mod idp;
+mod metrics;
 mod oauth;
 mod openapi;
 mod partner;
 mod problems;
 mod process;
+mod ready_configurations;
+mod refusal_log;
 mod requests;
 mod serving;
 mod settings;

@@ -282,7 +282,7 @@ async fn a_path_that_is_not_there_is_told_so_whoever_asks() {
     let detail = "There is nothing here under this name, or it is somebody else's. Check the path and the id, and whose token this is.";
     let nothing: Value = problem(404, "not_found", "Not found", detail);
     for (method, path) in
-        [(Method::GET, "/nothing"), (Method::POST, "/v1"), (Method::DELETE, "/v1/whoami/"), (Method::GET, "/metrics")]
+        [(Method::GET, "/nothing"), (Method::POST, "/v1"), (Method::DELETE, "/v1/whoami/"), (Method::GET, "/v2")]
     {
         let answer = Answer::to(gateway.call(method, path)).await;
         assert_eq!((answer.status, answer.problem()), (404, nothing.clone()), "{path}");

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anteroom::http::Mode;
+use anteroom::http::{Listener, Mode};
 use anteroom::settings::{Flags, Settings};
 use serde::Serialize;
 
@@ -275,4 +275,34 @@ fn the_reference_names_every_key_and_no_other() {
             assert_eq!(documented, known);
         }
     }
+}
+
+#[test]
+fn operators_have_an_address_that_clients_do_not() {
+    let listeners = |toml: &str| {
+        let server = load(toml, &[], None).unwrap().server;
+        (server.main_listener(), server.admin_address().map(|address| address.to_string()))
+    };
+    let own = |address: &str| (Listener::Api, Some(address.to_owned()));
+    assert_eq!(listeners(""), (Listener::All, None));
+    assert_eq!(listeners("server.mode = \"production\""), own("127.0.0.1:9090"));
+    for mode in ["development", "production"] {
+        let with = |admin: &str| listeners(&format!("[server]\nmode = \"{mode}\"\nadmin_bind = \"{admin}\""));
+        assert_eq!((with("10.0.0.1:1"), with("off")), (own("10.0.0.1:1"), (Listener::Api, None)));
+    }
+    let shared = |key| Err(vec![format!("FILE: server.{key}: it is the address of server.bind too")]);
+    for toml in [
+        "[server]\nadmin_bind = \"127.0.0.1:8080\"",
+        "[server]\nbind = \"0.0.0.0:1\"\nadmin_bind = \"127.0.0.1:1\"",
+        // The default in production.
+        "[server]\nbind = \"0.0.0.0:9090\"",
+    ] {
+        assert_eq!(load(toml, &[], None).map(|_| ()), shared("admin_bind"), "{toml}");
+    }
+    for toml in ["admin_bind = \"127.0.0.2:8080\"", "admin_bind = \"[::1]:8080\"", "admin_bind = \"off\"", ""] {
+        assert!(load(&format!("[server]\n{toml}"), &[], None).is_ok(), "{toml}");
+    }
+    let unreadable =
+        "server.admin_bind: \"9090\" is neither an address with a port, as \"127.0.0.1:9090\", nor \"off\"";
+    assert_eq!(load("server.admin_bind = \"9090\"", &[], None).map(|_| ()), Err(vec![format!("FILE: {unreadable}")]));
 }

@@ -10,6 +10,7 @@ use anteroom::core::error::{Misconfiguration, StoreError};
 use anteroom::core::ports::requests::{Cancellation, NewRequest, Submission};
 use anteroom::core::request::{Owner, Request, RequestId, Tags};
 use anteroom::store::StoreSettings;
+use anteroom::telemetry::metrics::Metrics;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use rusqlite::Connection;
@@ -20,7 +21,7 @@ const URL: &str = "sqlite:anteroom.db";
 
 fn refusal(url: &str, directory: &Path) -> Misconfiguration {
     let clock = Arc::new(SetClock::at(START));
-    anteroom::store::open(&StoreSettings { url: url.into() }, directory, clock).err().unwrap()
+    anteroom::store::open(&StoreSettings { url: url.into() }, directory, clock, Metrics::new().store()).err().unwrap()
 }
 
 fn assert_refused(refusal: &Misconfiguration, problem: &str, remedy: &str) {

@@ -9,6 +9,7 @@ use anteroom::core::error::StoreError;
 use anteroom::core::ports::requests::Filter;
 use anteroom::core::request::{Owner, Request, Tags};
 use anteroom::store::StoreSettings;
+use anteroom::telemetry::metrics::Metrics;
 use rusqlite::Connection;
 
 use crate::stores::{Opened, START, failing, keyed, new, owner, request};
@@ -156,7 +157,8 @@ fn one_of_many(number: u64) -> Request {
 /// Whether the store opens.
 async fn reads_only_what_was_stored(directory: &Path, sent: &[Arc<Request>], at: usize) -> bool {
     let settings = StoreSettings { url: URL.into() };
-    let Ok(store) = anteroom::store::open(&settings, directory, Arc::new(SetClock::at(START))) else {
+    let Ok(store) = anteroom::store::open(&settings, directory, Arc::new(SetClock::at(START)), Metrics::new().store())
+    else {
         return false;
     };
     let (requests, anna) = (store.requests(), owner("anna"));

@@ -10,6 +10,7 @@ use anteroom::core::ports::requests::{Filter, Idempotency, NewRequest, Requests}
 use anteroom::core::request::{Owner, Request, RequestId, Status, Tags};
 use anteroom::core::timeline::{Failure, Stage, Timeline};
 use anteroom::store::StoreSettings;
+use anteroom::telemetry::metrics::Metrics;
 use serde_json::json;
 
 /// The time at which every test begins.
@@ -51,7 +52,7 @@ impl Opened {
 }
 
 pub(crate) fn open(url: &str, directory: &Path, clock: Arc<dyn Clock>) -> Arc<dyn Store> {
-    anteroom::store::open(&StoreSettings { url: url.into() }, directory, clock).unwrap()
+    anteroom::store::open(&StoreSettings { url: url.into() }, directory, clock, Metrics::new().store()).unwrap()
 }
 
 pub(crate) fn owner(subject: &str) -> Owner {

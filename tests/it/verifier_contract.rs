@@ -9,7 +9,8 @@ mod types;
 use std::fmt::Write as _;
 
 use anteroom::core::clock::Timestamp;
-use anteroom::core::verdict::Verdict;
+use anteroom::core::verdict::{Refusal, Verdict};
+use anteroom::verify::{Means, Step};
 
 use crate::verify::subjects::{self, Subject, now};
 
@@ -31,8 +32,10 @@ async fn check(rows: fn(&Subject) -> Vec<Row>) {
     let mut wrong = String::new();
     for subject in subjects::all().await {
         assert_eq!(subject.judge(&subject.token(), now()).await, "accepted", "{}: the good token", subject.name);
-        for row in rows(&subject) {
+        for mut row in rows(&subject) {
+            row.expected = subject.refuses(&row.token, row.expected);
             let verdict = subject.judge(&row.token, row.at).await;
+            assert_eq!(explained(&subject, &row.token, row.at).await, verdict, "{}: {}", subject.name, row.what);
             if verdict != row.expected {
                 let (kind, Row { id, what, expected, .. }) = (subject.name, row);
                 writeln!(wrong, "{kind}: {id} {what}: {verdict} instead of {expected}").unwrap();
@@ -40,6 +43,19 @@ async fn check(rows: fn(&Subject) -> Vec<Row>) {
         }
     }
     assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// What `anteroom explain` makes of a token: by the same checks, it says the same.
+async fn explained(subject: &Subject, token: &str, at: Timestamp) -> &'static str {
+    let (chain, means) = (&subject.chain, Means { live: true, own_secret: true });
+    let told = chain.explain(token, chain.api(), at, means).await;
+    let verdict = told.verdict.expect("a verdict");
+    let refusals: Vec<_> = told.steps.iter().filter_map(Step::refusal).collect();
+    match &verdict {
+        Verdict::Rejected(refusal) => assert_eq!(refusals[0].reason, refusal.reason),
+        _ => assert_eq!(refusals, Vec::<&Refusal>::new()),
+    }
+    subjects::word(&verdict)
 }
 
 #[tokio::test]

@@ -115,9 +115,15 @@ async fn judge(
     let query = if call.is_told() { call.query() } else { http.uri().query() };
     let sent = query.map_or(Sent::Nothing, |query| places.in_query(query));
     Ok(match sent.and(places.in_headers(http.headers())) {
-        Sent::Nothing => None,
+        Sent::Nothing => {
+            gateway.chain.refused(Reason::TokenMissing);
+            None
+        }
         Sent::One(Ok(token)) => Some(gateway.chain.verify(&token, trust, gateway.clock.now()).await),
-        Sent::One(Err(reason)) => Some(Verdict::Rejected(reason.into())),
+        Sent::One(Err(reason)) => {
+            gateway.chain.refused(reason);
+            Some(Verdict::Rejected(reason.into()))
+        }
         Sent::Several => return Err(Problem::new(Code::TokenRepeated).of_another_resource()),
     })
 }

@@ -25,14 +25,21 @@ use crate::core::clock::Clock;
 use crate::core::error::Misconfiguration;
 use crate::core::ports::Store;
 use crate::core::ports::requests::Requests;
+use crate::telemetry::metrics::StoreMetrics;
 
 use rusqlite::ErrorCode;
 
 use failure::Failure;
 use requests::SqliteRequests;
+use writer::Meter;
 
 /// Opens the file at `place`, and makes it when there is none.
-pub(super) fn open(place: &str, data_dir: &Path, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, Misconfiguration> {
+pub(super) fn open(
+    place: &str,
+    data_dir: &Path,
+    clock: Arc<dyn Clock>,
+    metrics: StoreMetrics,
+) -> Result<Arc<dyn Store>, Misconfiguration> {
     // "sqlite://PATH" is how other programs write it.
     let place = place.strip_prefix("//").unwrap_or(place);
     if place.is_empty() || place.starts_with(':') {
@@ -40,7 +47,7 @@ pub(super) fn open(place: &str, data_dir: &Path, clock: Arc<dyn Clock>) -> Resul
         return Err(super::mistake("the URL names no file", remedy));
     }
     let path = data_dir.join(place);
-    start(&path, clock)
+    start(&path, clock, metrics)
         .map_err(|trouble| super::mistake(format!("{}: {}", path.display(), trouble.problem), trouble.remedy))
 }
 
@@ -78,14 +85,15 @@ impl From<std::io::Error> for Trouble {
     }
 }
 
-fn start(path: &Path, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, Trouble> {
+fn start(path: &Path, clock: Arc<dyn Clock>, metrics: StoreMetrics) -> Result<Arc<dyn Store>, Trouble> {
     let lock = Arc::new(connection::claim(path)?);
     let connection = connection::open_to_write(path)?;
     let timelines = Arc::new(rows::Timelines::load(&connection::open_to_read(path)?)?);
     let failure = Arc::new(Failure::default());
     let judging = Arc::new(RwLock::new(()));
     let reads = reader::start(path, &lock, &judging)?;
-    let writes = writer::start(connection, lock, Arc::clone(&failure), judging)?;
+    let meter = Meter { clock: Arc::clone(&clock), metrics };
+    let writes = writer::start(connection, lock, Arc::clone(&failure), judging, meter)?;
     let requests = Arc::new(SqliteRequests::new(writes, reads, timelines, Arc::clone(&failure), clock));
     Ok(Arc::new(Sqlite { requests, failure }))
 }

@@ -13,6 +13,7 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
@@ -22,7 +23,9 @@ use super::Trouble;
 use super::failure::Failure;
 use super::job::{Done, WriteJob};
 use super::job_queue::{JobQueue, Serving};
+use crate::core::clock::Clock;
 use crate::core::error::StoreError;
+use crate::telemetry::metrics::{Commit, StoreMetrics};
 
 /// The most operations in one commit.
 const BATCH_JOBS: usize = 256;
@@ -38,11 +41,18 @@ pub(super) fn start(
     lock: Arc<File>,
     failure: Arc<Failure>,
     judging: Arc<RwLock<()>>,
+    meter: Meter,
 ) -> Result<JobQueue<Box<dyn WriteJob>>, Trouble> {
     let (queue, jobs, serving) = JobQueue::new();
-    let writer = Writer { connection, judging, batch: Vec::new(), _lock: lock };
+    let writer = Writer { connection, judging, batch: Vec::new(), meter, _lock: lock };
     thread::Builder::new().name("sqlite-writer".into()).spawn(move || writer.run(jobs, &failure, serving))?;
     Ok(queue)
+}
+
+/// Counts commits, and the time that they take.
+pub(super) struct Meter {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) metrics: StoreMetrics,
 }
 
 /// What became of a commit that the store survived.
@@ -58,6 +68,7 @@ struct Writer {
     connection: Connection,
     judging: Arc<RwLock<()>>,
     batch: Vec<Box<dyn WriteJob>>,
+    meter: Meter,
     _lock: Arc<File>,
 }
 
@@ -105,10 +116,13 @@ impl Writer {
 
     /// Commits the batch and answers it.
     fn commit(&mut self) -> rusqlite::Result<()> {
+        let began = self.meter.clock.monotonic();
         let judges = self.batch.iter().any(|job| job.judges());
         let gate = Arc::clone(&self.judging);
         let judging = judges.then(|| gate.write().unwrap_or_else(PoisonError::into_inner));
-        let fate = match self.transact() {
+        let done = self.transact();
+        self.count(&done, began);
+        let fate = match done {
             Ok(()) => Fate::Committed,
             Err(error) => {
                 let Some(fate) = fate(&error) else { return Err(error) };
@@ -126,6 +140,17 @@ impl Writer {
             });
         }
         Ok(())
+    }
+
+    fn count(&self, done: &rusqlite::Result<()>, began: Duration) {
+        let result = match done.as_ref().map_err(fate) {
+            Ok(()) => Commit::Done,
+            Err(Some(Fate::Busy)) => Commit::Busy,
+            Err(Some(_)) => Commit::Full,
+            Err(None) => Commit::Failed,
+        };
+        let took = self.meter.clock.monotonic().saturating_sub(began);
+        self.meter.metrics.committed(result, self.batch.len(), took);
     }
 
     fn transact(&mut self) -> rusqlite::Result<()> {

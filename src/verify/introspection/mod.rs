@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
+use super::rules::Rules;
 use super::table::{Accepting, Mistakes};
-use super::{Setup, Terms, Tokens, Unverified, UnverifiedToken, Verifier, VerifierSettings};
+use super::{Proof, ScopeMeaning, Setup, Step, Terms, Tokens, Unverified, UnverifiedToken, Verifier, VerifierSettings};
 use crate::core::BoxFuture;
 use crate::core::claims::Caller;
 use crate::core::error::Misconfiguration;
@@ -230,6 +232,21 @@ impl Verifier for Introspection {
 
     fn recall(&self, accepted: &Arc<Caller>, terms: Terms<'_>) -> Verdict {
         self.desk.rules.recall(accepted, terms)
+    }
+
+    fn explain(&self, token: &Unverified<'_>, terms: Terms<'_>) -> Vec<Step> {
+        match token {
+            Unverified::Jwt(jwt) => self.desk.rules.explain(&Rules::CHECKS_BEFORE_ASKING, jwt, terms),
+            Unverified::Opaque(_) => vec![Step::of("length", self.judge_unasked(token, terms).map(drop))],
+        }
+    }
+
+    fn proof(&self) -> Proof {
+        Proof::Introspection
+    }
+
+    fn meanings(&self, claims: &Map<String, Value>) -> Vec<ScopeMeaning> {
+        self.desk.acceptance.meanings(claims)
     }
 
     fn warm_up(&self) {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
-use serde::Deserialize;
 
 use super::super::FetchErrorClass;
+use super::super::discovery::{DiscoveryError, discover};
 use super::super::keys::{JwkSet, KeySet};
 use crate::net::{Answer, HttpClient, NetError, Validators};
 
@@ -68,19 +68,10 @@ pub(super) struct Download {
 pub(super) enum FetchError {
     #[error(transparent)]
     Net(#[from] NetError),
-    #[error("{address} is the discovery document of {found:?}{hint}")]
-    ForeignIssuer { address: String, found: String, hint: &'static str },
-    #[error("{address} names {jwks_uri:?} for the keys, and the keys of an https issuer come by https alone")]
-    InsecureKeys { address: String, jwks_uri: String },
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
     #[error("{address} holds no key that can be used for {algorithms:?}")]
     NoKeys { address: String, algorithms: Vec<Algorithm> },
-}
-
-/// OpenID Connect Discovery section 3; what else it says is of no interest here.
-#[derive(Deserialize)]
-struct Discovery {
-    issuer: String,
-    jwks_uri: String,
 }
 
 impl Fetcher {
@@ -119,7 +110,8 @@ impl Fetcher {
         {
             return Ok(address.clone());
         }
-        match (self.discover().await, &self.memory.discovered) {
+        let found = discover(&self.http, &self.issuer, "jwks_uri", self.allow_http).await;
+        match (found, &self.memory.discovered) {
             (Ok(address), before) => {
                 if before.as_ref().is_none_or(|(before, _)| *before != address) {
                     self.memory.known = None;
@@ -129,32 +121,12 @@ impl Fetcher {
                 Ok(address)
             }
             // Where the keys were they may still be.
-            (Err(FetchError::Net(error)), Some((address, _))) => {
+            (Err(DiscoveryError::Net(error)), Some((address, _))) => {
                 tracing::warn!(issuer = self.issuer, error = %error, "the issuer's discovery document can not be fetched");
                 Ok(address.clone())
             }
-            (Err(error), _) => Err(error),
+            (Err(error), _) => Err(error.into()),
         }
-    }
-
-    /// The document has to name the very issuer it was asked for (RFC 8414 section 3.3).
-    async fn discover(&self) -> Result<String, FetchError> {
-        let address = format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'));
-        let found = self.http.get_json::<Discovery>(&address).await?.document;
-        if found.issuer == self.issuer {
-            let jwks_uri = found.jwks_uri;
-            // Else whoever writes the document could point us at what listens on this machine.
-            let is_secure = jwks_uri.starts_with("https://") || !self.issuer.starts_with("https://");
-            let may = is_secure || self.allow_http;
-            return if may { Ok(jwks_uri) } else { Err(FetchError::InsecureKeys { address, jwks_uri }) };
-        }
-        let only_slash = found.issuer.trim_end_matches('/') == self.issuer.trim_end_matches('/');
-        let hint = if only_slash {
-            ", which differs from the configured issuer in the slash at the end: write it exactly like that"
-        } else {
-            ", and not of the configured issuer: correct `issuer`"
-        };
-        Err(FetchError::ForeignIssuer { address, found: found.issuer, hint })
     }
 
     async fn download(&mut self, address: &str) -> Result<Download, FetchError> {
@@ -200,22 +172,31 @@ impl FetchError {
 
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Net(NetError::Status { retry_after, .. }) => *retry_after,
+            Self::Net(NetError::Status { retry_after, .. })
+            | Self::Discovery(DiscoveryError::Net(NetError::Status { retry_after, .. })) => *retry_after,
             _ => None,
         }
     }
 
     pub(super) fn class(&self) -> FetchErrorClass {
         match self {
-            Self::Net(NetError::Address { .. }) | Self::InsecureKeys { .. } => FetchErrorClass::Address,
-            Self::Net(NetError::Timeout(_)) => FetchErrorClass::Timeout,
-            Self::Net(NetError::Tls { .. }) => FetchErrorClass::Tls,
-            Self::Net(NetError::Connection { .. }) => FetchErrorClass::Connection,
-            Self::Net(NetError::Status { .. }) => FetchErrorClass::Http,
-            Self::Net(NetError::TooLarge { .. }) => FetchErrorClass::TooLarge,
-            Self::Net(NetError::NotJson { .. }) => FetchErrorClass::Parse,
-            Self::ForeignIssuer { .. } => FetchErrorClass::Issuer,
+            Self::Net(error) | Self::Discovery(DiscoveryError::Net(error)) => class_of(error),
+            Self::Discovery(DiscoveryError::ForeignIssuer { .. }) => FetchErrorClass::Issuer,
+            Self::Discovery(DiscoveryError::Insecure { .. }) => FetchErrorClass::Address,
+            Self::Discovery(DiscoveryError::Absent { .. }) => FetchErrorClass::Parse,
             Self::NoKeys { .. } => FetchErrorClass::Empty,
         }
+    }
+}
+
+fn class_of(error: &NetError) -> FetchErrorClass {
+    match error {
+        NetError::Address { .. } => FetchErrorClass::Address,
+        NetError::Timeout(_) => FetchErrorClass::Timeout,
+        NetError::Tls { .. } => FetchErrorClass::Tls,
+        NetError::Connection { .. } => FetchErrorClass::Connection,
+        NetError::Status { .. } => FetchErrorClass::Http,
+        NetError::TooLarge { .. } => FetchErrorClass::TooLarge,
+        NetError::NotJson { .. } => FetchErrorClass::Parse,
     }
 }

@@ -17,7 +17,7 @@ use super::{FetchErrorClass, KeySetReport, KeySetState};
 use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
 use crate::core::verdict::Verdict;
-use crate::net::{HttpClient, is_exposed};
+use crate::net::HttpClient;
 use crate::telemetry::metrics::{KeySetMetrics, UnknownKey};
 
 mod absent;
@@ -64,24 +64,15 @@ pub(super) struct RemoteKeys {
     waiters: Semaphore,
     startup: Startup,
     began: Duration,
-    /// The addresses in the configuration that would be asked without encryption.
-    exposed: Vec<String>,
 }
 
 impl RemoteKeys {
     pub(super) fn new(setup: RemoteSetup) -> Self {
-        let mut exposed = vec![setup.issuer.clone()];
-        exposed.extend(match &setup.source {
-            KeySource::Address(address) => Some(address.clone()),
-            KeySource::Discovery => None,
-        });
-        exposed.retain(|address| is_exposed(address));
         Self {
             task: Mutex::new(None),
             waiters: Semaphore::new(MAX_WAITING),
             startup: setup.startup,
             began: setup.clock.monotonic(),
-            exposed,
             refresher: Arc::new(Refresher::new(setup)),
         }
     }
@@ -107,10 +98,10 @@ impl RemoteKeys {
         if !snapshot.is_usable(now) || !snapshot.keys.knows(unverified_key_id) {
             return None;
         }
-        self.note_use(snapshot, now);
         Some(use_keys(&snapshot.keys))
     }
 
+    /// Counts a use of keys past their lifetime. Each use asks for the generation once, wherever the verdict comes from.
     fn note_use(&self, snapshot: &Snapshot, now: Duration) {
         if !snapshot.is_fresh(now) {
             self.refresher.metrics.stale_served();
@@ -125,13 +116,14 @@ impl RemoteKeys {
         let now = self.refresher.clock.monotonic();
         let Some(key_id) = unverified_key_id.filter(|_| self.refresher.is_usable(now)) else {
             // Without any key a token waits for what the task does by itself.
-            let over = self.refresher.lock().join(now);
-            return match over {
-                Some((_, over)) => self.wait(over).await,
-                None => Ok(()),
-            };
+            let joined = self.refresher.lock().join(now);
+            if let Some((_, over)) = joined {
+                self.wait(over).await?;
+            }
+            return Ok(());
         };
-        let attempt = match self.refresher.lock().ask_for(key_id, now) {
+        let asked = self.refresher.lock().ask_for(key_id, now);
+        let (attempt, over) = match asked {
             Ok(attempt) => attempt,
             Err(outcome) => {
                 self.refresher.metrics.unknown_key(outcome);
@@ -139,26 +131,27 @@ impl RemoteKeys {
             }
         };
         self.refresher.wake();
-        self.wait(attempt.1).await?;
+        if !self.wait(over).await? {
+            return Ok(());
+        }
         let is_found = self.refresher.snapshot().as_deref().is_some_and(|it| it.keys.knows(unverified_key_id));
         let outcome = if is_found { UnknownKey::RefreshedFound } else { UnknownKey::RefreshedAbsent };
         self.refresher.metrics.unknown_key(outcome);
-        if !is_found && attempt.0 == Attempt::Ahead {
-            self.refresher.lock().is_absent(key_id, self.refresher.clock.monotonic());
+        if !is_found && attempt == Attempt::Ahead {
+            self.refresher.lock().note_absent(key_id, self.refresher.clock.monotonic());
         }
         Ok(())
     }
 
-    /// Waits until an attempt is over, at most for [`WAIT`].
-    async fn wait(&self, mut over: watch::Receiver<()>) -> Result<(), Verdict> {
+    /// Waits until an attempt is over, at most for [`WAIT`]; false when that was too short.
+    async fn wait(&self, mut over: watch::Receiver<()>) -> Result<bool, Verdict> {
         let Ok(_place) = self.waiters.try_acquire() else { return Err(self.unavailable()) };
         let clock = &self.refresher.clock;
         let too_late = clock.sleep_until(clock.now().plus(WAIT));
         tokio::select! {
-            _ = over.changed() => {}
-            () = too_late => {}
+            _ = over.changed() => Ok(true),
+            () = too_late => Ok(false),
         }
-        Ok(())
     }
 
     /// What is said of a token whose key is not there. Through an outage it can not be told whether the key exists by now.
@@ -191,13 +184,6 @@ impl RemoteKeys {
 
     /// Begins to fetch the keys, and keeps them fresh from then on. To be called within a runtime.
     pub(super) fn warm_up(&self) {
-        for address in &self.exposed {
-            tracing::warn!(
-                issuer = self.refresher.issuer,
-                address,
-                "allow_http: who listens on the way can replace the issuer's keys, and so make tokens that pass"
-            );
-        }
         self.ensure_running();
     }
 

@@ -179,7 +179,7 @@ impl Asked {
     }
 
     /// Notes that the provider was asked for this key and does not have it, unless it did not answer.
-    pub(super) fn is_absent(&mut self, unverified_key_id: &str, now: Duration) {
+    pub(super) fn note_absent(&mut self, unverified_key_id: &str, now: Duration) {
         if self.pacing.last_error().is_none() && !self.absent.contains(unverified_key_id, now) {
             self.absent.insert(unverified_key_id, now);
         }

@@ -152,13 +152,26 @@ fn with<'l>(lines: &[&'l str], line: &'l str) -> Vec<&'l str> {
     lines.iter().copied().chain([line]).collect()
 }
 
+/// A line for each spelling of each identity header.
+fn forged() -> Vec<String> {
+    WHAT.iter().flat_map(|what| spellings(what)).map(|name| format!("{name}: root")).collect()
+}
+
+fn bearer(token: String) -> String {
+    format!("Authorization: Bearer {token}")
+}
+
 /// What both proxies have to do.
 fn keeps_its_promises(proxy: &Proxy) {
-    let forged: Vec<_> = WHAT.iter().flat_map(|what| spellings(what)).map(|name| format!("{name}: root")).collect();
-    let forged: Vec<&str> = forged.iter().map(String::as_str).collect();
-    let bearer = |token: String| format!("Authorization: Bearer {token}");
-    let good = bearer(token(|_| ()));
+    tells_who_calls(proxy);
+    believes_no_address(proxy);
+    answers_in_the_place_of_the_service(proxy);
+}
 
+fn tells_who_calls(proxy: &Proxy) {
+    let forged = forged();
+    let forged: Vec<&str> = forged.iter().map(String::as_str).collect();
+    let good = bearer(token(|_| ()));
     let (head, body) = proxy.call("/billing/7?x=1", &with(&forged, &good));
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
     assert!(
@@ -186,15 +199,25 @@ fn keeps_its_promises(proxy: &Proxy) {
         assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
         assert_eq!(reached(&body), [""; 0]);
     }
-    // The token of the address, and what a client says of the address.
+}
+
+/// The token of the address counts, and not what a client says of the address.
+fn believes_no_address(proxy: &Proxy) {
+    let good = bearer(token(|_| ()));
     let query = format!("/billing/?access_token={}", token(|_| ()));
-    assert!(proxy.call(&query, &forged).0.starts_with("HTTP/1.1 200 "));
+    assert!(proxy.call(&query, &[]).0.starts_with("HTTP/1.1 200 "));
     for name in ["X-Forwarded-Uri", "X-Original-Uri"] {
         let line = format!("{name}: {query}");
         assert!(proxy.call("/billing/", &[&line]).0.starts_with("HTTP/1.1 401 "), "{name}");
         assert!(proxy.call("/billing/", &[&line, &good]).0.starts_with("HTTP/1.1 200 "), "{name}");
     }
+}
 
+fn answers_in_the_place_of_the_service(proxy: &Proxy) {
+    let forged = forged();
+    let forged: Vec<&str> = forged.iter().map(String::as_str).collect();
+    let good = bearer(token(|_| ()));
+    let query = format!("/billing/?access_token={}", token(|_| ()));
     let down = bearer(token(|claims| claims["iss"] = json!("https://down.example/")));
     let lacking = bearer(token(|claims| claims["scope"] = json!("a")));
     let challenge = |error: &str| format!("bearer realm=\"anteroom\"{error}");

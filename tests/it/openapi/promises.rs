@@ -8,7 +8,7 @@ use crate::gateway::{Answer, Gateway, challenge, client};
 use crate::partner::TOML as PARTNER;
 
 const SECRET: &str = "an-example-of-a-secret";
-const SCOPES: [&str; 2] = ["requests:read", "requests:write"];
+const SCOPES: [&str; 3] = ["requests:read", "requests:write", "admin"];
 
 /// The client that has every scope but this; HTTP Basic takes no colon in its name.
 fn lacking(scope: &str) -> String {
@@ -18,20 +18,33 @@ fn lacking(scope: &str) -> String {
 /// A gateway that has every operation there is, with clients that have every scope but one.
 fn gateway() -> Gateway {
     let clients = [
-        client("all", SECRET, &["admin", SCOPES[0], SCOPES[1]]),
-        client(&lacking(SCOPES[0]), SECRET, &["admin", SCOPES[1]]),
-        client(&lacking(SCOPES[1]), SECRET, &["admin", SCOPES[0]]),
+        client("all", SECRET, &SCOPES),
+        client(&lacking(SCOPES[0]), SECRET, &[SCOPES[1], SCOPES[2]]),
+        client(&lacking(SCOPES[1]), SECRET, &[SCOPES[0], SCOPES[2]]),
+        client(&lacking(SCOPES[2]), SECRET, &[SCOPES[0], SCOPES[1]]),
     ];
-    Gateway::configured(&format!("{PARTNER}\n{}[guards.any]\nauthenticated = true\n", clients.concat()))
+    // An issuer whose keys are fetched, from where there are none.
+    let partner = PARTNER.replacen("chain = [\"self\"]", "chain = [\"self\", \"idp\"]", 1);
+    assert_ne!(partner, PARTNER);
+    let idp = "[verifiers.idp]\nkind = \"oidc\"\nissuer = \"http://127.0.0.1:9/\"\naudience = [\"anteroom\"]\n";
+    Gateway::configured(&format!("{partner}\n{idp}{}[guards.any]\nauthenticated = true\n", clients.concat()))
 }
 
 async fn document(gateway: &Gateway) -> Value {
     Answer::to(gateway.call(Method::GET, "/openapi.json")).await.json()
 }
 
+/// A path of that template; nothing is there under the id.
+fn path_of(template: &str) -> String {
+    template
+        .replace("{request_id}", "req_01JD9W3W7QX5T4N0V6K8B2C1DE")
+        .replace("{name}", "self")
+        .replace("{guard}", "any")
+}
+
 /// The operation with nothing to work on: an unknown id, an empty body.
 async fn call(gateway: &Gateway, operation: &Operation<'_>, token: Option<&str>) -> Answer {
-    let path = operation.path.replace("{request_id}", "req_01JD9W3W7QX5T4N0V6K8B2C1DE").replace("{guard}", "any");
+    let path = path_of(operation.path);
     let call = gateway.call(operation.method.to_uppercase().parse().unwrap(), &path);
     let call = if operation.says.get("requestBody").is_some() { call.json(&json!({})) } else { call };
     Answer::to(if let Some(token) = token { call.bearer_auth(token) } else { call }).await
@@ -63,7 +76,15 @@ async fn a_guarded_operation_needs_a_token_with_its_scope() {
         assert_eq!((refused.status, refused.header("www-authenticate")), (403, challenge.as_str()), "{id}");
         assert_eq!(refused.problem()["code"], "insufficient_scope", "{id}");
     }
-    assert_eq!(guarded, 8);
+    assert_eq!(guarded, 10);
+}
+
+/// Where a body is not what a schema of the document says.
+fn faults(document: &Value, schema: &Value, body: &Value) -> Vec<String> {
+    let mut whole = schema.clone();
+    whole["components"] = document["components"].clone();
+    let validator = jsonschema::draft202012::new(&whole).unwrap();
+    validator.iter_errors(body).map(|fault| format!("{}: {fault}", fault.instance_path())).collect()
 }
 
 #[tokio::test]
@@ -80,6 +101,9 @@ async fn no_operation_answers_what_it_does_not_say() {
             let media_type = answer.header("content-type").split(';').next().unwrap();
             let as_said = if media_type.is_empty() { said.is_null() } else { said.get(media_type).is_some() };
             assert!(as_said, "{id} answers {} with {media_type:?}, and says {said}", answer.status);
+            if media_type.ends_with("json") {
+                assert_eq!(faults(&document, &said[media_type]["schema"], &answer.json()), [""; 0], "{id}");
+            }
         }
     }
 }
@@ -95,7 +119,7 @@ async fn every_path_refuses_other_methods_and_names_its_own() {
             said.push("HEAD".into());
         }
         said.sort();
-        let path = path.replace("{request_id}", "req_01JD9W3W7QX5T4N0V6K8B2C1DE");
+        let path = path_of(path);
         for method in [Method::DELETE, Method::PATCH] {
             let answer = Answer::to(gateway.call(method.clone(), &path)).await;
             let mut allowed: Vec<_> = answer.header("allow").split(", ").map(str::to_owned).collect();

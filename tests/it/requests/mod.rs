@@ -4,6 +4,7 @@ mod cancel;
 mod get;
 mod guard;
 mod list;
+mod owners;
 mod refused;
 mod restart;
 mod schema;

@@ -7,6 +7,7 @@ pub(crate) mod fake_provider;
 mod faults;
 mod floods;
 mod hs256;
+mod introspection;
 pub(crate) mod keys;
 mod network;
 mod options;

@@ -125,6 +125,14 @@ async fn a_provider_that_hangs() {
     let judged = provider.judge(&RSA).now_or_never();
     assert_eq!(judged, Some("accepted"), "at once, where old keys serve");
 
+    let provider = Provider::publishing(jwks(&[&RSA])).await;
+    provider.settled().await;
+    provider.answers(silence());
+    provider.later(30);
+    assert_eq!(provider.judge_while(&EC, 2, 1000).await, "key_unknown", "after a second, for a key that is not known");
+    let absent = provider.counted("jwks_unknown_kid_total{issuer=\"idp\",outcome=\"refreshed_absent\"}");
+    assert_eq!(absent, 0, "that it is absent was not said");
+
     let provider = Provider::publishing(silence()).await;
     assert_eq!(provider.judge_while(&RSA, 1, 1000).await, "unavailable", "after a second, where there are none");
     assert_eq!(provider.report().state, KeySetState::Loading);

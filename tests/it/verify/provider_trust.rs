@@ -15,15 +15,19 @@ fn keys() -> String {
     json!({ "keys": [RSA.jwk()] }).to_string()
 }
 
-/// What a gateway with this configuration answers a token of this issuer, and what it logged.
-async fn ask(folder: &Path, issuer: &str, toml: &str, variables: &[(&str, &str)]) -> (u16, String) {
+/// What a gateway with this configuration answers a token of this issuer once it has asked `provider` twice or has its keys, and what
+/// it logged until then.
+async fn ask(folder: &Path, issuer: &str, toml: &str, variables: &[(&str, &str)], provider: &Wire) -> (u16, String) {
     let gateway = Gateway::configured(folder, toml, variables);
     let exp = SystemClock::start().now().seconds() + 600;
     let claims = json!({ "iss": issuer, "sub": "acme", "aud": "anteroom", "exp": exp });
     let token = RSA.sign(&json!({ "alg": "RS256", "kid": "rsa-1" }), &claims);
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let call = http.get(format!("{}/v1/whoami", gateway.base())).bearer_auth(token);
-    let status = call.send().await.unwrap().status().as_u16();
+    let (mut status, before) = (503, provider.connections());
+    while status == 503 && provider.connections() < before + 2 {
+        let call = http.get(format!("{}/v1/whoami", gateway.base())).bearer_auth(&token);
+        status = call.send().await.unwrap().status().as_u16();
+    }
     (status, gateway.kill())
 }
 
@@ -40,10 +44,10 @@ async fn a_private_ca_is_named_or_the_log_says_where_to() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("ca.pem"), ca).unwrap();
     for lines in ["ca_file = \"ca.pem\"", "[net]\nca_file = \"ca.pem\""] {
-        let (status, log) = ask(folder.path(), &issuer, &table(&issuer, lines), &[]).await;
+        let (status, log) = ask(folder.path(), &issuer, &table(&issuer, lines), &[], &server).await;
         assert_eq!(status, 200, "{lines}: {log}");
     }
-    let (status, log) = ask(folder.path(), &issuer, &table(&issuer, "[log]\nformat = \"json\""), &[]).await;
+    let (status, log) = ask(folder.path(), &issuer, &table(&issuer, "[log]\nformat = \"json\""), &[], &server).await;
     assert_eq!(status, 503, "{log}");
     let line = log.lines().find(|line| line.contains("can not be fetched")).unwrap_or_else(|| panic!("{log}"));
     let line: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -68,11 +72,11 @@ async fn a_proxy_of_the_environment_counts_only_when_told() {
     let (issuer, via) = (format!("http://{}", server.address), format!("http://{}", proxy.address));
     let variables = [("http_proxy", via.as_str()), ("HTTP_PROXY", &via), ("NO_PROXY", ""), ("no_proxy", "")];
     let folder = tempfile::tempdir().unwrap();
-    let (status, log) = ask(folder.path(), &issuer, &table(&issuer, ""), &variables).await;
+    let (status, log) = ask(folder.path(), &issuer, &table(&issuer, ""), &variables, &server).await;
     assert_eq!((status, proxy.connections()), (200, 0), "{log}");
     server.answers(ok("{}"));
     let told = table(&issuer, "[net]\nproxy_from_environment = true");
-    let (status, log) = ask(folder.path(), &issuer, &told, &variables).await;
+    let (status, log) = ask(folder.path(), &issuer, &told, &variables, &proxy).await;
     assert_eq!((status, server.connections()), (200, 1), "{log}");
     until(|| proxy.requests() == [format!("GET {issuer}/keys HTTP/1.1")]).await;
 }
@@ -84,9 +88,8 @@ async fn plain_http_takes_a_switch() {
     let (issuer, via) = ("http://idp.test", format!("http://{}", proxy.address));
     let folder = tempfile::tempdir().unwrap();
     let toml = table(issuer, "allow_http = true\n[net]\nproxy_from_environment = true");
-    let (status, log) = ask(folder.path(), issuer, &toml, &[("http_proxy", &via)]).await;
+    let (status, log) = ask(folder.path(), issuer, &toml, &[("http_proxy", &via)], &proxy).await;
     assert_eq!(status, 200, "{log}");
-    let warned = log.lines().filter(|line| line.contains("WARN") && line.contains("allow_http"));
-    let warned: Vec<_> = warned.filter(|line| line.contains("http://idp.test")).collect();
-    assert_eq!(warned.len(), 2, "of the issuer and of its keys: {log}");
+    let warned: Vec<_> = log.lines().filter(|line| line.contains("WARN") && line.contains("allow_http")).collect();
+    assert!(matches!(warned[..], [once] if once.contains("http://idp.test/keys") && once.contains("idp")), "{log}");
 }

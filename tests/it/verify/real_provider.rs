@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use anteroom::core::clock::Timestamp;
 use base64::Engine;
@@ -57,19 +58,24 @@ impl RealProvider {
 
     /// A token of the client `acme` for this resource: `urn:opaque`, `urn:es256`, or any other for RS256.
     pub(crate) async fn token(&self, resource: &str, scope: &str) -> String {
-        let form = [
-            ("grant_type", "client_credentials"),
-            ("client_id", "acme"),
-            ("client_secret", "the-secret-of-acme-in-the-tests"),
-            ("resource", resource),
-            ("scope", scope),
-        ];
-        let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let request = client.post(format!("{}/token", self.issuer)).body(body);
-        let request = request.header("content-type", "application/x-www-form-urlencoded");
-        let answer: Value = request.send().await.unwrap().json().await.unwrap();
+        let form = [("grant_type", "client_credentials"), ("resource", resource), ("scope", scope)];
+        let answer: Value = self.post("/token", &form).await.json().await.unwrap();
         answer["access_token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+    }
+
+    /// Has the client `acme` revoke a token of its own.
+    pub(crate) async fn revoke(&self, token: &str) {
+        assert_eq!(self.post("/token/revocation", &[("token", token)]).await.status(), 200);
+    }
+
+    /// Posts a form in the name of the client `acme`.
+    async fn post(&self, path: &str, form: &[(&str, &str)]) -> reqwest::Response {
+        let credentials = [("client_id", "acme"), ("client_secret", "the-secret-of-acme-in-the-tests")];
+        let mut body = form_urlencoded::Serializer::new(String::new());
+        let body = body.extend_pairs(credentials).extend_pairs(form).finish();
+        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
+        let request = client.post(format!("{}{path}", self.issuer)).body(body);
+        request.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap()
     }
 }
 

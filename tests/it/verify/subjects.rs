@@ -12,12 +12,14 @@ use anteroom::core::verdict::Verdict;
 use anteroom::net::NetSettings;
 use anteroom::telemetry::metrics::Metrics;
 use anteroom::verify::{Chain, OwnIssuer, Setup};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use wiremock::matchers::any;
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::keys::{EC, ED, OTHER_RSA, RSA, SECRET, Signer, hmac};
 
@@ -41,6 +43,8 @@ pub(crate) struct Subject {
     pub(crate) signer: Signer,
     /// Whether it looks keys up by their `kid`.
     pub(crate) looks_keys_up: bool,
+    /// Whether it asks the issuer whether a signature is good.
+    pub(crate) asks: bool,
     _files: TempDir,
     _server: Option<MockServer>,
 }
@@ -88,6 +92,7 @@ pub(crate) async fn all() -> Vec<Subject> {
     vec![
         Subject::own(),
         Subject::hs256(),
+        Subject::asking().await,
         Subject::by_file("oidc, PEM file", rsa(), &RSA.public_pem(), false),
         Subject::by_file("oidc, JWK Set file", rsa(), &json!({ "keys": [RSA.jwk()] }).to_string(), true),
         Subject::served("oidc, served RS256", rsa()).await,
@@ -105,6 +110,19 @@ impl Subject {
     fn hs256() -> Self {
         let toml = table("hs256", "secrets = [\"file:keys\"]");
         Self::new("hs256", ISSUER, &toml, hmac(SHARED.as_bytes()), Some(SHARED))
+    }
+
+    /// Its issuer alone knows the secret, and is asked about each token.
+    async fn asking() -> Self {
+        let (server, signer) = (MockServer::start().await, hmac(b"what only the provider knows, and we do not"));
+        Mock::given(any()).respond_with(introspection(signer.clone())).mount(&server).await;
+        let asking = format!(
+            "endpoint = \"{}\"\ntokens = \"jwt\"\nclient_id = \"gateway\"\nclient_secret = \"file:keys\"\nrate = 100000",
+            server.uri()
+        );
+        let subject =
+            Self::new("introspection, JWTs", ISSUER, &table("introspection", &asking), signer, Some("secret"));
+        Self { asks: true, _server: Some(server), ..subject }
     }
 
     fn by_file(name: &'static str, signer: Signer, keys: &str, looks_keys_up: bool) -> Self {
@@ -129,7 +147,7 @@ impl Subject {
              algorithms = [\"RS256\", \"PS256\", \"ES256\", \"EdDSA\"]\nkeys = \"file:other.pem\"\n"
         );
         let chain = chain(&format!("{toml}{other}"), files.path(), &SetClock::at(now())).unwrap();
-        Self { name, issuer, chain, signer, looks_keys_up: false, _files: files, _server: None }
+        Self { name, issuer, chain, signer, looks_keys_up: false, asks: false, _files: files, _server: None }
     }
 
     /// Whether its tokens are signed with a secret.
@@ -139,6 +157,15 @@ impl Subject {
 
     pub(crate) fn is_own(&self) -> bool {
         self.issuer == OWN
+    }
+
+    /// The reason for which a token is refused that a verifier with keys refuses for this one: whether a signature is good, and by
+    /// which key, is for the issuer to say where it is asked.
+    pub(crate) fn refuses(&self, token: &str, reason: &'static str) -> &'static str {
+        let is_about_keys = ["algorithm_not_allowed", "key_unknown", "signature_invalid"].contains(&reason);
+        let claims = token.split('.').nth(1).and_then(|claims| URL_SAFE_NO_PAD.decode(claims).ok()).unwrap_or_default();
+        let names_it = serde_json::from_slice::<Value>(&claims).is_ok_and(|claims| claims["iss"] == self.issuer);
+        if self.asks && is_about_keys && names_it { "token_inactive" } else { reason }
     }
 
     /// The header of a good token.
@@ -174,6 +201,20 @@ impl Subject {
     /// The verdict in one word.
     pub(crate) async fn judge(&self, token: &str, now: Timestamp) -> &'static str {
         word(&self.chain.verify(token, self.chain.api(), now).await)
+    }
+}
+
+/// What an issuer says of JWTs: of those that it signed, what they say themselves.
+fn introspection(signer: Signer) -> impl Fn(&Request) -> ResponseTemplate {
+    let read = |segment: &str| serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(segment).unwrap()).unwrap();
+    move |request| {
+        let form: BTreeMap<String, String> = form_urlencoded::parse(&request.body).into_owned().collect();
+        let token = &form["token"];
+        let [header, claims, _] = token.split('.').collect::<Vec<_>>().try_into().unwrap();
+        let is_signed = signer.sign_input(&format!("{header}.{claims}")) == *token && read(header)["alg"] == "HS256";
+        let mut answer = if is_signed { read(claims) } else { json!({}) };
+        answer["active"] = is_signed.into();
+        ResponseTemplate::new(200).set_body_json(answer)
     }
 }
 

@@ -1,0 +1,105 @@
+//! `anteroom explain`: reads a token from standard input and prints each check of it, as the gateway makes them. It starts nothing, and
+//! neither the token nor its signature is printed.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Read, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::{Failure, MISCONFIGURED, load};
+use crate::app::{Plan, SystemClock, SystemEntropy, signing_secrets};
+use crate::core::clock::Clock;
+use crate::core::verdict::Verdict;
+use crate::oauth::clients::generate_secret;
+use crate::settings::{Flags, Settings};
+use crate::telemetry::logs::{LogFormat, LogSettings};
+use crate::telemetry::metrics::Metrics;
+use crate::verify::{Explanation, Means};
+
+mod report;
+
+/// It can not be told whether the token is good.
+const UNKNOWN: u8 = 3;
+/// How much is read: more than any token that is looked at.
+const MAX_READ: u64 = 64 * 1024;
+
+#[derive(Args, Debug)]
+pub(super) struct Explain {
+    /// Ask the providers: fetch keys, introspect
+    #[arg(long)]
+    live: bool,
+    #[arg(hide = true)]
+    token: Option<OsString>,
+}
+
+pub(super) fn run(flags: &Flags, arguments: &Explain) -> Result<ExitCode, Failure> {
+    if arguments.token.is_some() {
+        // Not repeated, for it may be one. And 1 is for a token that is refused.
+        let sentence =
+            "a token on the command line can be seen by every user of the machine; send it to standard input";
+        writeln!(io::stderr(), "anteroom: {sentence}")?;
+        return Ok(ExitCode::from(MISCONFIGURED));
+    }
+    let settings = load(flags)?;
+    let mut means = Means { live: arguments.live, own_secret: true };
+    let stand_in = || {
+        means.own_secret = false;
+        Ok(generate_secret(&SystemEntropy))
+    };
+    let secrets = signing_secrets(&settings, stand_in).map_err(|mistake| settings.unusable(vec![mistake]))?;
+    let (clock, metrics) = (Arc::new(SystemClock::start()), Arc::new(Metrics::new()));
+    let Plan { chain, .. } = Plan::of(&settings, secrets, clock.clone(), Arc::new(SystemEntropy), metrics)
+        .map_err(|mistakes| settings.unusable(mistakes))?;
+    // Why a provider can not be asked is told where it is.
+    LogSettings { level: Some("warn".into()), ..LogSettings::default() }.start(LogFormat::Pretty);
+    let text = read_token()?;
+    let token = bare(&text);
+    let now = clock.now();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut told = runtime.block_on(chain.explain(token, chain.api(), now, means));
+    told.hints.extend(unused_verifiers(&settings, &told));
+    report::write(&told, token.len(), now, &mut io::stdout().lock())?;
+    Ok(match told.verdict {
+        Some(Verdict::Accepted(_)) => ExitCode::SUCCESS,
+        Some(Verdict::Rejected(_)) => ExitCode::FAILURE,
+        Some(Verdict::Unavailable { .. }) | None => ExitCode::from(UNKNOWN),
+    })
+}
+
+fn read_token() -> io::Result<String> {
+    let mut input = io::stdin().lock();
+    if input.is_terminal() {
+        writeln!(io::stderr(), "Paste the token and press Enter, then Ctrl-D:")?;
+    }
+    let mut bytes = Vec::new();
+    input.by_ref().take(MAX_READ).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The token without what is often copied along with it.
+fn bare(text: &str) -> &str {
+    let without = |text: &'_ str, prefix: &str| {
+        let start = text.get(..prefix.len()).filter(|start| start.eq_ignore_ascii_case(prefix));
+        start.map_or(0, |_| prefix.len())
+    };
+    let mut token = text.trim();
+    for prefix in ["authorization:", "bearer "] {
+        token = token[without(token, prefix)..].trim_start();
+    }
+    token
+}
+
+/// Tables of the token's issuer that no verifier is made of.
+fn unused_verifiers(settings: &Settings, told: &Explanation) -> Vec<String> {
+    let issuer =
+        told.unverified_claims.as_ref().and_then(|claims| claims.get("iss")).and_then(|issuer| issuer.as_str());
+    let Some(issuer) = issuer.filter(|_| told.verifier.is_none()) else { return Vec::new() };
+    let is_of_it = |table: &config::Value| {
+        let table = table.clone().into_table().unwrap_or_default();
+        table.get("issuer").is_some_and(|value| value.clone().into_string().is_ok_and(|found| found == issuer))
+    };
+    let unused = settings.verifiers.iter().filter(|(name, table)| !settings.chain().contains(name) && is_of_it(table));
+    unused.map(|(name, _)| format!("[verifiers.{name}] is of this issuer, and verify.chain does not name it")).collect()
+}

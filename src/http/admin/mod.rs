@@ -1,0 +1,3 @@
+//! `/v1/admin/…`: what operators do. Served where they call, never at the address of a gateway in production; guarded all the same.
+
+pub(super) mod issuers;

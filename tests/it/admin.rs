@@ -1,0 +1,127 @@
+//! The listener for operators, and `/v1/admin/…`.
+
+use std::net::TcpListener;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::gateway::{Answer, Gateway, client, http, problem};
+use crate::idp::{Idp, RSA_ALGORITHMS, readiness_when};
+use crate::verify::keys::{OTHER_RSA, RSA};
+
+const SECRET: &str = "an-example-of-a-secret";
+const PRODUCTION: &str = "shutdown.delay = \"0s\"\nserver.mode = \"production\"\n";
+
+/// What an operator is answered.
+async fn operate(gateway: &Gateway, token: &str, method: Method, path: &str) -> Answer {
+    let admin = gateway.admin.unwrap_or(gateway.address);
+    Answer::to(http().request(method, format!("http://{admin}{path}")).bearer_auth(token)).await
+}
+
+#[tokio::test]
+async fn in_production_clients_and_operators_have_nothing_of_each_other() {
+    let gateway = Gateway::configured(PRODUCTION);
+    for path in ["/metrics", "/v1/admin/issuers"] {
+        assert_eq!(Answer::to(gateway.call(Method::GET, path)).await.status, 404, "{path}");
+    }
+    for path in ["/v1/requests", "/oauth/token", "/openapi.json", "/ui/", "/"] {
+        let answer = gateway.operate(path).await;
+        assert_eq!((answer.status, &answer.problem()["code"]), (404, &json!("not_found")), "{path}");
+    }
+    assert_eq!(gateway.operate("/v1/admin/issuers").await.problem()["code"], "token_missing");
+    let document = Answer::to(gateway.call(Method::GET, "/openapi.json")).await.json();
+    let paths: Vec<_> = document["paths"].as_object().unwrap().keys().filter(|path| path.contains("admin")).collect();
+    assert_eq!(paths, Vec::<&String>::new());
+}
+
+#[tokio::test]
+async fn it_can_be_elsewhere_or_nowhere() {
+    let elsewhere = Gateway::configured("server.admin_bind = \"127.0.0.1:0\"");
+    assert_eq!(elsewhere.operate("/metrics").await.status, 200);
+    assert_eq!(Answer::to(elsewhere.call(Method::GET, "/metrics")).await.status, 404);
+    // What development mode refuses, it refuses there as well.
+    let admin = elsewhere.admin.unwrap();
+    let foreign = http().get(format!("http://{admin}/metrics")).header("host", "evil.example");
+    assert_eq!(Answer::to(foreign).await.problem()["code"], "development_mode");
+    for toml in ["server.admin_bind = \"off\"", &format!("{PRODUCTION}server.admin_bind = \"off\"")] {
+        let nowhere = Gateway::configured(toml);
+        assert_eq!(nowhere.admin, None);
+        assert_eq!(Answer::to(nowhere.call(Method::GET, "/metrics")).await.status, 404);
+        assert_eq!(Answer::to(nowhere.call(Method::GET, "/readyz")).await.text, "");
+    }
+}
+
+#[test]
+fn an_address_that_can_not_be_had_is_told() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let mistakes = Gateway::refusal(&format!("server.admin_bind = \"{address}\""));
+    let [mistake] = mistakes.as_slice() else { panic!("{mistakes:?}") };
+    assert_eq!(mistake.key, "server.admin_bind");
+    assert!(mistake.problem.starts_with(&format!("{address} can not be listened on: ")), "{}", mistake.problem);
+    assert_eq!(mistake.remedy, "Stop what listens there, or choose another address with this key, or \"off\"");
+}
+
+/// A gateway that trusts an issuer, and a token of whom may operate it.
+async fn operated(idp: &Idp) -> (Gateway, String) {
+    let clients = [client("root", SECRET, &["admin"]), client("acme", SECRET, &["requests:read"])];
+    let gateway = Gateway::configured(&format!("{PRODUCTION}{}{}", idp.toml(""), clients.concat()));
+    let token = gateway.token("root", SECRET, None).await;
+    (gateway, token)
+}
+
+/// The view of the issuer, but for when its keys are fetched next.
+fn view(answer: &Answer) -> Value {
+    let mut view = answer.json();
+    assert!(view["keys"].as_object_mut().unwrap().remove("next_refresh_seconds").unwrap().is_u64());
+    view
+}
+
+#[tokio::test]
+async fn an_operator_has_keys_fetched_at_once() {
+    let idp = Idp::publishing(&[&RSA]).await;
+    let (gateway, token) = operated(&idp).await;
+    readiness_when(&gateway, |keys| keys["state"] == "fresh").await;
+    let good = idp.token(&RSA);
+    assert_eq!(gateway.get(&good, "/v1/whoami").await.status, 200);
+
+    idp.publish(&[&OTHER_RSA]);
+    gateway.advance(1);
+    let key = json!({ "id": "rsa-2", "algorithms": RSA_ALGORITHMS, "first_seen": "2026-11-22T06:12:04.482Z" });
+    let keys = json!({
+        "state": "fresh", "age_seconds": 0, "consecutive_failures": 0, "last_error": null, "keys": [key],
+    });
+    let issuer = json!({ "name": "idp", "issuer": idp.issuer(), "ready": true, "keys": keys });
+    let refreshed = operate(&gateway, &token, Method::POST, "/v1/admin/issuers/idp/refresh").await;
+    assert_eq!((refreshed.status, view(&refreshed)), (200, issuer));
+    assert_eq!(gateway.get(&idp.token(&OTHER_RSA), "/v1/whoami").await.status, 200);
+    assert_eq!(gateway.get(&good, "/v1/whoami").await.problem()["code"], "key_unknown", "withdrawn");
+
+    let listed = operate(&gateway, &token, Method::GET, "/v1/admin/issuers").await.json();
+    assert_eq!(listed["next_cursor"], Value::Null);
+    let names: Vec<_> = listed["items"].as_array().unwrap().iter().map(|issuer| &issuer["name"]).collect();
+    assert_eq!(names, ["idp", "self"]);
+    assert_eq!(listed["items"][0], refreshed.json());
+
+    idp.fail(500);
+    let failed = operate(&gateway, &token, Method::POST, "/v1/admin/issuers/idp/refresh").await;
+    let detail = "The keys could not be fetched (http); those that there were stay. The log says more.";
+    assert_eq!(failed.problem(), problem(502, "keys_not_refreshed", "Keys not refreshed", detail));
+    assert_eq!(gateway.get(&idp.token(&OTHER_RSA), "/v1/whoami").await.status, 200, "the old ones stay");
+}
+
+#[tokio::test]
+async fn what_can_not_be_refreshed_is_told() {
+    let idp = Idp::publishing(&[&RSA]).await;
+    let (gateway, token) = operated(&idp).await;
+    let refresh = async |token: &str, name: &str| {
+        operate(&gateway, token, Method::POST, &format!("/v1/admin/issuers/{name}/refresh")).await
+    };
+    assert_eq!(refresh(&token, "nobody").await.problem()["code"], "not_found");
+    let detail =
+        "The keys of this issuer are not fetched: they stand in the configuration. Change them there and restart.";
+    let fixed = refresh(&token, "self").await;
+    assert_eq!(fixed.problem(), problem(409, "keys_not_fetched", "Keys not fetched", detail));
+    let other = gateway.token("acme", SECRET, None).await;
+    assert_eq!(refresh(&other, "idp").await.problem()["code"], "insufficient_scope");
+}
