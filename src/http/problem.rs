@@ -181,8 +181,8 @@ impl Problem {
     }
 
     /// The answer, and its log line when the fault is ours. What is wrong with a token is in the access line. `metadata` tells the
-    /// address of the metadata of this API.
-    pub(super) fn answer(&self, trace_id: &str, metadata: &dyn Fn() -> String) -> HttpResponse {
+    /// address of the metadata of this API, if it has one.
+    pub(super) fn answer(&self, trace_id: &str, metadata: &dyn Fn() -> Option<String>) -> HttpResponse {
         // Why an issuer's keys are not to be had is told once, where they are fetched.
         if self.code.status().is_server_error() && self.code != Code::VerifierUnavailable {
             tracing::error!(trace_id, code = self.name(), cause = self.cause.as_deref(), "{}", self.detail);
@@ -206,7 +206,7 @@ impl Problem {
         })
     }
 
-    fn set_headers(&self, answer: &mut HttpResponseBuilder, metadata: &dyn Fn() -> String) {
+    fn set_headers(&self, answer: &mut HttpResponseBuilder, metadata: &dyn Fn() -> Option<String>) {
         answer.insert_header((header::CONTENT_TYPE, MEDIA_TYPE));
         if let Some(challenge) = self.challenge(metadata) {
             answer.insert_header((header::WWW_AUTHENTICATE, challenge));
@@ -220,7 +220,7 @@ impl Problem {
     }
 
     /// RFC 6750 section 3: no error code when no token was sent. RFC 9728 section 5.1: where the API describes itself.
-    fn challenge(&self, metadata: &dyn Fn() -> String) -> Option<String> {
+    fn challenge(&self, metadata: &dyn Fn() -> Option<String>) -> Option<String> {
         let error = match self.objection.as_deref() {
             Some(Objection::Refused(Refusal { reason: Reason::TokenMissing, .. })) => String::new(),
             Some(Objection::Refused(Refusal { reason, .. })) => {
@@ -234,9 +234,10 @@ impl Problem {
             None => return None,
         };
         let mut challenge = format!("Bearer realm=\"anteroom\"{error}");
-        if !self.is_about_another {
+        let metadata = if self.is_about_another { None } else { metadata() };
+        if let Some(address) = metadata {
             // Writing to a string does not fail.
-            let _ = write!(challenge, ", resource_metadata=\"{}\"", metadata());
+            let _ = write!(challenge, ", resource_metadata=\"{address}\"");
         }
         Some(challenge)
     }

@@ -96,6 +96,11 @@ impl Routes {
         Self { rows, counted, unmatched: metrics.route(UNMATCHED) }
     }
 
+    /// Whether there is a row of this path.
+    pub(super) fn serve(&self, path: &str) -> bool {
+        self.rows.iter().any(|row| row.path == path)
+    }
+
     /// Where an exchange is counted. One that did not get as far as its resource is looked up by its path.
     pub(super) fn counting<'a>(&'a self, request: &'a HttpRequest) -> &'a RouteMetrics {
         if let Some(route) = request.app_data::<Arc<RouteMetrics>>() {

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::Gateway;
 use super::origin::base_url;
+use super::routes::Routes;
 use super::settings::ServerSettings;
 use crate::core::policy::{REQUESTS_READ, REQUESTS_WRITE};
 
@@ -54,8 +55,9 @@ pub(super) async fn get_protected_resource(gateway: Data<Gateway>, http: HttpReq
     })
 }
 
-/// The address of the metadata, for the challenge (RFC 9728 section 5.1). Below the prefix of `public_url`, where a proxy that strips
+/// The address of the metadata, for the challenge (RFC 9728 section 5.1); none on a listener that does not serve the API. Below the prefix of `public_url`, where a proxy that strips
 /// it finds us; `deploy/nginx.conf` serves it at the place that the RFC derives as well.
-pub(super) fn address(request: &HttpRequest, server: &ServerSettings) -> String {
-    base_url(request, server) + PATH
+pub(super) fn address(request: &HttpRequest, server: &ServerSettings) -> Option<String> {
+    let is_here = request.app_data::<Data<Routes>>().is_some_and(|routes| routes.serve(PATH));
+    is_here.then(|| base_url(request, server) + PATH)
 }

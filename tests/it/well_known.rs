@@ -38,3 +38,12 @@ async fn it_names_the_issuers_of_the_api_alone_and_every_place_of_a_token() {
     let challenge = format!("Bearer realm=\"anteroom\", resource_metadata=\"https://gw.example/anteroom{PATH}\"");
     assert_eq!(refused.header("www-authenticate"), challenge);
 }
+
+/// The operators' listener is another resource, which the metadata of the API does not describe.
+#[tokio::test]
+async fn the_listener_of_operators_names_none() {
+    let gateway = Gateway::configured("server.mode = \"production\"\nshutdown.delay = \"0s\"");
+    let refused = gateway.operate("/v1/admin/issuers").await;
+    assert_eq!((refused.status, refused.header("www-authenticate")), (401, "Bearer realm=\"anteroom\""));
+    assert_eq!(gateway.operate(PATH).await.status, 404);
+}
