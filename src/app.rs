@@ -11,7 +11,7 @@ use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
 use crate::core::period::Period;
 use crate::core::ports::Store;
-use crate::http::{Contract, Gateway, Mode, Server, Services};
+use crate::http::{Contract, Gateway, Guard, Guards, Mode, Server, Services, TokenPlaces};
 use crate::oauth::TokenService;
 use crate::oauth::clients::{Client, Clients, default_scopes, generate_secret};
 use crate::oauth::issuer::Issuer;
@@ -42,6 +42,10 @@ pub struct Plan {
     pub types: Types,
     /// The verifiers that guard the API.
     pub chain: Chain,
+    /// Where a token may be.
+    pub token_places: TokenPlaces,
+    /// What guards other services.
+    pub guards: Guards,
 }
 
 impl Plan {
@@ -67,11 +71,28 @@ impl Plan {
         }
         let types = Types::build(&settings.types, &settings.base).map_err(|found| mistakes.extend(found));
         let chain = build_chain(settings, secrets, clock, entropy, metrics).map_err(|found| mistakes.extend(found));
-        match (types, chain) {
-            (Ok(types), Ok(chain)) if mistakes.is_empty() => Ok(Self { clients, types, chain }),
+        let token_places = TokenPlaces::of(&settings.verify).map_err(|mistake| mistakes.push(mistake));
+        let guards = build_guards(settings).map_err(|found| mistakes.extend(found));
+        match (types, chain, token_places, guards) {
+            (Ok(types), Ok(chain), Ok(token_places), Ok(guards)) if mistakes.is_empty() => {
+                let guards = Guards::new(guards, &chain);
+                Ok(Self { clients, types, chain, token_places, guards })
+            }
             _ => Err(mistakes),
         }
     }
+}
+
+fn build_guards(settings: &Settings) -> Result<Vec<Guard>, Vec<Misconfiguration>> {
+    let known: Vec<&String> = settings.verifiers.keys().collect();
+    let (mut guards, mut mistakes) = (Vec::new(), Vec::new());
+    for (name, guard) in &settings.guards {
+        match guard.build(name, &known, settings.chain()) {
+            Ok(guard) => guards.push(guard),
+            Err(found) => mistakes.extend(found),
+        }
+    }
+    if mistakes.is_empty() { Ok(guards) } else { Err(mistakes) }
 }
 
 fn build_chain(
@@ -84,7 +105,7 @@ fn build_chain(
     let net = settings.net.open(&settings.base).map_err(|mistake| vec![mistake])?;
     let own = OwnIssuer { url: settings.issuer_url(), audience: settings.issuer.audience.clone(), secrets };
     let setup = Setup { base: &settings.base, net, clock, entropy, metrics, own: Some(own) };
-    let chain = Chain::build(settings.chain(), &[], &settings.verifiers, &setup);
+    let chain = Chain::build(settings.chain(), &settings.named_by_guards(), &settings.verifiers, &setup);
     if settings.believes_itself() {
         return chain;
     }
@@ -145,7 +166,7 @@ impl Application {
         let signing = secrets[0].clone();
         let issuer = Issuer::new(settings.issuer_url(), &settings.issuer, &signing, Arc::clone(&entropy));
         let plan = Plan::of(settings, secrets, Arc::clone(&clock), Arc::clone(&entropy), Arc::clone(&metrics))?;
-        let Plan { mut clients, types, chain } = plan;
+        let Plan { mut clients, types, chain, token_places, guards } = plan;
         let data_dir = DataDir::open(&settings.server.data_dir).map_err(one)?;
         if settings.issuer.secrets.is_empty() {
             data_dir.keep_issuer_secret(&signing).map_err(one)?;
@@ -158,6 +179,8 @@ impl Application {
         let store = store::open(&settings.store, data_dir.path(), Arc::clone(&clock), metrics.store()).map_err(one)?;
         let gateway = Arc::new(Gateway::new(Services {
             chain,
+            token_places,
+            guards,
             queue: Queue::new(store.requests(), types, Arc::clone(&clock), Arc::clone(&entropy)),
             tokens: TokenService::new(Clients::new(clients), issuer, Arc::clone(&clock)),
             store: Arc::clone(&store),

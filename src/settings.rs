@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::error::Misconfiguration;
 use crate::core::period::Period;
-use crate::http::{Mode, ServerSettings};
+use crate::http::{GuardSettings, Mode, ServerSettings};
 use crate::net::NetSettings;
 use crate::oauth::clients::ClientSettings;
 use crate::oauth::issuer::IssuerSettings;
@@ -22,7 +22,7 @@ mod environment;
 mod mistakes;
 
 /// Sections whose tables are named by the user.
-const NAMED_TABLES: [&str; 3] = ["verifiers", "clients", "types"];
+const NAMED_TABLES: [&str; 4] = ["verifiers", "clients", "types", "guards"];
 /// Sections with keys of their own.
 const SECTIONS: [&str; 7] = ["server", "log", "store", "shutdown", "net", "verify", "issuer"];
 
@@ -49,6 +49,8 @@ pub struct Settings {
     pub clients: BTreeMap<String, ClientSettings>,
     /// `[types.NAME]`
     pub types: BTreeMap<String, TypeSettings>,
+    /// `[guards.NAME]`
+    pub guards: BTreeMap<String, GuardSettings>,
     /// What paths in the configuration are relative to: the folder of its file.
     pub base: PathBuf,
     /// Where each value came from.
@@ -174,6 +176,11 @@ impl Settings {
         self.verify.chain.as_deref().unwrap_or_default()
     }
 
+    /// The names of the verifiers that guards name, in the chain or not.
+    pub fn named_by_guards(&self) -> Vec<String> {
+        self.guards.values().filter_map(|guard| guard.verifiers.as_ref()).flatten().cloned().collect()
+    }
+
     /// Whether our own tokens are believed.
     pub fn believes_itself(&self) -> bool {
         self.chain().iter().any(|name| self.is_self(name))
@@ -265,6 +272,7 @@ impl Sections {
             issuer: self.section("issuer"),
             clients: self.section("clients"),
             types: if types.is_empty() { built_in() } else { types },
+            guards: self.section("guards"),
             base,
             origin,
         }

@@ -27,7 +27,8 @@ fn effective(settings: &Settings) -> Result<Value, Failure> {
     let mut issuer = json(&settings.issuer)?;
     issuer["url"] = settings.issuer_url().into();
     let named = |name: &String| Some((name.clone(), settings.verifiers.get(name)?.clone()));
-    let verifiers = settings.chain().iter().filter_map(named).filter_map(|(name, table)| {
+    let by_guards = settings.named_by_guards();
+    let verifiers = settings.chain().iter().chain(&by_guards).filter_map(named).filter_map(|(name, table)| {
         let settings = parse_table(&name, table).ok()?;
         Some((name, settings.effective()))
     });
@@ -42,6 +43,7 @@ fn effective(settings: &Settings) -> Result<Value, Failure> {
         "issuer": issuer,
         "clients": json(&settings.clients)?,
         "types": json(&settings.types)?,
+        "guards": json(&settings.guards)?,
     })))
 }
 

@@ -57,6 +57,13 @@ fn announce(application: &Application, settings: &Settings) -> io::Result<()> {
              restart; or add an oidc verifier, see config/auth0.toml"
         );
     }
+    for (key, on) in [("query", settings.verify.token_in_query), ("form", settings.verify.token_in_form)] {
+        if on {
+            tracing::warn!(
+                "verify.token_in_{key} is on: addresses and forms are kept in histories and logs, and so are tokens in them"
+            );
+        }
+    }
     if settings.issuer.open {
         tracing::warn!("issuer.open is on: whoever reaches this gateway gets a token");
     }

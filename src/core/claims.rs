@@ -22,6 +22,8 @@ pub struct Caller {
     pub client_id: Option<String>,
     /// The scopes that count here, in Anteroom's names.
     pub scopes: BTreeSet<String>,
+    /// Every scope of the token, for the guards of other services: Anteroom's own as in `scopes`, and the others in its issuer's words.
+    pub token_scopes: BTreeSet<String>,
     /// Auth0's `permissions`; not scopes, unless a verifier's `grants_from` says so.
     pub permissions: Vec<String>,
     /// The `aud` of the token, or what its verifier is told to take for it.
@@ -160,6 +162,7 @@ impl UnverifiedClaims {
             audience: self.audience(reading.audience).unwrap_or_default(),
             issuer: self.issuer,
             subject: self.subject,
+            token_scopes: scopes.clone(),
             scopes,
             expires_at: self.expires_at,
             not_before: self.not_before,

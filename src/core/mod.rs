@@ -9,6 +9,7 @@ pub mod claims;
 pub mod clock;
 pub mod entropy;
 pub mod error;
+pub mod guard;
 pub mod json;
 pub mod period;
 pub mod policy;

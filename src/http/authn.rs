@@ -1,46 +1,51 @@
 //! Authentication, around guarded resources only: the bearer token of a request becomes a verdict kept with it.
 
-use actix_web::body::MessageBody;
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header;
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage};
 
 use super::Gateway;
+use super::code::Code;
+use super::problem::Problem;
+use super::token_places::Sent;
 use crate::core::verdict::{Reason, Verdict};
 
 /// Judges the request's token. A missing one is not an error yet: whether one is needed is the policy's to say.
 pub(super) async fn authenticate<B: MessageBody>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
-    if let Some(gateway) = request.app_data::<Data<Gateway>>() {
-        match bearer_token(&request) {
-            Some(Ok(token)) => {
-                let verdict = gateway.chain.verify(token, gateway.chain.api(), gateway.clock.now()).await;
-                request.extensions_mut().insert(verdict);
-            }
-            Some(Err(reason)) => {
-                gateway.chain.refused(reason);
-                request.extensions_mut().insert(Verdict::Rejected(reason.into()));
-            }
-            None => gateway.chain.refused(Reason::TokenMissing),
-        }
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    match verdict(&mut request).await {
+        Ok(Some(verdict)) => _ = request.extensions_mut().insert(verdict),
+        Ok(None) => {}
+        Err(problem) => return Ok(request.error_response(problem).map_into_right_body()),
     }
-    next.call(request).await
+    Ok(next.call(request).await?.map_into_left_body())
 }
 
-/// The token of the `Authorization` header, RFC 6750 section 2.1; none when there is no such header or it is of another scheme.
-fn bearer_token(request: &ServiceRequest) -> Option<Result<&str, Reason>> {
-    let mut values = request.headers().get_all(header::AUTHORIZATION);
-    let value = values.next()?;
-    if values.next().is_some() {
-        return Some(Err(Reason::TokenMalformed));
+async fn verdict(request: &mut ServiceRequest) -> Result<Option<Verdict>, Problem> {
+    let elsewhere = take(request).await?;
+    let Some(gateway) = request.app_data::<Data<Gateway>>() else { return Ok(None) };
+    Ok(match elsewhere.and(gateway.token_places.in_headers(request.headers())) {
+        Sent::Nothing => {
+            gateway.chain.refused(Reason::TokenMissing);
+            None
+        }
+        Sent::One(Ok(token)) => Some(gateway.chain.verify(&token, gateway.chain.api(), gateway.clock.now()).await),
+        Sent::One(Err(reason)) => {
+            gateway.chain.refused(reason);
+            Some(Verdict::Rejected(reason.into()))
+        }
+        Sent::Several => return Err(Problem::new(Code::TokenRepeated)),
+    })
+}
+
+/// Takes the tokens out of query and form, where one may be there.
+async fn take(request: &mut ServiceRequest) -> Result<Sent<'static>, Problem> {
+    match request.app_data::<Data<Gateway>>().filter(|gateway| gateway.token_places.beyond_headers()).cloned() {
+        Some(gateway) => gateway.token_places.take(request).await,
+        None => Ok(Sent::Nothing),
     }
-    let Ok(value) = value.to_str() else {
-        return Some(Err(Reason::TokenMalformed));
-    };
-    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-    scheme.eq_ignore_ascii_case("bearer").then_some(Ok(token))
 }

@@ -23,10 +23,22 @@ use crate::core::error::{Error, Fault, pointer_token};
 /// # Errors
 /// 413 as soon as it is known to be too large, 408 when it does not arrive in time, 415 when it is compressed.
 pub(super) async fn read(request: &HttpRequest, payload: &mut dev::Payload) -> Result<Bytes, Problem> {
+    read_at_most(usize::MAX, request, payload).await
+}
+
+/// Reads the whole body, as [`read`] does; more than so many bytes are too large too.
+///
+/// # Errors
+/// Those of [`read`].
+pub(super) async fn read_at_most(
+    most: usize,
+    request: &HttpRequest,
+    payload: &mut dev::Payload,
+) -> Result<Bytes, Problem> {
     let Some(gateway) = request.app_data::<Data<Gateway>>() else {
         return Err(Problem::new(Code::Internal));
     };
-    let limit = gateway.server.max_body_bytes;
+    let limit = gateway.server.max_body_bytes.min(most);
     let headers = request.headers();
     if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
         return Err(Problem::new(Code::UnsupportedMediaType));

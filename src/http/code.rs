@@ -52,6 +52,8 @@ macro_rules! codes {
 codes! {
     Malformed "malformed" BAD_REQUEST "Malformed request"
         "The request can not be read: its JSON, its envelope, its query or its cursor." "Mend what `errors` points at and send it again."
+    TokenRepeated "token_repeated" BAD_REQUEST "Token repeated"
+        "The request carries more than one token, and which one counts is not guessed at." "Send one token, in one place."
     Unauthenticated "unauthenticated" UNAUTHORIZED "Not authenticated"
         "There is no genuine token behind the request." "The member `code` says why; get a fresh token and send it as `Authorization: Bearer TOKEN`."
     InsufficientScope "insufficient_scope" FORBIDDEN "Insufficient scope"

@@ -12,7 +12,7 @@ use utoipa::openapi::{
 use utoipa::{PartialSchema, ToSchema};
 
 use super::problem::{FaultBody, MEDIA_TYPE, ProblemBody};
-use super::routes::{Guard, Row};
+use super::routes::{Access, Row};
 use super::settings::Listener;
 use crate::core::policy::{ADMIN, REQUESTS_READ, REQUESTS_WRITE, SCOPES};
 use crate::queue::types::Types;
@@ -26,6 +26,7 @@ const TAGS: &[(&str, &str)] = &[
     ("requests", "Submit requests and see how they get on"),
     ("tokens", "Tokens that the gateway issues itself"),
     ("caller", "Who a token speaks for"),
+    ("guards", "Decisions for reverse proxies in front of other services"),
     ("partner", "The partner prototype's API, in its own words"),
     ("contract", "This document"),
     ("health", "For whoever runs the gateway"),
@@ -41,6 +42,8 @@ const GUARDED: &[(u16, &str)] = &[
         "The gateway is overloaded, or what it needs to verify the token or to store the request is not to be had now",
     ),
 ];
+/// And where the request can not be told from another one.
+const AMBIGUOUS: &[(u16, &str)] = &[(400, "The request carries more than one token")];
 /// What every operation that reads a body may answer.
 const WITH_BODY: &[(u16, &str)] = &[
     (400, "The request can not be read; `errors` says where"),
@@ -103,7 +106,7 @@ fn assemble(rows: Vec<Row>, listener: Listener) -> OpenApi {
             schemas.extend(documented.schemas);
             for method in documented.methods {
                 let mut operation = documented.operation.clone();
-                if row.guard == Guard::Token {
+                if row.access != Access::Open {
                     operation.extensions.get_or_insert_default().insert(GUARDED_MARK.into(), true.into());
                 }
                 paths = paths.path(&row.path, PathItem::new(method, operation));
@@ -158,8 +161,8 @@ fn describe_errors(document: &mut Value) {
         let guarded = operation.remove(GUARDED_MARK).is_some();
         let with_body = operation.contains_key("requestBody");
         let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { continue };
-        let with_body = if guarded && with_body { WITH_BODY } else { &[] };
-        for (status, description) in if guarded { GUARDED } else { &[] }.iter().chain(with_body) {
+        let with_body = if with_body { WITH_BODY } else { &[] };
+        for (status, description) in [GUARDED, with_body, AMBIGUOUS].into_iter().flatten().filter(|_| guarded) {
             responses.entry(status.to_string()).or_insert_with(|| json!({ "description": description }));
         }
         if guarded {

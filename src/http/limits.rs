@@ -12,7 +12,7 @@ use actix_web::web::Data;
 
 use super::Gateway;
 use super::code::Code;
-use super::origin::PROXY_HEADERS;
+use super::origin;
 use super::problem::Problem;
 use super::settings::{Mode, host_of, is_loopback_host};
 use super::slashes;
@@ -106,13 +106,14 @@ fn receive(request: &mut ServiceRequest) -> Result<Data<Gateway>, Problem> {
 }
 
 /// What development mode refuses: another machine, a foreign `Host` (a page that rebinds its name to this machine), and what a proxy
-/// passed on.
+/// passed on, unless it is one that is trusted.
 fn from_elsewhere(request: &ServiceRequest, gateway: &Gateway) -> Option<Problem> {
     if request.peer_addr().is_none_or(|peer| !peer.ip().to_canonical().is_loopback()) {
         return Some(Problem::new(Code::DevelopmentMode));
     }
     let headers = request.headers();
-    if let Some(name) = PROXY_HEADERS.iter().find(|name| headers.contains_key(*name)) {
+    let proxy = headers.keys().find(|name| origin::is_proxy_header(name));
+    if let Some(name) = proxy.filter(|_| !origin::from_trusted_proxy(request.request(), &gateway.server)) {
         let detail = format!(
             "The request carries {name}, so it came through a proxy, and in development mode the gateway serves only this machine. \
              Set server.mode to \"production\", or name the proxy in server.trusted_proxies."

@@ -24,6 +24,7 @@ mod body;
 mod code;
 mod conditional;
 mod document;
+mod guard;
 mod healthz;
 mod limits;
 mod metrics;
@@ -39,24 +40,32 @@ mod security_headers;
 mod server;
 mod settings;
 mod slashes;
+mod token_places;
 mod trace;
 mod ui;
+mod well_known;
 mod whoami;
 
 pub use code::errors_document;
 pub use document::Contract;
+pub use guard::{Guard, GuardSettings, Guards};
 pub use server::Server;
 pub use settings::{AdminBind, Listener, Mode, ServerSettings};
+pub use token_places::TokenPlaces;
 pub use whoami::CallerView;
 
 use limits::InFlight;
-use routes::{Guard, Row, operations};
+use routes::{Access, Row, operations};
 use trace::TraceIds;
 
 /// What the handlers work with.
 pub struct Services {
     /// Which verifiers guard the API.
     pub chain: Chain,
+    /// Where a token may be.
+    pub token_places: TokenPlaces,
+    /// Which services behind reverse proxies are guarded, and how.
+    pub guards: Guards,
     /// The request service.
     pub queue: Queue,
     /// The token service.
@@ -101,33 +110,33 @@ fn table(listener: Listener, partner: bool) -> Vec<Row> {
         rows.extend(api());
     }
     if listener.has_api() && partner {
-        rows.extend(operations![Guard::Token;
+        rows.extend(operations![Access::Token;
             // the partner prototype's two calls
             submit_partner_request in partner,
             get_partner_request in partner,
         ]);
     }
     // health, for whoever runs the gateway
-    rows.extend(operations![Guard::Open; get_health in healthz]);
+    rows.extend(operations![Access::Open; get_health in healthz]);
     if listener.has_admin() {
-        rows.extend(operations![Guard::Open;
+        rows.extend(operations![Access::Open;
             get_detailed_readiness in readyz,
             get_metrics in metrics,
         ]);
-        rows.extend(operations![Guard::Token;
+        rows.extend(operations![Access::Token;
             // issuers and their keys
             list_issuers in admin::issuers,
             refresh_issuer in admin::issuers,
         ]);
     } else {
-        rows.extend(operations![Guard::Open; get_readiness in readyz]);
+        rows.extend(operations![Access::Open; get_readiness in readyz]);
     }
     rows
 }
 
 /// What clients call.
 fn api() -> Vec<Row> {
-    let mut rows = operations![Guard::Open;
+    let mut rows = operations![Access::Open;
         // tokens
         issue_token in oauth,
         issue_token_by_basic in auth,
@@ -135,8 +144,13 @@ fn api() -> Vec<Row> {
         // the contract
         get_openapi_json in openapi,
         get_openapi_yaml in openapi,
+        get_protected_resource in well_known,
     ];
-    rows.extend(operations![Guard::Token;
+    rows.extend(operations![Access::Decision;
+        // other services, for reverse proxies
+        decide in guard,
+    ]);
+    rows.extend(operations![Access::Token;
         // requests
         submit_request in requests::submit,
         list_requests in requests::list,

@@ -6,20 +6,69 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 
 use super::settings::ServerSettings;
+use crate::core::error::Error;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// The headers that only a proxy sends.
-pub(super) const PROXY_HEADERS: [HeaderName; 6] = [
-    header::FORWARDED,
-    header::VIA,
-    FORWARDED_FOR,
-    FORWARDED_HOST,
-    FORWARDED_PROTO,
-    HeaderName::from_static("x-real-ip"),
-];
+/// How proxies name the method of the call that they ask about: Traefik and Caddy, then what is usual with nginx.
+const METHODS: [HeaderName; 2] =
+    [HeaderName::from_static("x-forwarded-method"), HeaderName::from_static("x-original-method")];
+/// And its address.
+const ADDRESSES: [HeaderName; 2] =
+    [HeaderName::from_static("x-forwarded-uri"), HeaderName::from_static("x-original-uri")];
+
+/// Whether only a proxy sends this header.
+pub(super) fn is_proxy_header(name: &HeaderName) -> bool {
+    matches!(*name, header::FORWARDED | header::VIA)
+        || ["x-forwarded-", "x-original-", "x-real-ip"].iter().any(|prefix| name.as_str().starts_with(prefix))
+}
+
+/// The call that a reverse proxy asks about, as far as it says and is believed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ForwardedCall<'r> {
+    pub(super) method: Option<&'r str>,
+    address: Option<&'r str>,
+}
+
+impl<'r> ForwardedCall<'r> {
+    /// Whether the proxy says which address was called.
+    pub(super) fn is_told(self) -> bool {
+        self.address.is_some()
+    }
+
+    /// The path that was called, without the query.
+    pub(super) fn path(self) -> Option<&'r str> {
+        self.address.map(|address| address.split(['?', '#']).next().unwrap_or_default())
+    }
+
+    /// The query of the address that was called.
+    pub(super) fn query(self) -> Option<&'r str> {
+        self.address?.split('#').next()?.split_once('?').map(|(_, query)| query)
+    }
+}
+
+/// The call that a trusted proxy asks about; of anybody else nothing is believed.
+///
+/// # Errors
+/// The headers contradict each other: the proxy let through what its client sent.
+pub(super) fn forwarded_call<'r>(
+    request: &'r HttpRequest,
+    server: &ServerSettings,
+) -> Result<ForwardedCall<'r>, Error> {
+    if !from_trusted_proxy(request, server) {
+        return Ok(ForwardedCall::default());
+    }
+    let told = |names: &[HeaderName]| {
+        let mut values = names.iter().flat_map(|name| request.headers().get_all(name));
+        let Some(first) = values.next() else { return Ok(None) };
+        let agreed = first.to_str().ok().filter(|_| values.all(|other| other == first));
+        let detail = || format!("The headers {} and {} do not agree, or are no text.", names[0], names[1]);
+        agreed.map(Some).ok_or_else(|| Error::Malformed { detail: detail(), faults: Vec::new() })
+    };
+    Ok(ForwardedCall { method: told(&METHODS)?, address: told(&ADDRESSES)? })
+}
 
 /// The address that clients know the gateway by, without a slash at the end: `server.public_url`, else the request's own host.
 pub(super) fn base_url(request: &HttpRequest, server: &ServerSettings) -> String {
@@ -48,7 +97,8 @@ pub(super) fn client_address(request: &HttpRequest, server: &ServerSettings) -> 
     Some(client.unwrap_or(peer))
 }
 
-fn from_trusted_proxy(request: &HttpRequest, server: &ServerSettings) -> bool {
+/// Whether the peer is a proxy whose headers are believed.
+pub(super) fn from_trusted_proxy(request: &HttpRequest, server: &ServerSettings) -> bool {
     request.peer_addr().is_some_and(|peer| server.trusted_proxies.contains(&peer.ip()))
 }
 

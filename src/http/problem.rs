@@ -1,6 +1,6 @@
 //! The one boundary where errors become answers: RFC 9457 problem details, their statuses, headers and log lines.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 use actix_web::http::{StatusCode, header};
@@ -29,6 +29,8 @@ pub(super) struct Problem {
     faults: Vec<Fault>,
     retry_after: Option<Duration>,
     allow: Option<Box<str>>,
+    /// Whether it is about another resource than this API.
+    is_about_another: bool,
     request: Option<Box<Value>>,
     /// What the operator is to know, and the client is not.
     cause: Option<Box<str>>,
@@ -103,6 +105,7 @@ impl Problem {
             objection: None,
             retry_after: None,
             allow: None,
+            is_about_another: false,
             request: None,
             cause: None,
         }
@@ -141,6 +144,11 @@ impl Problem {
         Self { detail: detail.into(), ..self }
     }
 
+    /// The same problem, with a resource that our metadata does not describe.
+    pub(super) fn of_another_resource(self) -> Self {
+        Self { is_about_another: true, ..self }
+    }
+
     /// What happened and what to do.
     pub(super) fn detail(&self) -> &str {
         &self.detail
@@ -172,14 +180,15 @@ impl Problem {
         }
     }
 
-    /// The answer, and its log line when the fault is ours. What is wrong with a token is in the access line.
-    pub(super) fn answer(&self, trace_id: &str) -> HttpResponse {
+    /// The answer, and its log line when the fault is ours. What is wrong with a token is in the access line. `metadata` tells the
+    /// address of the metadata of this API, if it has one.
+    pub(super) fn answer(&self, trace_id: &str, metadata: &dyn Fn() -> Option<String>) -> HttpResponse {
         // Why an issuer's keys are not to be had is told once, where they are fetched.
         if self.code.status().is_server_error() && self.code != Code::VerifierUnavailable {
             tracing::error!(trace_id, code = self.name(), cause = self.cause.as_deref(), "{}", self.detail);
         }
         let mut answer = HttpResponse::build(self.code.status());
-        self.set_headers(&mut answer);
+        self.set_headers(&mut answer, metadata);
         let errors = self.faults.iter().map(|fault| FaultBody {
             pointer: &fault.pointer,
             code: fault.code,
@@ -197,9 +206,9 @@ impl Problem {
         })
     }
 
-    fn set_headers(&self, answer: &mut HttpResponseBuilder) {
+    fn set_headers(&self, answer: &mut HttpResponseBuilder, metadata: &dyn Fn() -> Option<String>) {
         answer.insert_header((header::CONTENT_TYPE, MEDIA_TYPE));
-        if let Some(challenge) = self.challenge() {
+        if let Some(challenge) = self.challenge(metadata) {
             answer.insert_header((header::WWW_AUTHENTICATE, challenge));
         }
         if let Some(retry_after) = self.retry_after {
@@ -210,19 +219,27 @@ impl Problem {
         }
     }
 
-    /// RFC 6750 section 3: no error code when no token was sent.
-    fn challenge(&self) -> Option<String> {
-        let error = match self.objection.as_deref()? {
-            Objection::Refused(Refusal { reason: Reason::TokenMissing, .. }) => String::new(),
-            Objection::Refused(Refusal { reason, .. }) => {
+    /// RFC 6750 section 3: no error code when no token was sent. RFC 9728 section 5.1: where the API describes itself.
+    fn challenge(&self, metadata: &dyn Fn() -> Option<String>) -> Option<String> {
+        let error = match self.objection.as_deref() {
+            Some(Objection::Refused(Refusal { reason: Reason::TokenMissing, .. })) => String::new(),
+            Some(Objection::Refused(Refusal { reason, .. })) => {
                 format!(", error=\"invalid_token\", error_description=\"{}\"", reason.sentence())
             }
-            Objection::Denied(Denial { scope: Some(scope), .. }) => {
+            Some(Objection::Denied(Denial { scope: Some(scope), .. })) => {
                 format!(", error=\"insufficient_scope\", scope=\"{scope}\"")
             }
-            Objection::Denied(Denial { scope: None, .. }) => ", error=\"insufficient_scope\"".into(),
+            Some(Objection::Denied(Denial { scope: None, .. })) => ", error=\"insufficient_scope\"".into(),
+            None if self.code == Code::TokenRepeated => ", error=\"invalid_request\"".into(),
+            None => return None,
         };
-        Some(format!("Bearer realm=\"anteroom\"{error}"))
+        let mut challenge = format!("Bearer realm=\"anteroom\"{error}");
+        let metadata = if self.is_about_another { None } else { metadata() };
+        if let Some(address) = metadata {
+            // Writing to a string does not fail.
+            let _ = write!(challenge, ", resource_metadata=\"{address}\"");
+        }
+        Some(challenge)
     }
 }
 

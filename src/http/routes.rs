@@ -21,18 +21,20 @@ const UNMATCHED: &str = "unmatched";
 
 /// What stands before a handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Guard {
+pub(super) enum Access {
     /// Nothing.
     Open,
     /// A token is judged before the handler runs.
     Token,
+    /// Nothing: the handler itself decides about a token, whatever the method.
+    Decision,
 }
 
 /// One operation of the gateway.
 pub(super) struct Row {
     pub(super) path: String,
     pub(super) methods: Vec<Method>,
-    pub(super) guard: Guard,
+    pub(super) access: Access,
     /// What the contract says of it; none for pages and redirects.
     pub(super) documented: Option<Documented>,
     route: fn() -> Route,
@@ -48,7 +50,7 @@ pub(super) struct Documented {
 impl Row {
     /// An operation of the contract: path, methods and description are those above the handler.
     pub(super) fn operation<D: utoipa::Path + utoipa::__dev::SchemaReferences + for<'t> utoipa::__dev::Tags<'t>>(
-        guard: Guard,
+        access: Access,
         route: fn() -> Route,
     ) -> Self {
         let mut schemas = Vec::new();
@@ -57,12 +59,12 @@ impl Row {
         operation.tags = Some(D::tags().into_iter().map(str::to_owned).collect());
         let documented = Documented { methods: D::methods(), operation, schemas };
         let methods = documented.methods.iter().map(method).collect();
-        Self { path: D::path(), methods, guard, documented: Some(documented), route }
+        Self { path: D::path(), methods, access, documented: Some(documented), route }
     }
 
     /// A page or a redirect, which the contract does not describe.
     pub(super) fn page(path: &str, methods: &[Method], route: fn() -> Route) -> Self {
-        Self { path: path.into(), methods: methods.to_vec(), guard: Guard::Open, documented: None, route }
+        Self { path: path.into(), methods: methods.to_vec(), access: Access::Open, documented: None, route }
     }
 }
 
@@ -94,6 +96,11 @@ impl Routes {
         Self { rows, counted, unmatched: metrics.route(UNMATCHED) }
     }
 
+    /// Whether there is a row of this path.
+    pub(super) fn serve(&self, path: &str) -> bool {
+        self.rows.iter().any(|row| row.path == path)
+    }
+
     /// Where an exchange is counted. One that did not get as far as its resource is looked up by its path.
     pub(super) fn counting<'a>(&'a self, request: &'a HttpRequest) -> &'a RouteMetrics {
         if let Some(route) = request.app_data::<Arc<RouteMetrics>>() {
@@ -113,7 +120,8 @@ impl Routes {
     }
 }
 
-/// One path: GET answers HEAD; any method that no row has is 405 with the `Allow` header.
+/// One path: GET answers HEAD; any method that no row has is 405 with the `Allow` header, but where a
+/// decision is asked for.
 fn resource(route: &Arc<RouteMetrics>, rows: &[&Row]) -> impl HttpServiceFactory + 'static {
     let mut allow: Vec<Method> = rows.iter().flat_map(|row| row.methods.iter().cloned()).collect();
     if allow.contains(&Method::GET) {
@@ -121,7 +129,11 @@ fn resource(route: &Arc<RouteMetrics>, rows: &[&Row]) -> impl HttpServiceFactory
     }
     let allow: Arc<str> = allow.iter().map(Method::as_str).collect::<Vec<_>>().join(", ").into();
     let refuse = move || ready(refuse_method(&allow));
-    let mut resource = web::resource(route.path()).app_data(Arc::clone(route)).default_service(web::to(refuse));
+    let mut resource = web::resource(route.path()).app_data(Arc::clone(route));
+    resource = match rows.iter().find(|row| row.access == Access::Decision) {
+        Some(row) => resource.default_service((row.route)()),
+        None => resource.default_service(web::to(refuse)),
+    };
     for row in rows {
         for method in &row.methods {
             resource = resource.route((row.route)().method(method.clone()));
@@ -130,7 +142,7 @@ fn resource(route: &Arc<RouteMetrics>, rows: &[&Row]) -> impl HttpServiceFactory
             }
         }
     }
-    let guarded = rows.iter().any(|row| row.guard == Guard::Token);
+    let guarded = rows.iter().any(|row| row.access == Access::Token);
     resource.wrap(Condition::new(guarded, from_fn(authn::authenticate)))
 }
 
@@ -146,10 +158,10 @@ fn refuse_method(allow: &str) -> Result<HttpResponse, Problem> {
 
 /// Lists operations by handler and module; each handler's contract stands above it.
 macro_rules! operations {
-    ($guard:expr; $($handler:ident in $($module:ident)::+),* $(,)?) => {
+    ($access:expr; $($handler:ident in $($module:ident)::+),* $(,)?) => {
         pastey::paste! {
             vec![$($crate::http::routes::Row::operation::<$($module)::+::[<__path_ $handler>]>(
-                $guard,
+                $access,
                 || actix_web::web::route().to($($module)::+::$handler),
             )),*]
         }

@@ -1,5 +1,6 @@
 //! The outermost layer: names every exchange, turns its error into an answer, and writes its one log line.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -11,9 +12,10 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, HttpRequest};
 
+use super::origin::ForwardedCall;
 use super::problem::{self, Problem};
 use super::routes::Routes;
-use super::{Gateway, security_headers};
+use super::{Gateway, security_headers, well_known};
 use crate::core::entropy::Entropy;
 use crate::core::request::RequestId;
 use crate::core::verdict::Verdict;
@@ -28,6 +30,23 @@ struct About(RequestId);
 /// Notes which queued request an exchange is about.
 pub(super) fn note_request(request: &HttpRequest, id: RequestId) {
     request.extensions_mut().insert(About(id));
+}
+
+/// Which guard was asked, and about which call, for the log line.
+struct Guarded {
+    guard: Arc<str>,
+    method: Option<String>,
+    path: Option<String>,
+}
+
+/// How much of the path of a guarded call is logged, in bytes.
+const MAX_LOGGED: usize = 512;
+
+/// Notes which guard was asked, and about which call.
+pub(super) fn note_guarded(request: &HttpRequest, guard: &Arc<str>, call: ForwardedCall<'_>) {
+    let path = call.path().map(|path| path[..path.floor_char_boundary(MAX_LOGGED)].to_owned());
+    let guarded = Guarded { guard: Arc::clone(guard), method: call.method.map(str::to_owned), path };
+    request.extensions_mut().insert(guarded);
 }
 
 /// Makes trace and span ids: unlike any other, and not secret. Random once, then counted and mixed, since every request needs two.
@@ -99,7 +118,8 @@ pub(super) async fn trace<B: MessageBody + 'static>(
     let problem = response.response().error().map(problem::of);
     let mut response = match &problem {
         Some(problem) => {
-            let mut answer = problem.answer(&context.trace_id).map_into_right_body();
+            let metadata = || well_known::address(response.request(), &gateway.server);
+            let mut answer = problem.answer(&context.trace_id, &metadata).map_into_right_body();
             keep_cors(response.headers(), answer.headers_mut());
             response.into_response(answer)
         }
@@ -149,6 +169,7 @@ fn record<B>(
         Some(Verdict::Accepted(caller)) => Some((caller.issuer.as_str(), caller.subject.as_str())),
         _ => None,
     };
+    let guarded = extensions.get::<Guarded>();
     gateway.access_log.write(&Exchange {
         at: gateway.clock.now(),
         trace_id: &context.trace_id,
@@ -161,6 +182,9 @@ fn record<B>(
         evidence: problem.and_then(Problem::evidence),
         duration_us: took.as_micros(),
         owner,
+        guard: guarded.map(|guarded| &*guarded.guard),
+        guarded_method: guarded.and_then(|guarded| guarded.method.as_deref()),
+        guarded_path: guarded.and_then(|guarded| guarded.path.as_deref()),
         request_id: extensions.get::<About>().map(|about| about.0),
         is_routine: matches!(route.path(), "/healthz" | "/readyz" | "/metrics"),
     });

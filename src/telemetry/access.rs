@@ -34,6 +34,12 @@ pub struct Exchange<'a> {
     pub verifier: Option<&'a str>,
     /// What was expected of the token, and what was found.
     pub evidence: Option<&'a Evidence>,
+    /// The guard that was asked.
+    pub guard: Option<&'a str>,
+    /// The method of the call that it was asked about.
+    pub guarded_method: Option<&'a str>,
+    /// The path of that call, without the query.
+    pub guarded_path: Option<&'a str>,
     /// How long it took, in microseconds.
     pub duration_us: u128,
     /// Issuer and subject of the caller.
@@ -85,7 +91,7 @@ impl Exchange<'_> {
         if let Some(reason) = self.reason {
             write!(line, r#","reason":"{}""#, reason.code())?;
         }
-        for (name, value) in self.why() {
+        for (name, value) in self.guarded().chain(self.why()) {
             write!(line, r#","{name}":"#)?;
             quote(value, line)?;
         }
@@ -102,6 +108,13 @@ impl Exchange<'_> {
         }
         line.push_str("}\n");
         Ok(())
+    }
+
+    /// What a guard was asked about.
+    fn guarded(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let parts =
+            [("guard", self.guard), ("guarded_method", self.guarded_method), ("guarded_path", self.guarded_path)];
+        parts.into_iter().filter_map(|(name, value)| Some((name, value?)))
     }
 
     /// What there is to say about why the token did not do.
@@ -124,7 +137,7 @@ impl Exchange<'_> {
         if let Some(reason) = self.reason {
             write!(line, " reason={}", reason.code())?;
         }
-        for (name, value) in self.why() {
+        for (name, value) in self.guarded().chain(self.why()) {
             write!(line, " {name}=")?;
             quote(value, line)?;
         }
@@ -183,6 +196,9 @@ mod tests {
             reason: None,
             verifier: None,
             evidence: None,
+            guard: None,
+            guarded_method: None,
+            guarded_path: None,
             duration_us: 87,
             owner: Some(("https://idp.example/", "a\"b\\c\r\n\u{202e}😀")),
             request_id: "req_01M815515KP08QZRD2J0GYC6SN".parse().ok(),
@@ -217,6 +233,25 @@ mod tests {
              path=/v1/requests/{request_id} status=404 code=not_found duration_us=87 \
              owner=\"https://idp.example/\",\"a\\\"b\\\\c\\u000d\\u000a\\u202e\\ud83d\\ude00\" request_id=req_01M815515KP08QZRD2J0GYC6SN\n"
         );
+    }
+
+    #[test]
+    fn a_decision_is_on_the_line_with_the_call_that_it_is_about() {
+        let decision = Exchange {
+            guard: Some("billing"),
+            guarded_method: Some("PUT"),
+            guarded_path: Some("/a\r\nb"),
+            owner: None,
+            request_id: None,
+            ..exchange()
+        };
+        let (mut text, mut json) = (String::new(), String::new());
+        decision.as_text("INFO", &mut text).expect("written");
+        decision.as_json("INFO", &mut json).expect("written");
+        let end = " guard=\"billing\" guarded_method=\"PUT\" guarded_path=\"/a\\u000d\\u000ab\" duration_us=87\n";
+        assert!(text.ends_with(end), "{text}");
+        let end = ",\"guard\":\"billing\",\"guarded_method\":\"PUT\",\"guarded_path\":\"/a\\u000d\\u000ab\",\"duration_us\":87}\n";
+        assert!(json.ends_with(end), "{json}");
     }
 
     #[test]

@@ -140,11 +140,14 @@ impl AcceptanceSettings {
 
     /// Whom genuine claims speak for.
     pub(super) fn caller(&self, claims: UnverifiedClaims) -> Arc<Caller> {
-        let foreign = self.grants_from.iter().flat_map(|claim| claim.words(&claims.all));
+        let foreign = || self.grants_from.iter().flat_map(|claim| claim.words(&claims.all));
         let scopes: BTreeSet<String> =
-            foreign.filter_map(|scope| self.scopes.get(scope)).chain(&self.grants).cloned().collect();
+            foreign().filter_map(|scope| self.scopes.get(scope)).chain(&self.grants).cloned().collect();
+        // A word that reads like a scope of ours is not one: only the list makes it that.
+        let words = foreign().filter(|word| !is_scope(word)).map(str::to_owned);
+        let token_scopes = words.chain(scopes.iter().cloned()).collect();
         let reading = Reading { audience: &self.audience_claim, email: &self.email_claim, owner: self.owner };
-        Arc::new(claims.into_caller(scopes, reading))
+        Arc::new(Caller { token_scopes, ..claims.into_caller(scopes, reading) })
     }
 
     /// What each scope in the claims of one of its tokens grants here.

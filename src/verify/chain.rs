@@ -114,6 +114,12 @@ impl Chain {
         trust(&self.links, names, audience)
     }
 
+    /// The issuers whose tokens are good there.
+    pub fn issuers<'a>(&'a self, trust: &'a Trust) -> impl Iterator<Item = &'a str> {
+        let trusted = self.links.iter().zip(&trust.verifiers).filter(|(_, is_trusted)| **is_trusted);
+        trusted.map(|(link, _)| link.verifier.issuer())
+    }
+
     /// Trust in the verifiers that guard the API.
     pub fn api(&self) -> &Trust {
         &self.api

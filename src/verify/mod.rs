@@ -152,6 +152,12 @@ pub struct Setup<'a> {
 pub struct VerifySettings {
     /// The names of the verifiers that guard the API; each is a table `[verifiers.NAME]`. Unset: all that there are.
     pub chain: Option<Vec<String>>,
+    /// A header that may carry a token, bare, beside `Authorization: Bearer`.
+    pub token_header: Option<String>,
+    /// Whether the query may carry a token, as `access_token`.
+    pub token_in_query: bool,
+    /// Whether a form may carry a token, as `access_token`.
+    pub token_in_form: bool,
 }
 
 /// A way to verify tokens.

@@ -186,6 +186,12 @@ pub(crate) fn problem(status: u16, code: &str, title: &str, detail: &str) -> Val
     json!({ "type": kind, "title": title, "status": status, "detail": detail, "code": code })
 }
 
+/// The challenge of this gateway's API, with this error.
+pub(crate) fn challenge(gateway: &Gateway, error: &str) -> String {
+    let metadata = gateway.url("/.well-known/oauth-protected-resource");
+    format!("Bearer realm=\"anteroom\"{error}, resource_metadata=\"{metadata}\"")
+}
+
 /// A client that follows no redirect and asks no proxy.
 pub(crate) fn http() -> reqwest::Client {
     reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap()

@@ -257,6 +257,12 @@ fn the_reference_names_every_key_and_no_other() {
     assert_eq!(documented(&["issuer"]), keys_of(&settings.issuer));
     assert_eq!(documented(&["clients", "acme"]), keys_of(&settings.clients["acme"]));
     assert_eq!(documented(&["types", "default"]), keys_of(&settings.types["default"]));
+    let guard = &settings.guards["billing"];
+    assert_eq!(documented(&["guards", "billing"]), keys_of(guard));
+    assert_eq!(
+        documented(&["guards", "billing", "headers"]),
+        keys_of(&serde_json::to_value(guard).unwrap()["headers"])
+    );
     // What all kinds but `self` share stands in one table; a verifier's own table says what it knows.
     let shared = documented(&["verifiers", "auth0"]);
     for (name, table) in &settings.verifiers {

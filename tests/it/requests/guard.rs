@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{PATH, SECRET, four_clients, order};
-use crate::gateway::{Answer, Gateway, client, problem};
+use crate::gateway::{Answer, Gateway, challenge, client, problem};
 
 /// Method, path and the scope that it needs.
 fn operations(id: &str) -> [(Method, String, &'static str); 4] {
@@ -33,7 +33,7 @@ async fn each_operation_needs_its_scope() {
         for token in lacks {
             let answer = Answer::to(gateway.call(method.clone(), &path).bearer_auth(token).json(&order())).await;
             assert_eq!((answer.status, answer.problem()), (403, lacking(scope)), "{method} {path}");
-            let challenge = format!("Bearer realm=\"anteroom\", error=\"insufficient_scope\", scope=\"{scope}\"");
+            let challenge = challenge(&gateway, &format!(", error=\"insufficient_scope\", scope=\"{scope}\""));
             assert_eq!(answer.header("www-authenticate"), challenge);
         }
     }

@@ -1,0 +1,138 @@
+//! `/guard/{guard}`: a decision for a reverse proxy. Its rules come from the configuration, never from the caller's headers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+
+use super::code::Code;
+use super::origin::{self, ForwardedCall};
+use super::problem::Problem;
+use super::token_places::Sent;
+use super::{Gateway, trace};
+use crate::core::claims::Caller;
+use crate::core::error::Error;
+use crate::core::guard::GuardRules;
+use crate::core::policy::Audience;
+use crate::core::verdict::{Reason, Verdict};
+use crate::verify::{Chain, Trust};
+
+mod identity;
+mod settings;
+
+pub use settings::GuardSettings;
+
+use identity::IdentityHeaders;
+
+/// A guard, as configured.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    name: Arc<str>,
+    /// None: it is open to everybody.
+    demands: Option<Demands>,
+}
+
+/// What a guard asks for, and what it tells the service.
+#[derive(Clone, Debug)]
+struct Demands {
+    verifiers: Vec<String>,
+    audience: Option<Audience>,
+    rules: GuardRules,
+    headers: IdentityHeaders,
+}
+
+/// Every guard, by name.
+#[derive(Debug, Default)]
+pub struct Guards(HashMap<Arc<str>, (Guard, Trust)>);
+
+impl Guards {
+    /// These guards, with tokens that this chain verifies.
+    pub fn new(guards: Vec<Guard>, chain: &Chain) -> Self {
+        let trust = |guard: &Guard| match &guard.demands {
+            Some(demands) => chain.trust(&demands.verifiers, demands.audience.clone()),
+            None => chain.trust(&[], None),
+        };
+        Self(guards.into_iter().map(|guard| (Arc::clone(&guard.name), (guard.clone(), trust(&guard)))).collect())
+    }
+
+    /// Whose tokens are good at the guard of that name, and what it asks of them; none when there is no such guard, or it is public.
+    pub fn demands(&self, name: &str) -> Option<(&Trust, &GuardRules)> {
+        let (guard, trust) = self.0.get(name)?;
+        Some((trust, &guard.demands.as_ref()?.rules))
+    }
+}
+
+/// May this call pass?
+///
+/// For a reverse proxy (nginx `auth_request`, Caddy `forward_auth`, Traefik `ForwardAuth`), with any method and without the body: the
+/// answer tells whether the caller's token meets the rules of `[guards.NAME]`, and who it is. Only the configured rules count.
+#[utoipa::path(get, path = "/guard/{guard}", tag = "guards",
+    security(("bearer" = []), ("oauth2" = [])),
+    params(("guard" = String, Path, description = "The name of the guard, as configured")),
+    responses(
+        (status = 200, description = "It may. The headers are those of `[guards.NAME]`; what is not known is left out, and a public guard \
+            tells nothing. Bytes that are no visible ASCII, and `%`, `{` and `}`, are written as `%XX`", headers(
+            ("X-Anteroom-Subject" = Option<String>, description = "Whom the token was issued for"),
+            ("X-Anteroom-Client" = Option<String>, description = "The OAuth client that it was issued to"),
+            ("X-Anteroom-Scopes" = Option<String>, description = "Its scopes, separated by spaces"),
+            ("X-Anteroom-Issuer" = Option<String>, description = "Who issued it"),
+            ("X-Anteroom-Email" = Option<String>, description = "The e-mail address in it"),
+        )),
+        (status = 400, description = "More than one token was sent, or the proxy's headers contradict each other"),
+        (status = 404, description = "There is no such guard; nothing may pass"),
+    ),
+)]
+pub(super) async fn decide(
+    gateway: Data<Gateway>,
+    name: Path<String>,
+    http: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let (guard, trust) = gateway.guards.0.get(name.as_str()).ok_or_else(|| Problem::new(Code::NotFound))?;
+    let call = origin::forwarded_call(&http, &gateway.server)?;
+    trace::note_guarded(&http, &guard.name, call);
+    let Some(demands) = &guard.demands else { return Ok(HttpResponse::Ok().finish()) };
+    let verdict = judge(&gateway, &http, call, trust).await?;
+    let decided = decided(verdict.as_ref(), &demands.rules).map(|caller| {
+        let mut answer = HttpResponse::Ok();
+        demands.headers.tell(caller, &mut answer);
+        answer.finish()
+    });
+    if let Some(verdict) = verdict {
+        http.extensions_mut().insert(verdict);
+    }
+    decided.map_err(|error| Problem::from(error).of_another_resource())
+}
+
+/// The verdict on the token of the call that the proxy asks about; none when there is no token.
+async fn judge(
+    gateway: &Gateway,
+    http: &HttpRequest,
+    call: ForwardedCall<'_>,
+    trust: &Trust,
+) -> Result<Option<Verdict>, Problem> {
+    let places = &gateway.token_places;
+    let query = if call.is_told() { call.query() } else { http.uri().query() };
+    let sent = query.map_or(Sent::Nothing, |query| places.in_query(query));
+    Ok(match sent.and(places.in_headers(http.headers())) {
+        Sent::Nothing => {
+            gateway.chain.refused(Reason::TokenMissing);
+            None
+        }
+        Sent::One(Ok(token)) => Some(gateway.chain.verify(&token, trust, gateway.clock.now()).await),
+        Sent::One(Err(reason)) => {
+            gateway.chain.refused(reason);
+            Some(Verdict::Rejected(reason.into()))
+        }
+        Sent::Several => return Err(Problem::new(Code::TokenRepeated).of_another_resource()),
+    })
+}
+
+fn decided<'v>(verdict: Option<&'v Verdict>, rules: &GuardRules) -> Result<&'v Caller, Error> {
+    match verdict {
+        None => Err(Error::Unauthenticated(Reason::TokenMissing.into())),
+        Some(Verdict::Rejected(refusal)) => Err(Error::Unauthenticated(refusal.clone())),
+        Some(Verdict::Unavailable { retry_after }) => Err(Error::VerifierUnavailable { retry_after: *retry_after }),
+        Some(Verdict::Accepted(caller)) => rules.judge(caller).map(|()| &**caller).map_err(Error::InsufficientScope),
+    }
+}

@@ -1,0 +1,205 @@
+//! Where in a request a token may be: RFC 6750 section 2. `Authorization: Bearer` always; elsewhere only as `[verify]` says.
+
+use std::borrow::Cow;
+
+use actix_web::dev::{Payload, ServiceRequest};
+use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::http::uri::PathAndQuery;
+use actix_web::http::{Method, Uri};
+use actix_web::web::Bytes;
+use actix_web::{HttpMessage, HttpRequest};
+use futures_util::{StreamExt, stream};
+
+use super::body;
+use super::problem::Problem;
+use crate::core::error::Misconfiguration;
+use crate::core::verdict::Reason;
+use crate::verify::{MAX_TOKEN_BYTES, VerifySettings};
+
+/// The name of the parameter, RFC 6750 sections 2.2 and 2.3.
+const PARAMETER: &str = "access_token";
+/// The largest form that is read for a token.
+const MAX_FORM_BYTES: usize = 4 * MAX_TOKEN_BYTES;
+
+/// Where a token may be.
+#[derive(Clone, Debug, Default)]
+pub struct TokenPlaces {
+    header: Option<HeaderName>,
+    query: bool,
+    form: bool,
+}
+
+/// What of tokens a request carries.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Sent<'r> {
+    Nothing,
+    One(Result<Cow<'r, str>, Reason>),
+    Several,
+}
+
+impl<'r> Sent<'r> {
+    /// With what was found elsewhere in the same request.
+    pub(super) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Nothing, sent) | (sent, Self::Nothing) => sent,
+            _ => Self::Several,
+        }
+    }
+
+    fn all(tokens: impl Iterator<Item = Result<Cow<'r, str>, Reason>>) -> Self {
+        tokens.fold(Self::Nothing, |sent, token| sent.and(Self::One(token)))
+    }
+}
+
+impl TokenPlaces {
+    /// The places that the section `[verify]` names.
+    ///
+    /// # Errors
+    /// The header can not be one for tokens.
+    pub fn of(settings: &VerifySettings) -> Result<Self, Misconfiguration> {
+        let (query, form) = (settings.token_in_query, settings.token_in_form);
+        let header = settings.token_header.as_deref().map(token_header).transpose()?;
+        Ok(Self { header, query, form })
+    }
+
+    /// As RFC 9728 section 2 lists them in `bearer_methods_supported`.
+    pub(super) fn methods(&self) -> Vec<&'static str> {
+        let methods = [("header", true), ("body", self.form), ("query", self.query)];
+        methods.into_iter().filter_map(|(name, on)| on.then_some(name)).collect()
+    }
+
+    /// The tokens in the headers.
+    pub(super) fn in_headers<'r>(&self, headers: &'r HeaderMap) -> Sent<'r> {
+        let mut authorization = headers.get_all(header::AUTHORIZATION);
+        let sent = match (authorization.next(), authorization.next()) {
+            (Some(value), None) => value.to_str().map_or(Sent::One(Err(Reason::TokenMalformed)), bearer),
+            (Some(_), Some(_)) => Sent::Several,
+            (None, _) => Sent::Nothing,
+        };
+        let Some(name) = &self.header else { return sent };
+        let bare = headers.get_all(name).map(|value| value.to_str().map(Cow::from).map_err(|_| Reason::TokenMalformed));
+        sent.and(Sent::all(bare))
+    }
+
+    /// The tokens in a query, if one may be there.
+    pub(super) fn in_query(&self, query: &str) -> Sent<'static> {
+        if self.query { take_parameter(query).map_or(Sent::Nothing, |(_, sent)| sent) } else { Sent::Nothing }
+    }
+
+    /// The tokens in the query and in the form, if one may be there. They are taken out of the request, so that nobody downstream
+    /// sees, repeats or logs them.
+    ///
+    /// # Errors
+    /// The form can not be read.
+    pub(super) async fn take(&self, request: &mut ServiceRequest) -> Result<Sent<'static>, Problem> {
+        let in_query = if self.query { take_from_query(request) } else { Sent::Nothing };
+        let in_form = if self.form { take_from_form(request).await? } else { Sent::Nothing };
+        Ok(in_query.and(in_form))
+    }
+
+    /// Whether a token may be elsewhere than in the headers.
+    pub(super) fn beyond_headers(&self) -> bool {
+        self.query || self.form
+    }
+}
+
+/// The token of an `Authorization` header, RFC 6750 section 2.1; none when it is of another scheme.
+fn bearer(value: &str) -> Sent<'_> {
+    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+    if scheme.eq_ignore_ascii_case("bearer") { Sent::One(Ok(token.into())) } else { Sent::Nothing }
+}
+
+fn take_from_query(request: &mut ServiceRequest) -> Sent<'static> {
+    let Some((rest, sent)) = take_parameter(request.query_string()) else { return Sent::Nothing };
+    let uri = request.uri();
+    let query = if rest.is_empty() { String::new() } else { format!("?{rest}") };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = PathAndQuery::try_from(format!("{}{query}", uri.path())).ok();
+    match Uri::from_parts(parts) {
+        Ok(uri) => {
+            request.head_mut().uri = uri;
+            sent
+        }
+        // Part of what was a query is one; were it not, the token would stay where others see it.
+        Err(_) => Sent::One(Err(Reason::TokenMalformed)),
+    }
+}
+
+async fn take_from_form(request: &mut ServiceRequest) -> Result<Sent<'static>, Problem> {
+    if !may_be_form(request.request()) {
+        return Ok(Sent::Nothing);
+    }
+    let mut payload = request.take_payload();
+    let form = body::read_at_most(MAX_FORM_BYTES, request.request(), &mut payload).await?;
+    let taken = std::str::from_utf8(&form).ok().and_then(take_parameter);
+    let (rest, sent) = taken.map_or((form, Sent::Nothing), |(rest, sent)| (Bytes::from(rest), sent));
+    request.set_payload(Payload::Stream { payload: stream::iter([Ok(rest)]).boxed_local() });
+    Ok(sent)
+}
+
+/// RFC 6750 section 2.2: a form in one part, and a method whose body means something.
+fn may_be_form(request: &HttpRequest) -> bool {
+    let is_form = || body::media_type(request).as_deref() == Some("application/x-www-form-urlencoded");
+    !matches!(*request.method(), Method::GET | Method::HEAD) && is_form()
+}
+
+/// The values of the parameter in form-encoded text, and the text without them; none when it is not there.
+fn take_parameter(text: &str) -> Option<(String, Sent<'static>)> {
+    let token = |pair: &str| {
+        let (name, value) = form_urlencoded::parse(pair.as_bytes()).next()?;
+        (name == PARAMETER).then(|| Ok(Cow::Owned(value.into_owned())))
+    };
+    let sent = Sent::all(text.split('&').filter_map(token));
+    let rest = || text.split('&').filter(|pair| token(pair).is_none()).collect::<Vec<_>>().join("&");
+    (sent != Sent::Nothing).then(|| (rest(), sent))
+}
+
+/// Headers that mean something else to clients, proxies or the gateway.
+const TAKEN: [&str; 8] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "host",
+    "connection",
+    "idempotency-key",
+    "traceparent",
+    "origin",
+];
+const TAKEN_PREFIXES: [&str; 6] = ["content-", "x-forwarded-", "x-original-", "x-anteroom-", "accept", "if-"];
+
+fn token_header(name: &str) -> Result<HeaderName, Misconfiguration> {
+    let lower = name.to_ascii_lowercase();
+    let is_plain = !lower.is_empty() && lower.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let is_taken = TAKEN.contains(&&*lower) || TAKEN_PREFIXES.iter().any(|prefix| lower.starts_with(prefix));
+    let problem = match HeaderName::from_bytes(lower.as_bytes()) {
+        Ok(header) if is_plain && !is_taken => return Ok(header),
+        Ok(_) if is_taken => "means something else",
+        _ => "can not be the name of a header",
+    };
+    let remedy =
+        "Write a name of letters, digits and hyphens, like \"x-access-tokens\"; `Authorization: Bearer` is always read";
+    Err(Misconfiguration::new("verify.token_header", format!("\"{name}\" {problem}"), remedy))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Sent, take_parameter};
+
+    #[test]
+    fn the_parameter_is_taken_out_however_it_is_written() {
+        let one = |token: &str| Sent::One(Ok(token.to_owned().into()));
+        for (text, expected) in [
+            ("access_token=a", Some(("", one("a")))),
+            ("limit=1&access_token=a&type=x%20y", Some(("limit=1&type=x%20y", one("a")))),
+            ("access%5Ftoken=a%2Eb&x", Some(("x", one("a.b")))),
+            ("access_token", Some(("", one("")))),
+            ("access_token=a&x=1&access_token=a", Some(("x=1", Sent::Several))),
+            ("Access_Token=a&access_tokens=b&x=access_token", None),
+            ("", None),
+            ("&&", None),
+        ] {
+            let expected = expected.map(|(rest, sent)| (rest.to_owned(), sent));
+            assert_eq!(take_parameter(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! `/.well-known/oauth-protected-resource`: RFC 9728, what a client needs to know to call this API.
+
+use actix_web::HttpRequest;
+use actix_web::web::{Data, Json};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Gateway;
+use super::origin::base_url;
+use super::routes::Routes;
+use super::settings::ServerSettings;
+use crate::core::policy::{REQUESTS_READ, REQUESTS_WRITE};
+
+const PATH: &str = "/.well-known/oauth-protected-resource";
+
+/// The metadata of this API, RFC 9728 section 2.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "resource": "http://localhost:8080", "authorization_servers": ["http://localhost:8080"],
+    "scopes_supported": ["requests:read", "requests:write"], "bearer_methods_supported": ["header"],
+    "resource_name": "Anteroom", "resource_documentation": "http://localhost:8080/ui/",
+}))]
+pub(super) struct ProtectedResource {
+    /// The address of this API.
+    resource: String,
+    /// The issuers whose tokens are accepted.
+    authorization_servers: Vec<String>,
+    /// The scopes that its operations need.
+    scopes_supported: [&'static str; 2],
+    /// How a token may be sent.
+    bearer_methods_supported: Vec<&'static str>,
+    /// Its name.
+    resource_name: &'static str,
+    /// What people read.
+    resource_documentation: String,
+}
+
+/// What does a client need to call this API?
+///
+/// Protected resource metadata (RFC 9728): whose tokens are accepted, and where they may be. The challenge of a 401 names its address.
+#[utoipa::path(get, path = "/.well-known/oauth-protected-resource", tag = "contract",
+    responses((status = 200, description = "The metadata", body = ProtectedResource)),
+)]
+pub(super) async fn get_protected_resource(gateway: Data<Gateway>, http: HttpRequest) -> Json<ProtectedResource> {
+    let resource = base_url(&http, &gateway.server);
+    // RFC 9728 names authorization servers by URL; an issuer that is none can not be asked for anything.
+    let issuers = gateway.chain.issuers(gateway.chain.api()).filter(|issuer| issuer.contains("://"));
+    Json(ProtectedResource {
+        authorization_servers: issuers.map(str::to_owned).collect(),
+        scopes_supported: [REQUESTS_READ, REQUESTS_WRITE],
+        bearer_methods_supported: gateway.token_places.methods(),
+        resource_name: "Anteroom",
+        resource_documentation: format!("{resource}/ui/"),
+        resource,
+    })
+}
+
+/// The address of the metadata, for the challenge (RFC 9728 section 5.1); none on a listener that does not serve the API. Below the prefix of `public_url`, where a proxy that strips
+/// it finds us; `deploy/nginx.conf` serves it at the place that the RFC derives as well.
+pub(super) fn address(request: &HttpRequest, server: &ServerSettings) -> Option<String> {
+    let is_here = request.app_data::<Data<Routes>>().is_some_and(|routes| routes.serve(PATH));
+    is_here.then(|| base_url(request, server) + PATH)
+}

@@ -1,0 +1,286 @@
+//! Real proxies in front of a small service: what `deploy/nginx.conf` and `deploy/Caddyfile` promise, with the files as they stand.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{token, with_guards};
+use crate::gateway::Gateway;
+
+/// A service that answers with the head of what it was asked. The thread ends with the test run.
+fn service() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut connection in listener.incoming().map(Result::unwrap) {
+            let lines = BufReader::new(connection.try_clone().unwrap()).lines().map_while(Result::ok);
+            let head = lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
+            let length = head.len();
+            let _ =
+                write!(connection, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{head}");
+        }
+    });
+    address
+}
+
+/// A proxy in front of the service, which asks the gateway.
+struct Proxy {
+    process: Child,
+    address: SocketAddr,
+    _gateway: Gateway,
+    _folder: TempDir,
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Proxy {
+    /// Starts it on a port that was free a moment ago; should another have taken it since, on the next one.
+    fn start(command: impl Fn(&Path, u16, SocketAddr, SocketAddr) -> Command) -> Self {
+        let gateway = with_guards("verify.token_in_query = true\n[server]\ntrusted_proxies = [\"127.0.0.1\"]\n");
+        let (folder, service) = (tempfile::tempdir().unwrap(), service());
+        for _ in 0..5 {
+            let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+            let mut command = command(folder.path(), address.port(), gateway.address, service);
+            let log = std::fs::File::create(folder.path().join("log")).unwrap();
+            let mut process = command.stdout(Stdio::null()).stderr(log).spawn().expect("scripts/install installs it");
+            if listens(&mut process, address) {
+                return Self { process, address, _gateway: gateway, _folder: folder };
+            }
+        }
+        panic!("it does not start: {}", std::fs::read_to_string(folder.path().join("log")).unwrap());
+    }
+
+    /// The answer to a call with these lines in its head: status line and headers, and body.
+    fn call(&self, path: &str, lines: &[&str]) -> (String, String) {
+        let mut connection = TcpStream::connect(self.address).unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let first = format!("GET {path} HTTP/1.1");
+        let head = [&[&*first, "Host: gateway.example", "Connection: close"], lines, &["\r\n"]].concat().join("\r\n");
+        connection.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.to_owned(), body.to_owned())
+    }
+}
+
+/// Whether the process listens there; it may end instead.
+fn listens(process: &mut Child, address: SocketAddr) -> bool {
+    #[expect(clippy::disallowed_methods, reason = "a program of others' keeps the time of the machine")]
+    let (began, patience) = (Instant::now(), Duration::from_secs(30));
+    while process.try_wait().unwrap().is_none() && began.elapsed() < patience {
+        if TcpStream::connect(address).is_ok() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    false
+}
+
+/// The guarded locations, as `deploy/nginx-guard.conf` says to write them.
+fn nginx(folder: &Path, port: u16, gateway: SocketAddr, service: SocketAddr) -> Command {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    let location = |guard: &str| {
+        let include = deploy.join("nginx-guard.conf");
+        let include = include.display();
+        format!(
+            "location /{guard}/ {{ auth_request /_anteroom_guard/{guard}; include {include}; proxy_pass http://service; }}\n"
+        )
+    };
+    let locations = ["billing", "idp", "down", "open", "nobody"].map(location).concat();
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    let temporary = temporary.map(|name| format!("{name}_temp_path {name};\n")).concat();
+    let whole = format!(
+        "daemon off;\nmaster_process off;\npid nginx.pid;\nerror_log stderr warn;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}\
+         upstream anteroom {{ server {gateway}; }}\nupstream service {{ server {service}; }}\n\
+         server {{\nlisten 127.0.0.1:{port};\ninclude {};\n{locations}}}\n}}\n",
+        deploy.join("nginx.conf").display()
+    );
+    std::fs::write(folder.join("nginx.conf"), whole).unwrap();
+    let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap());
+    let mut command = Command::new(if Path::new("/usr/sbin/nginx").exists() { "/usr/sbin/nginx" } else { "nginx" });
+    command.env("PATH", path).args(["-e", "stderr", "-c", "nginx.conf", "-p"]).arg(folder);
+    command
+}
+
+/// The file as it stands, without administration and state; each guard has a port of its own there, so the path says which.
+fn caddy(folder: &Path, port: u16, gateway: SocketAddr, service: SocketAddr) -> Command {
+    let shipped = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/Caddyfile")).unwrap();
+    let (snippet, _) = shipped.split_once("{$ANTEROOM_SITE").unwrap();
+    let guards = ["billing", "idp", "down", "open", "nobody"];
+    let handle =
+        |guard: &str| format!("\thandle /{guard}/* {{\n\t\timport anteroom_guard {gateway} {guard} {service}\n\t}}\n");
+    let handles = guards.map(handle).concat();
+    let global = "{\n\tadmin off\n\tauto_https off\n}\n";
+    std::fs::write(
+        folder.join("Caddyfile"),
+        format!("{global}{snippet}\nhttp://:{port} {{\n\tbind 127.0.0.1\n{handles}}}\n"),
+    )
+    .unwrap();
+    let mut command = Command::new("caddy");
+    command.args(["run", "--adapter", "caddyfile", "--config"]).arg(folder.join("Caddyfile"));
+    command.env("HOME", folder).env("XDG_DATA_HOME", folder).env("XDG_CONFIG_HOME", folder).current_dir(folder);
+    command
+}
+
+/// Every spelling of a header that some service takes for the same.
+fn spellings(what: &str) -> Vec<String> {
+    let parts = ["-", "_", "."].map(|first| ["-", "_", "."].map(|second| format!("X{first}Anteroom{second}{what}")));
+    parts.concat().into_iter().flat_map(|name| [name.to_lowercase(), name.to_uppercase(), name]).collect()
+}
+
+const WHAT: [&str; 5] = ["Subject", "Client", "Scopes", "Issuer", "Email"];
+
+/// The identity that reached the service, however it is spelt.
+fn reached(head: &str) -> Vec<String> {
+    let mut lines: Vec<_> = head.lines().map(str::to_lowercase).filter(|line| line.contains("anteroom")).collect();
+    lines.sort();
+    lines
+}
+
+fn with<'l>(lines: &[&'l str], line: &'l str) -> Vec<&'l str> {
+    lines.iter().copied().chain([line]).collect()
+}
+
+/// A line for each spelling of each identity header.
+fn forged() -> Vec<String> {
+    WHAT.iter().flat_map(|what| spellings(what)).map(|name| format!("{name}: root")).collect()
+}
+
+fn bearer(token: String) -> String {
+    format!("Authorization: Bearer {token}")
+}
+
+/// What both proxies have to do.
+fn keeps_its_promises(proxy: &Proxy) {
+    tells_who_calls(proxy);
+    believes_no_address(proxy);
+    answers_in_the_place_of_the_service(proxy);
+}
+
+fn tells_who_calls(proxy: &Proxy) {
+    let forged = forged();
+    let forged: Vec<&str> = forged.iter().map(String::as_str).collect();
+    let good = bearer(token(|_| ()));
+    let (head, body) = proxy.call("/billing/7?x=1", &with(&forged, &good));
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    assert!(
+        body.starts_with("GET /billing/7?x=1 HTTP/1.") && !body.to_lowercase().contains("authorization:"),
+        "{body}"
+    );
+    let whole = [
+        "x-anteroom-client: shop",
+        "x-anteroom-email: anna@acme.example",
+        "x-anteroom-issuer: https://idp.example/",
+        "x-anteroom-scopes: a b clerk d invoices:read",
+        "x-anteroom-subject: anna",
+    ];
+    assert_eq!(reached(&body), whole);
+    // What is not known, and all of a public guard, is not left to the client.
+    let bare = bearer(token(|claims| {
+        let members = claims.as_object_mut().unwrap();
+        members.retain(|name, _| !["azp", "email", "scope", "realm_access"].contains(&name.as_str()));
+    }));
+    let (head, body) = proxy.call("/idp/", &with(&forged, &bare));
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    assert_eq!(reached(&body), [whole[2], whole[4]]);
+    for call in [&with(&forged, &good)[..], &forged] {
+        let (head, body) = proxy.call("/open/", call);
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        assert_eq!(reached(&body), [""; 0]);
+    }
+}
+
+/// The token of the address counts, and not what a client says of the address.
+fn believes_no_address(proxy: &Proxy) {
+    let good = bearer(token(|_| ()));
+    let query = format!("/billing/?access_token={}", token(|_| ()));
+    assert!(proxy.call(&query, &[]).0.starts_with("HTTP/1.1 200 "));
+    for name in ["X-Forwarded-Uri", "X-Original-Uri"] {
+        let line = format!("{name}: {query}");
+        assert!(proxy.call("/billing/", &[&line]).0.starts_with("HTTP/1.1 401 "), "{name}");
+        assert!(proxy.call("/billing/", &[&line, &good]).0.starts_with("HTTP/1.1 200 "), "{name}");
+    }
+}
+
+fn answers_in_the_place_of_the_service(proxy: &Proxy) {
+    let forged = forged();
+    let forged: Vec<&str> = forged.iter().map(String::as_str).collect();
+    let good = bearer(token(|_| ()));
+    let query = format!("/billing/?access_token={}", token(|_| ()));
+    let down = bearer(token(|claims| claims["iss"] = json!("https://down.example/")));
+    let lacking = bearer(token(|claims| claims["scope"] = json!("a")));
+    let challenge = |error: &str| format!("bearer realm=\"anteroom\"{error}");
+    let lacks_scope = challenge(", error=\"insufficient_scope\", scope=\"invoices:read\"");
+    for (path, lines, status, challenge) in [
+        ("/billing/", forged.clone(), 401, challenge("")),
+        ("/billing/", with(&forged, &lacking), 403, lacks_scope),
+        (&*query, with(&forged, &good), 400, challenge(", error=\"invalid_request\"")),
+        ("/down/", with(&forged, &down), 503, String::new()),
+    ] {
+        let (head, body) = proxy.call(path, &lines);
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{path} {status}: {head}");
+        assert!(!body.contains("HTTP/1.1"), "{path} {status} reached the service: {body}");
+        let head = head.to_lowercase();
+        let challenges: Vec<_> = head.lines().filter_map(|line| line.strip_prefix("www-authenticate: ")).collect();
+        assert_eq!(challenges.join("|"), challenge, "{path} {status}");
+        assert_eq!(head.contains("\r\nretry-after: "), status == 503, "{head}");
+    }
+    let (head, body) = proxy.call("/nobody/", &with(&forged, &good));
+    assert!(!head.starts_with("HTTP/1.1 2") && !body.contains("HTTP/1.1"), "{head}\n{body}");
+}
+
+#[test]
+fn nginx_lets_pass_whom_a_guard_lets_pass() {
+    let proxy = Proxy::start(nginx);
+    keeps_its_promises(&proxy);
+    // Nobody asks a guard, or is answered in its place, from outside.
+    for path in ["/_anteroom_guard/open", "/@anteroom_forbidden"] {
+        assert!(proxy.call(path, &[]).0.starts_with("HTTP/1.1 404 "), "{path}");
+    }
+    let (head, body) = proxy.call("/.well-known/oauth-protected-resource/anteroom", &[]);
+    let metadata: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((head.starts_with("HTTP/1.1 200 "), &metadata["resource"]), (true, &json!("http://gateway.example")));
+}
+
+#[test]
+fn caddy_lets_pass_whom_a_guard_lets_pass() {
+    let proxy = Proxy::start(caddy);
+    keeps_its_promises(&proxy);
+    let (_, body) = proxy.call("/billing/", &["Authorization: Bearer garbage"]);
+    let problem: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(problem["code"], "token_malformed");
+}
+
+/// A gateway that is not there lets nobody pass.
+#[test]
+fn without_the_gateway_nobody_passes() {
+    let nobody: SocketAddr = "127.0.0.1:1".parse().unwrap();
+    for command in [nginx, caddy] {
+        let proxy = Proxy::start(|folder, port, _, service| command(folder, port, nobody, service));
+        let (head, body) = proxy.call("/open/", &[]);
+        assert!(head.starts_with("HTTP/1.1 50"), "{head}");
+        assert!(!body.contains("HTTP/1.1"), "{body}");
+    }
+}
+
+/// Traefik is not run here, so at least its list is whole.
+#[test]
+fn the_file_for_traefik_takes_out_every_spelling() {
+    let file = include_str!("../../../deploy/traefik.yml");
+    for name in
+        WHAT.iter().flat_map(|what| spellings(what)).filter(|name| name.starts_with('X') && name.contains("Anteroom"))
+    {
+        assert_eq!(file.matches(&format!("\"{name}\": \"\"")).count(), 1, "{name}");
+    }
+}
