@@ -11,7 +11,10 @@ use clap::Args;
 use super::{Failure, MISCONFIGURED, load};
 use crate::app::{Plan, SystemClock, SystemEntropy, signing_secrets};
 use crate::core::clock::Clock;
-use crate::core::verdict::Verdict;
+use crate::core::error::Misconfiguration;
+use crate::core::guard::GuardRules;
+use crate::core::verdict::{Denial, Verdict};
+use crate::http::Asked;
 use crate::oauth::clients::generate_secret;
 use crate::settings::{Flags, Settings};
 use crate::telemetry::logs::{LogFormat, LogSettings};
@@ -30,6 +33,9 @@ pub(super) struct Explain {
     /// Ask the providers: fetch keys, introspect
     #[arg(long)]
     live: bool,
+    /// Explain it for the guard of this name, not for the API
+    #[arg(long, value_name = "NAME")]
+    guard: Option<String>,
     #[arg(hide = true)]
     token: Option<OsString>,
 }
@@ -50,22 +56,57 @@ pub(super) fn run(flags: &Flags, arguments: &Explain) -> Result<ExitCode, Failur
     };
     let secrets = signing_secrets(&settings, stand_in).map_err(|mistake| settings.unusable(vec![mistake]))?;
     let (clock, metrics) = (Arc::new(SystemClock::start()), Arc::new(Metrics::new()));
-    let Plan { chain, .. } = Plan::of(&settings, secrets, clock.clone(), Arc::new(SystemEntropy), metrics)
+    let Plan { chain, guards, .. } = Plan::of(&settings, secrets, clock.clone(), Arc::new(SystemEntropy), metrics)
         .map_err(|mistakes| settings.unusable(mistakes))?;
     // Why a provider can not be asked is told where it is.
     LogSettings { level: Some("warn".into()), ..LogSettings::default() }.start(LogFormat::Pretty);
+    let (trust, rules) = match arguments.guard.as_deref().map(|name| (name, guards.asked_by(name))) {
+        None => (chain.api(), None),
+        Some((_, Some(Asked::Token { trust, rules }))) => (trust, Some(rules)),
+        Some((name, Some(Asked::Nothing))) => {
+            writeln!(io::stdout(), "[guards.{name}] is public: every call passes, with or without a token.")?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some((name, None)) => return Err(settings.unusable(vec![no_such_guard(name, &settings)]).into()),
+    };
     let text = read_token()?;
     let token = bare(&text);
     let now = clock.now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut told = runtime.block_on(chain.explain(token, chain.api(), now, means));
+    let mut told = runtime.block_on(chain.explain(token, trust, now, means));
     told.hints.extend(unused_verifiers(&settings, &told));
-    report::write(&told, token.len(), now, &mut io::stdout().lock())?;
+    let demands = demands(&told, arguments.guard.as_deref().zip(rules));
+    report::write(&told, token.len(), now, demands.as_ref(), &mut io::stdout().lock())?;
     Ok(match told.verdict {
+        Some(Verdict::Accepted(_)) if demands.is_some_and(|demands| !demands.are_met()) => ExitCode::FAILURE,
         Some(Verdict::Accepted(_)) => ExitCode::SUCCESS,
         Some(Verdict::Rejected(_)) => ExitCode::FAILURE,
         Some(Verdict::Unavailable { .. }) | None => ExitCode::from(UNKNOWN),
     })
+}
+
+/// How a genuine token meets what a guard asks for.
+struct Demands<'a> {
+    guard: &'a str,
+    checks: Vec<(&'static str, Result<(), Denial>)>,
+}
+
+impl Demands<'_> {
+    fn are_met(&self) -> bool {
+        self.checks.iter().all(|(_, result)| result.is_ok())
+    }
+}
+
+fn demands<'a>(told: &Explanation, guard: Option<(&'a str, &GuardRules)>) -> Option<Demands<'a>> {
+    let ((guard, rules), Some(Verdict::Accepted(caller))) = (guard?, &told.verdict) else { return None };
+    let checks = GuardRules::CHECKS.iter().map(|(name, check)| (*name, check(rules, caller))).collect();
+    Some(Demands { guard, checks })
+}
+
+fn no_such_guard(name: &str, settings: &Settings) -> Misconfiguration {
+    let known: Vec<_> = settings.guards.keys().map(String::as_str).collect();
+    let remedy = format!("Name one that there is with --guard ({})", known.join(", "));
+    Misconfiguration::new(format!("guards.{name}"), "there is no such guard", remedy)
 }
 
 fn read_token() -> io::Result<String> {

@@ -48,7 +48,7 @@ mod whoami;
 
 pub use code::errors_document;
 pub use document::Contract;
-pub use guard::{Guard, GuardSettings, Guards};
+pub use guard::{Asked, Guard, GuardSettings, Guards};
 pub use server::Server;
 pub use settings::{AdminBind, Listener, Mode, ServerSettings};
 pub use token_places::TokenPlaces;

@@ -248,3 +248,40 @@ async fn keys_are_fetched_and_providers_asked_only_live() {
         CAN NOT BE TOLD by [verifiers.gone] now: the gateway answers 503.\n";
     assert!(text.ends_with(lost) && code == 3, "{text}");
 }
+
+#[test]
+fn what_a_guard_asks_for_is_explained_too() {
+    let folder = folder(&format!(
+        "{IDP}[guards.billing]\naudience = [\"billing\"]\nscopes = [\"openid\"]\npermissions = [\"invoices:read\"]\n\
+         [guards.site]\npublic = true\n"
+    ));
+    let billing = |change: &Value| {
+        let mut claims = claims(&json!({ "aud": "billing" }));
+        claims.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        told(folder.path(), &["--guard", "billing"], &sign(&RSA, &claims))
+    };
+    let (text, code) = billing(&json!({}));
+    let (_, asked) = text.split_once("\nWhat ").unwrap();
+    let expected = "[guards.billing] asks for:\n  ok           scopes\n  FAILED       permissions: it lacks the permission \
+                    invoices:read\n                 expected the permission invoices:read\n                 got      []\n  \
+                    ok           claims\n\nDENIED: /guard/billing answers 403.\n";
+    assert_eq!((asked, code), (expected, 1));
+    let (text, code) = billing(&json!({ "permissions": ["invoices:read"] }));
+    assert!(text.ends_with("\nPASSES: /guard/billing answers 200.\n"), "{text}");
+    assert_eq!(code, 0);
+    let (text, code) = billing(&json!({ "aud": "anteroom" }));
+    assert!(
+        text.ends_with("\nREFUSED by [verifiers.idp]: audience_mismatch. The token is meant for another audience.\n")
+    );
+    assert_eq!(code, 1);
+
+    let (text, code) = told(folder.path(), &["--guard", "site"], "");
+    assert_eq!((text.as_str(), code), ("[guards.site] is public: every call passes, with or without a token.\n", 0));
+    let output = explain(folder.path(), &["--guard", "shop"], "");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        errors.contains("guards.shop: there is no such guard\n    Name one that there is with --guard (billing, site)"),
+        "{errors}"
+    );
+    assert_eq!(output.status.code(), Some(2));
+}

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::Demands;
 use crate::core::claims::Caller;
 use crate::core::clock::Timestamp;
 use crate::core::period::Period;
-use crate::core::verdict::{Refusal, Verdict};
+use crate::core::verdict::{Evidence, Refusal, Verdict};
 use crate::http::CallerView;
 use crate::verify::{Explanation, Outcome, Step};
 
@@ -18,7 +19,13 @@ const HEADER: [&str; 3] = ["alg", "kid", "typ"];
 const CLAIMS: [&str; 10] = ["iss", "sub", "aud", "azp", "client_id", "exp", "nbf", "iat", "scope", "permissions"];
 const TIMES: [&str; 3] = ["exp", "nbf", "iat"];
 
-pub(super) fn write(told: &Explanation, length: usize, now: Timestamp, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(
+    told: &Explanation,
+    length: usize,
+    now: Timestamp,
+    demands: Option<&Demands<'_>>,
+    out: &mut impl Write,
+) -> io::Result<()> {
     writeln!(out, "The token, {length} bytes, says (nobody has vouched for it):")?;
     facts(&HEADER, told.unverified_header.as_ref(), now, out)?;
     facts(&CLAIMS, told.unverified_claims.as_ref(), now, out)?;
@@ -36,7 +43,8 @@ pub(super) fn write(told: &Explanation, length: usize, now: Timestamp, out: &mut
     match &told.verdict {
         Some(Verdict::Accepted(caller)) => {
             writeln!(out, "\nACCEPTED{by}. The caller, as /v1/whoami shows it:")?;
-            accepted(told, caller, out)
+            accepted(told, caller, out)?;
+            demands.map_or(Ok(()), |demands| guarded(demands, out))
         }
         Some(Verdict::Rejected(Refusal { reason, .. })) => {
             writeln!(out, "\nREFUSED{by}: {}. {}", reason.code(), reason.sentence())
@@ -91,11 +99,30 @@ fn check(step: &Step, verifier: Option<&str>, out: &mut impl Write) -> io::Resul
         Outcome::Unknown(why) => writeln!(out, "  {:<12} {name}: {why}", "unknown"),
         Outcome::Failed(refusal) => {
             writeln!(out, "  {:<12} {name}: {}", "FAILED", refusal.reason.code())?;
-            let Some(evidence) = &refusal.evidence else { return Ok(()) };
-            writeln!(out, "  {:<12}   expected {}", "", evidence.expected)?;
-            writeln!(out, "  {:<12}   got      {}", "", evidence.unverified_found)
+            refusal.evidence.as_ref().map_or(Ok(()), |evidence| shown(evidence, out))
         }
     }
+}
+
+fn shown(evidence: &Evidence, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "  {:<12}   expected {}", "", evidence.expected)?;
+    writeln!(out, "  {:<12}   got      {}", "", evidence.unverified_found)
+}
+
+/// What the guard asks for besides a genuine token.
+fn guarded(demands: &Demands<'_>, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\nWhat [guards.{}] asks for:", demands.guard)?;
+    for (name, result) in &demands.checks {
+        match result {
+            Ok(()) => writeln!(out, "  {:<12} {name}", "ok")?,
+            Err(denial) => {
+                writeln!(out, "  {:<12} {name}: it lacks {}", "FAILED", denial.lacks)?;
+                shown(&denial.evidence, out)?;
+            }
+        }
+    }
+    let (word, status) = if demands.are_met() { ("PASSES", 200) } else { ("DENIED", 403) };
+    writeln!(out, "\n{word}: /guard/{} answers {status}.", demands.guard)
 }
 
 fn accepted(told: &Explanation, caller: &Arc<Caller>, out: &mut impl Write) -> io::Result<()> {

@@ -42,6 +42,20 @@ struct Demands {
     headers: IdentityHeaders,
 }
 
+/// What a guard asks for.
+#[derive(Clone, Copy, Debug)]
+pub enum Asked<'a> {
+    /// It is open to everybody.
+    Nothing,
+    /// A genuine token.
+    Token {
+        /// Whose tokens are good there.
+        trust: &'a Trust,
+        /// What it asks of the caller.
+        rules: &'a GuardRules,
+    },
+}
+
 /// Every guard, by name.
 #[derive(Debug, Default)]
 pub struct Guards(HashMap<Arc<str>, (Guard, Trust)>);
@@ -56,10 +70,10 @@ impl Guards {
         Self(guards.into_iter().map(|guard| (Arc::clone(&guard.name), (guard.clone(), trust(&guard)))).collect())
     }
 
-    /// Whose tokens are good at the guard of that name, and what it asks of them; none when there is no such guard, or it is public.
-    pub fn demands(&self, name: &str) -> Option<(&Trust, &GuardRules)> {
+    /// What the guard of that name asks for; none when there is no such guard.
+    pub fn asked_by(&self, name: &str) -> Option<Asked<'_>> {
         let (guard, trust) = self.0.get(name)?;
-        Some((trust, &guard.demands.as_ref()?.rules))
+        Some(guard.demands.as_ref().map_or(Asked::Nothing, |demands| Asked::Token { trust, rules: &demands.rules }))
     }
 }
 
