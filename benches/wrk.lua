@@ -8,7 +8,7 @@ function setup(thread)
 end
 
 local tokens, turn = {}, 0
-if os.getenv("TOKENS") then
+if (os.getenv("TOKENS") or "") ~= "" then
   for line in io.lines(os.getenv("TOKENS")) do
     tokens[#tokens + 1] = "Bearer " .. line
   end

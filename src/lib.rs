@@ -13,7 +13,7 @@
 //! | Place | What lives there |
 //! | --- | --- |
 //! | `src/core/` | the domain: `view` says how a request gets on, `Permit` proves what a caller may; no I/O, no HTTP, no SQL |
-//! | `src/verify/` | verifiers, one file per kind, and the chain that picks one by the token's `iss`; the list is `KINDS` |
+//! | `src/verify/` | verifiers, a file or folder per kind, and the chain that picks one by the token's `iss`; the list is `KINDS` |
 //! | `src/store/` | stores behind the ports of `core`, and their migrations; the list is `SCHEMES` |
 //! | `src/queue/` | the request service, the request types with their schemas |
 //! | `src/oauth/` | clients, their authentication, and the tokens that we mint |

@@ -106,10 +106,12 @@ impl Calls {
         Admission::Make(Waiter { calls: Arc::clone(self), outcome }, making)
     }
 
-    /// Makes no call for a while, because the issuer asks for that.
-    pub(super) fn pause(&self, now: Duration, wait: Duration) {
+    /// Makes no call for a while, because the issuer asks for that; gives how long that is.
+    pub(super) fn pause(&self, now: Duration, wait: Duration) -> Duration {
+        let wait = wait.clamp(SOON, MAX_PAUSE);
         let mut state = self.lock();
-        state.paused_until = state.paused_until.max(now + wait.min(MAX_PAUSE));
+        state.paused_until = state.paused_until.max(now + wait);
+        wait
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -145,10 +145,7 @@ impl Desk {
                 tracing::warn!(verifier = name, issuer, %error, "the issuer can not be asked about tokens");
             }
         }
-        error.retry_after().map_or(SOON, |wait| {
-            self.calls.pause(now, wait);
-            wait.max(SOON)
-        })
+        error.retry_after().map_or(SOON, |wait| self.calls.pause(now, wait))
     }
 
     fn may_log_failure(&self, now: Duration) -> bool {

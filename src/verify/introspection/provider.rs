@@ -112,7 +112,8 @@ impl Provider {
                 Ok(address)
             }
             Err(error) => {
-                discovered.until = now + DISCOVERY_RETRY;
+                // From the end of the attempt: those who waited for it do not each make one of their own.
+                discovered.until = self.clock.monotonic() + DISCOVERY_RETRY;
                 // Where it was it may still be, unless its issuer says otherwise.
                 if !matches!(error, DiscoveryError::Net(_)) {
                     discovered.address = None;

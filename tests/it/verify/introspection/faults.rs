@@ -89,13 +89,14 @@ async fn a_provider_that_asks_for_a_pause_gets_one() {
 
     let for_a_year = ResponseTemplate::new(503).insert_header("retry-after", "31536000");
     let idp = Idp::answering(for_a_year).await;
-    idp.judge().await;
+    assert_eq!(retry_after(&idp.verify(TOKEN).await), 60);
     idp.answers(body(&good()));
     idp.later(60);
     assert_eq!(idp.judged().await, ("accepted", 2), "no longer than a minute");
 }
 
-fn table(server: &str) -> String {
+/// A verifier for a gateway whose folder holds the secret.
+pub(super) fn table(server: &str) -> String {
     format!(
         "[verifiers.idp]\nkind = \"introspection\"\nissuer = \"{ISSUER}\"\naudience = [\"anteroom\"]\n\
          endpoint = \"{server}/introspect\"\nclient_id = \"gateway\"\nclient_secret = \"file:secret\"\n"

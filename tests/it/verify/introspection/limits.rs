@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use anteroom::core::verdict::Verdict;
 use futures_util::future::{join, join_all};
+use reqwest::Method;
 use serde_json::json;
 
-use super::{Idp, TOKEN, body, good, retry_after};
+use super::faults::table;
+use super::{Idp, SECRET, TOKEN, body, good, retry_after};
+use crate::gateway::{Answer, Gateway};
 use crate::verify::subjects::word;
 
 fn count(verdicts: &[Verdict], expected: &str) -> usize {
@@ -20,6 +23,18 @@ async fn fifty_requests_with_one_token_ask_once() {
         let verdicts = join_all((0..50).map(|_| idp.verify(TOKEN))).await;
         assert_eq!((count(&verdicts, "accepted"), idp.calls().await), (50, 1), "{cache}");
     }
+}
+
+#[tokio::test]
+async fn so_do_fifty_callers_of_the_gateway() {
+    let idp = Idp::answering(body(&good()).set_delay(Duration::from_millis(300))).await;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("secret"), SECRET).unwrap();
+    let gateway = Gateway::in_folder(folder, &table(&idp.server.uri()));
+    let ask = || Answer::to(gateway.call(Method::GET, "/v1/whoami").bearer_auth(TOKEN));
+    let answers = join_all((0..50).map(|_| ask())).await;
+    assert!(answers.iter().all(|answer| answer.status == 200 && answer.json()["subject"] == "acme"));
+    assert_eq!(idp.calls().await, 1);
 }
 
 #[tokio::test]
