@@ -4,7 +4,6 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::{mpsc, watch};
 
-use crate::core::BoxFuture;
 use crate::core::error::StoreError;
 
 /// How many jobs may wait: about a tenth of a second of work, so a caller that is let in is not kept long.
@@ -42,13 +41,24 @@ impl<J> JobQueue<J> {
         self.sender.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// Takes no more jobs from here on, and completes when the threads have done what was waiting, and ended.
-    pub(super) fn shut(&self) -> BoxFuture<'static, ()> {
-        self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let mut ended = self.ended.clone();
-        Box::pin(async move {
-            // Nothing is ever sent: this is an error, and only when the last sender is gone.
-            while ended.changed().await.is_ok() {}
-        })
+    /// Takes no more jobs from here on.
+    pub(super) fn shut(&self) -> Shut<J> {
+        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Shut { sender, ended: self.ended.clone() }
+    }
+}
+
+/// A queue that takes no more jobs. Its threads do what is waiting, and stay until they are told to end.
+pub(super) struct Shut<J> {
+    sender: Option<mpsc::Sender<J>>,
+    ended: watch::Receiver<()>,
+}
+
+impl<J> Shut<J> {
+    /// Completes when the threads have done what was waiting, and ended.
+    pub(super) async fn end(mut self) {
+        drop(self.sender);
+        // Nothing is ever sent: this is an error, and only when the last sender is gone.
+        while self.ended.changed().await.is_ok() {}
     }
 }

@@ -49,8 +49,8 @@ impl SqliteRequests {
     pub(super) fn close(&self) -> BoxFuture<'static, ()> {
         let (reads, writes) = (self.reads.shut(), self.writes.shut());
         Box::pin(async move {
-            reads.await;
-            writes.await;
+            reads.end().await;
+            writes.end().await;
         })
     }
 
