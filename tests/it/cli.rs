@@ -6,11 +6,11 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::process::{Gateway, program};
+use crate::process::{self, Gateway, program};
 
 /// Runs the program in a folder of its own.
 fn run(folder: &Path, arguments: &[&str]) -> Output {
-    program().current_dir(folder).args(arguments).output().unwrap()
+    process::run(program().current_dir(folder).args(arguments), "")
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -1,8 +1,7 @@
 //! `anteroom explain`: what a support engineer reads when a token is refused.
 
-use std::io::Write;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Output;
 
 use anteroom::app::SystemClock;
 use anteroom::core::clock::Clock;
@@ -11,17 +10,14 @@ use wiremock::MockServer;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, ResponseTemplate};
 
-use crate::process::program;
+use crate::process::{program, run};
 use crate::verify::keys::{OTHER_RSA, RSA, Signer};
 
 /// Runs `explain` in a folder, with this on its standard input.
 fn explain(folder: &Path, arguments: &[&str], input: &str) -> Output {
     let mut command = program();
     command.current_dir(folder).args(["--config", "anteroom.toml", "explain"]).args(arguments);
-    let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // It does not read where it has nothing to explain.
-    _ = process.stdin.take().unwrap().write_all(input.as_bytes());
-    process.wait_with_output().unwrap()
+    run(&mut command, input)
 }
 
 /// What it says, and its exit code. Neither the token nor its signature is in it.

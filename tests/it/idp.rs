@@ -1,13 +1,13 @@
 //! An issuer in another process's place: it publishes the keys that a test wants, and a gateway trusts it.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use crate::gateway::{Gateway, NOON};
+use crate::patience::patiently;
 use crate::verify::fake_provider::jwks;
 use crate::verify::keys::Signer;
 
@@ -71,5 +71,5 @@ pub(crate) async fn readiness_when(gateway: &Gateway, is_so: impl Fn(&Value) -> 
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("the keys do not get that far")
+    patiently(waiting).await
 }

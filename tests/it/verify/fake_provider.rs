@@ -16,6 +16,7 @@ use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::keys::Signer;
 use super::subjects::{claims, now, setup, tables, word};
+use crate::patience::{patiently, until};
 
 /// What makes jitter: always the same.
 pub(crate) struct Chance(pub(crate) u8);
@@ -168,18 +169,8 @@ impl Provider {
             self.clock.advance(Duration::from_millis(millis));
         };
         // The clock of the test decides, and not the minute after which the connection is given up.
-        tokio::time::timeout(Duration::from_secs(30), join(self.judge(signer), time_goes_by)).await.unwrap().0
+        patiently(join(self.judge(signer), time_goes_by)).await.0
     }
-}
-
-/// Waits for what comes about in other tasks.
-pub(crate) async fn until(condition: impl Fn() -> bool) {
-    let waiting = async {
-        while !condition() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_mins(1), waiting).await.expect("it does not come about");
 }
 
 /// Every way in which a provider can fail to publish keys, with the class that it is told as.

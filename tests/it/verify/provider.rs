@@ -10,9 +10,9 @@ use anteroom::core::clock::{Clock, SetClock};
 use anteroom::core::verdict::Verdict;
 use anteroom::verify::Chain;
 
-use super::fake_provider::until;
 use super::real_provider::{RealProvider, issued_at};
 use super::subjects::{chain, word};
+use crate::patience::until;
 
 const RS256: &str = "urn:api-prototype";
 const ES256: &str = "urn:es256";
@@ -94,10 +94,17 @@ impl Load {
     }
 
     /// Why good tokens were refused.
-    fn end(self) -> Vec<&'static str> {
+    async fn end(mut self) -> Vec<&'static str> {
         self.over.store(true, Ordering::SeqCst);
-        self.callers.into_iter().for_each(|caller| caller.join().unwrap());
-        Arc::try_unwrap(self.refused).unwrap().into_inner().unwrap()
+        until(|| self.callers.iter().all(JoinHandle::is_finished)).await;
+        self.callers.drain(..).for_each(|caller| caller.join().unwrap());
+        std::mem::take(&mut *self.refused.lock().unwrap())
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::SeqCst);
     }
 }
 
@@ -130,7 +137,7 @@ async fn keys_change_under_load_and_no_good_token_is_refused() {
         let third = provider.token(resource, "read:requests").await;
         load.uses(&[&third]).await;
         assert_eq!(judge(&second).await, "key_unknown");
-        assert_eq!(load.end(), [""; 0], "{resource}");
+        assert_eq!(load.end().await, [""; 0], "{resource}");
 
         // The bound: right after a change another one is noticed 30 seconds later.
         provider.tell("replace");

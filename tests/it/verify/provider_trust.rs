@@ -6,9 +6,10 @@ use anteroom::app::SystemClock;
 use anteroom::core::clock::Clock;
 use serde_json::json;
 
-use super::fake_provider::until;
 use super::keys::RSA;
 use super::wire::{Wire, ok};
+use crate::gateway::http;
+use crate::patience::{patiently, until};
 use crate::process::Gateway;
 
 fn keys() -> String {
@@ -22,12 +23,15 @@ async fn ask(folder: &Path, issuer: &str, toml: &str, variables: &[(&str, &str)]
     let exp = SystemClock::start().now().seconds() + 600;
     let claims = json!({ "iss": issuer, "sub": "acme", "aud": "anteroom", "exp": exp });
     let token = RSA.sign(&json!({ "alg": "RS256", "kid": "rsa-1" }), &claims);
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let (mut status, before) = (503, provider.connections());
-    while status == 503 && provider.connections() < before + 2 {
-        let call = http.get(format!("{}/v1/whoami", gateway.base())).bearer_auth(&token);
-        status = call.send().await.unwrap().status().as_u16();
-    }
+    let (http, before) = (http(), provider.connections());
+    let mut status = 503;
+    let asking = async {
+        while status == 503 && provider.connections() < before + 2 {
+            let call = http.get(format!("{}/v1/whoami", gateway.base())).bearer_auth(&token);
+            status = call.send().await.unwrap().status().as_u16();
+        }
+    };
+    patiently(asking).await;
     (status, gateway.kill())
 }
 

@@ -9,9 +9,10 @@ use serde_json::json;
 use wiremock::ResponseTemplate;
 use wiremock::matchers::{header, path};
 
-use super::fake_provider::{GREATEST, LEAST, Provider, jwks, until};
+use super::fake_provider::{GREATEST, LEAST, Provider, jwks};
 use super::keys::{EC, OTHER_RSA, RSA, hmac};
 use super::subjects::{claims, now, word};
+use crate::patience::until;
 
 #[tokio::test]
 async fn a_rotation_is_picked_up_at_once() {

@@ -20,6 +20,7 @@ use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::subjects::{ISSUER, claims, now, setup, tables, word};
+use crate::patience::patiently;
 
 /// An opaque token.
 pub(crate) const TOKEN: &str = "mF_9.B5f-4.1JqM-opaque";
@@ -138,7 +139,7 @@ impl Idp {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_mins(1), asking).await.expect("it is not asked");
+        patiently(asking).await;
     }
 }
 
