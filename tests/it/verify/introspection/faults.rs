@@ -11,11 +11,11 @@ use serde_json::json;
 use wiremock::ResponseTemplate;
 
 use super::{Idp, SECRET, TOKEN, body, chain, good, retry_after};
-use crate::gateway::{Answer, Gateway as OwnGateway};
+use crate::gateway::{Answer, Gateway as OwnGateway, http};
 use crate::process::Gateway;
 use crate::verify::fake_provider::failures;
 use crate::verify::subjects::{ISSUER, now, word};
-use crate::verify::wire::Wire;
+use crate::verify::wire::{NOBODY, Wire};
 
 #[tokio::test]
 async fn every_fault_is_unavailable_and_over_with_its_cause() {
@@ -45,8 +45,7 @@ async fn connections_that_break_or_are_not_to_be_had() {
         drop(stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"active\":true"));
     }));
     assert_eq!(judge(half.address).await, "unavailable");
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    assert_eq!(judge(free).await, "unavailable");
+    assert_eq!(judge(NOBODY).await, "unavailable");
 }
 
 /// Nobody waits longer than two seconds; what comes later serves the next.
@@ -130,7 +129,7 @@ async fn a_provider_that_refuses_us() {
     std::fs::write(folder.path().join("secret"), SECRET).unwrap();
     let toml = format!("{}[log]\nformat = \"json\"\nlevel = \"trace\"\n", table(&idp.server.uri()));
     let gateway = Gateway::configured(folder.path(), &toml, &[]);
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = http();
     for _ in 0..3 {
         let call = http.get(format!("{}/v1/whoami", gateway.base())).bearer_auth(TOKEN);
         assert_eq!(call.send().await.unwrap().status(), 503);
