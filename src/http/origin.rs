@@ -25,6 +25,51 @@ pub(super) fn is_proxy_header(name: &HeaderName) -> bool {
         || ["x-forwarded-", "x-original-", "x-real-ip"].iter().any(|prefix| name.as_str().starts_with(prefix))
 }
 
+/// The headers of connections, of requests and of traces.
+const TAKEN: [&str; 33] = [
+    "connection",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "expect",
+    "host",
+    "http2-settings",
+    "authorization",
+    "cookie",
+    "set-cookie",
+    "www-authenticate",
+    "origin",
+    "referer",
+    "user-agent",
+    "from",
+    "date",
+    "range",
+    "max-forwards",
+    "cache-control",
+    "pragma",
+    "priority",
+    "dnt",
+    "upgrade-insecure-requests",
+    "idempotency-key",
+    "traceparent",
+    "tracestate",
+    "baggage",
+    "x-trace-id",
+    "x-request-id",
+    "x-correlation-id",
+    "x-requested-with",
+];
+const TAKEN_PREFIXES: [&str; 10] =
+    ["accept", "access-control-", "content-", "if-", "proxy-", "sec-", "x-accel-", "x-content-", "x-frame-", "x-real-"];
+
+/// Whether a header means something already, so that neither a token nor an identity can be told by it.
+pub(super) fn is_taken(name: &HeaderName) -> bool {
+    let text = name.as_str();
+    is_proxy_header(name) || TAKEN.contains(&text) || TAKEN_PREFIXES.iter().any(|prefix| text.starts_with(prefix))
+}
+
 /// The call that a reverse proxy asks about, as far as it says and is believed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ForwardedCall<'r> {
