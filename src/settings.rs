@@ -16,7 +16,7 @@ use crate::oauth::issuer::IssuerSettings;
 use crate::queue::types::{TypeSettings, built_in};
 use crate::store::StoreSettings;
 use crate::telemetry::logs::{LogFormat, LogSettings};
-use crate::verify::VerifySettings;
+use crate::verify::{VerifySettings, is_own, own_table};
 
 mod environment;
 mod mistakes;
@@ -188,8 +188,7 @@ impl Settings {
 
     /// Whether the verifier of that name checks our own tokens.
     fn is_self(&self, name: &str) -> bool {
-        let table = self.verifiers.get(name).and_then(|table| table.clone().into_table().ok());
-        table.and_then(|table| table.get("kind")?.clone().into_string().ok()).as_deref() == Some("self")
+        self.verifiers.get(name).is_some_and(is_own)
     }
 
     /// Whether nobody can get a token that the gateway believes: no client, and no issuer but itself.
@@ -256,8 +255,7 @@ impl Sections {
         let mut verifiers: BTreeMap<String, Value> = self.section("verifiers");
         let mut verify: VerifySettings = self.section("verify");
         if verifiers.is_empty() {
-            let kind = Map::from([("kind".to_owned(), Value::from("self"))]);
-            verifiers.insert("self".into(), Value::from(kind));
+            verifiers.insert("self".into(), own_table());
         }
         verify.chain.get_or_insert_with(|| verifiers.keys().cloned().collect());
         let types: BTreeMap<String, TypeSettings> = self.section("types");

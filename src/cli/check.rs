@@ -5,13 +5,12 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Failure, judge, load};
+use super::{Failure, plan};
 use crate::settings::{Flags, Settings};
 use crate::verify::parse_table;
 
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
-    let settings = load(flags)?;
-    judge(&settings).map_err(|mistakes| settings.unusable(mistakes))?;
+    let (settings, _) = plan(flags)?;
     let text = toml::to_string(&effective(&settings)?).map_err(|error| Failure::Failed(error.to_string()))?;
     write!(io::stdout(), "# The configuration can be used. This is what holds, defaults filled in:\n\n{text}")?;
     Ok(())

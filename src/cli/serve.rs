@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, load};
-use crate::app::{Application, DEMO_CLIENT, SystemClock, SystemEntropy};
+use crate::app::{Application, DEMO_CLIENT, DEMO_SECRET, SystemClock, SystemEntropy};
 use crate::settings::{Flags, Settings};
 
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
@@ -41,7 +41,7 @@ fn announce(application: &Application, settings: &Settings) -> io::Result<()> {
         }
     }
     if let Some(secret) = application.demo_secret() {
-        let place = settings.server.data_dir.join("demo-secret");
+        let place = settings.server.data_dir.join(DEMO_SECRET);
         writeln!(
             io::stdout(),
             "\n  Anteroom is ready.  Swagger UI: http://{address}/ui/\n\n  client id      {DEMO_CLIENT}\n  client secret  {}   (kept in {})\n\n  \

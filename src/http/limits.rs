@@ -108,7 +108,7 @@ fn receive(request: &mut ServiceRequest) -> Result<Data<Gateway>, Problem> {
 /// What development mode refuses: another machine, a foreign `Host` (a page that rebinds its name to this machine), and what a proxy
 /// passed on, unless it is one that is trusted.
 fn from_elsewhere(request: &ServiceRequest, gateway: &Gateway) -> Option<Problem> {
-    if request.peer_addr().is_none_or(|peer| !peer.ip().to_canonical().is_loopback()) {
+    if origin::peer_ip(request.request()).is_none_or(|peer| !peer.is_loopback()) {
         return Some(Problem::new(Code::DevelopmentMode));
     }
     let headers = request.headers();

@@ -28,6 +28,7 @@ mod introspection;
 mod jwks;
 mod keys;
 mod oidc;
+mod peek;
 mod report;
 mod rules;
 mod self_issued;
@@ -37,6 +38,7 @@ mod verified;
 
 pub use chain::{Chain, NotRefreshed, Readiness, Trust};
 pub use explain::{Explanation, Means, Outcome, Proof, ScopeMeaning, Step};
+pub use peek::{is_own, issuer_in, own_table};
 pub use report::{FetchErrorClass, KeyReport, KeySetReport, KeySetState};
 pub use self_issued::OwnIssuer;
 pub use token::{MAX_TOKEN_BYTES, UnverifiedHeader, UnverifiedJwt, UnverifiedToken};

@@ -187,6 +187,44 @@ fn mistakes_of_every_section_reach_the_operator_together() {
     assert!(told.contains("(4 mistakes)"), "{told}");
 }
 
+/// What can not be read or opened keeps nothing else from being judged.
+#[test]
+fn mistakes_beside_an_unreadable_secret_and_a_useless_network_are_told_with_them() {
+    let told = refused(
+        "[net]\ntimeout = \"0s\"\nmax_body_bytes = 0\nca_file = \"absent.pem\"\n\
+         [issuer]\nsecrets = [\"file:absent-1\", \"env:ANTEROOM_TEST_ABSENT\"]\naudience = []\n\
+         [clients.acme]\nsecrets = [\"file:absent-2\", \"file:absent-3\"]\nscopes = [\"everything\"]\n\
+         [clients.\"\"]\nsecrets = []\n\
+         [verify]\nchain = [\"self\", \"legacy\", \"nobody\"]\ntoken_header = \"host\"\n\
+         [verifiers.self]\nkind = \"self\"\n[verifiers.legacy]\nkind = \"hs256\"\naudience = [\"a\"]\n\
+         issuer = \"https://legacy.example/\"\nsecrets = [\"file:absent-4\", \"file:absent-5\"]\n[guards.a]\n",
+        &["check"],
+    );
+    let mut keys: Vec<_> = told.lines().filter_map(|line| line.strip_prefix("  anteroom.toml: ")).collect();
+    keys.sort_unstable();
+    let expected = [
+        "clients.acme.scopes: \"everything\" is not",
+        "clients.acme.secrets: absent-2 can not be read",
+        "clients.acme.secrets: absent-3 can not be read",
+        "clients: \"\" can not be a client id",
+        "guards.a: asks for nothing",
+        "issuer.audience: is empty",
+        "issuer.secrets: absent-1 can not be read",
+        "issuer.secrets: the environment variable ANTEROOM_TEST_ABSENT is not set",
+        "net.ca_file: absent.pem can not be read",
+        "net.max_body_bytes: is 0",
+        "net.timeout: is 0",
+        "verifiers.legacy.secrets[0]: absent-4 can not be read",
+        "verifiers.legacy.secrets[1]: absent-5 can not be read",
+        "verify.chain: names \"nobody\"",
+        "verify.token_header: \"host\" means something else",
+    ];
+    assert_eq!(keys.len(), expected.len(), "{told}");
+    for (key, expected) in keys.iter().zip(expected) {
+        assert!(key.starts_with(expected), "{expected} in: {told}");
+    }
+}
+
 #[test]
 fn development_is_the_default_only_where_nobody_else_can_call() {
     let mode = |server: &str| load(&format!("[server]\n{server}"), &[], None).unwrap().server.effective_mode();

@@ -89,6 +89,24 @@ async fn a_form_has_it() {
     assert_eq!(Answer::to(call.body(format!("access_token={token}"))).await.problem()["code"], "token_missing");
 }
 
+/// The bound is of forms alone, so another key than that of all bodies would have to be named, and there is none.
+#[tokio::test]
+async fn a_form_that_is_too_large_for_a_token_is_told_so() {
+    let answer = async |gateway: &Gateway, length: usize| {
+        let call = gateway.call(Method::POST, "/v1/requests/x/cancel").header(FORM.0, FORM.1);
+        Answer::to(call.body("x".repeat(length))).await
+    };
+    let too_large = |detail: &str| problem(413, "payload_too_large", "Payload too large", detail);
+    let gateway = Gateway::configured(EVERYWHERE);
+    let detail = "Where a form may carry the token, a form of more than 32768 bytes is not read, with a token in it or without. \
+        Send less; or send the body as JSON, and the token as `Authorization: Bearer TOKEN`.";
+    assert_eq!(answer(&gateway, 32_769).await.problem(), too_large(detail));
+    assert_eq!(answer(&gateway, 32_768).await.problem()["code"], "token_missing");
+    let gateway = Gateway::configured(&format!("{EVERYWHERE}max_body_bytes = 1000\n"));
+    let detail = "The body is larger than the gateway reads. Send less, or have server.max_body_bytes raised.";
+    assert_eq!(answer(&gateway, 1001).await.problem(), too_large(detail));
+}
+
 #[tokio::test]
 async fn two_tokens_are_one_too_many() {
     let gateway = Gateway::configured(EVERYWHERE);
@@ -126,6 +144,15 @@ fn a_header_that_means_something_else_can_not_have_it() {
         ("cookie", "means something else"),
         ("Content-Type", "means something else"),
         ("x-forwarded-access-token", "means something else"),
+        ("Transfer-Encoding", "means something else"),
+        ("user-agent", "means something else"),
+        ("TE", "means something else"),
+        ("Forwarded", "means something else"),
+        ("X-Real-IP", "means something else"),
+        ("X-Request-Id", "means something else"),
+        ("X-Requested-With", "means something else"),
+        ("Sec-Fetch-Mode", "means something else"),
+        ("X-Anteroom-Subject", "means something else"),
         ("x_access_tokens", "can not be the name of a header"),
         ("x access", "can not be the name of a header"),
         ("", "can not be the name of a header"),

@@ -58,7 +58,7 @@ fn a_ca_file_that_is_none() {
     std::fs::write(files.path().join("empty.pem"), "nothing").unwrap();
     let problem = |name: &str| {
         let settings = NetSettings { ca_file: Some(name.into()), ..NetSettings::default() };
-        let mistake = settings.open(files.path()).unwrap_err();
+        let [mistake] = <[_; 1]>::try_from(settings.open(files.path()).unwrap_err()).unwrap();
         let net = NetSettings::default().open(files.path()).unwrap();
         let own = net.client(Provider { ca_file: Some(Path::new(name)), ..PROVIDER }).unwrap_err();
         assert_eq!([mistake.key.as_str(), own.key.as_str()], ["net.ca_file", "verifiers.idp.ca_file"]);
