@@ -3,7 +3,7 @@
 use std::fmt;
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
 use crate::core::claims::UnverifiedClaims;
@@ -14,6 +14,13 @@ use crate::core::verdict::{Reason, Refusal};
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// The longest key id that is looked up, in bytes.
 const MAX_KEY_ID_BYTES: usize = 128;
+/// Reads what may not be base64url in the strict sense, to tell what it was meant to be.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
+);
 
 /// A token as it stands in the `Authorization` header: of bearable size, and written in the characters of RFC 6750 section 2.1.
 #[derive(Clone, Copy)]
@@ -36,9 +43,10 @@ impl<'t> UnverifiedToken<'t> {
         }
     }
 
-    /// Whether it is written like a JWT: the dots of a signed (or encrypted) one, and a header that begins like a JSON object.
+    /// Whether it is written like a JWT, be it a spoilt one: the dots, and a segment that begins like a JSON object. Such a token says
+    /// something of itself, and is for nobody but the issuer that it names.
     pub fn looks_like_jwt(self) -> bool {
-        matches!(self.0.matches('.').count(), 2 | 4) && self.0.starts_with("ey")
+        self.0.matches('.').count() >= 2 && self.0.split('.').any(begins_object)
     }
 
     /// The characters of the token.
@@ -117,6 +125,16 @@ impl UnverifiedHeader {
             token_type: optional_text(header, "typ")?,
         })
     }
+}
+
+/// Whether a segment begins like a JSON object, with white space or not, whatever is wrong with the rest of it. The second character
+/// counts too, since one opaque token in 256 would pass by the brace alone.
+fn begins_object(segment: &str) -> bool {
+    let plain = |byte: &u8| if byte.is_ascii_alphanumeric() { *byte } else { b'-' };
+    let decode = |group: &[u8]| LENIENT.decode(group.iter().map(plain).collect::<Vec<_>>()).ok();
+    let bytes = segment.as_bytes().chunks(4).map_while(decode).flatten();
+    let mut visible = bytes.filter(|byte| !byte.is_ascii_whitespace());
+    visible.next() == Some(b'{') && visible.next().is_none_or(|byte| b"\"}".contains(&byte))
 }
 
 /// Refuses what is too large to be looked at.
