@@ -22,14 +22,20 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
 );
 
-/// A token as it stands in the `Authorization` header: of bearable size, and written in the characters of RFC 6750 section 2.1.
+/// A token as it was sent, after `Bearer ` or bare: of bearable size, and written in the characters of RFC 6750 section 2.1.
 #[derive(Clone, Copy)]
 pub struct UnverifiedToken<'t>(&'t str);
 
 impl<'t> UnverifiedToken<'t> {
-    /// Takes the credentials that follow `Bearer `.
+    /// Takes the credentials that follow `Bearer `, or stand where a token may stand alone.
+    ///
+    /// # Errors
+    /// They are too large to be looked at, or no token at all.
     pub fn from_bearer(unverified_bearer: &'t str) -> Result<Self, Refusal> {
-        judge_size(unverified_bearer)?;
+        if unverified_bearer.len() > MAX_TOKEN_BYTES {
+            let expected = format!("at most {MAX_TOKEN_BYTES} bytes");
+            return Err(Refusal::because(Reason::TokenTooLarge, expected, &unverified_bearer.len()));
+        }
         let symbols = unverified_bearer.trim_end_matches('=');
         let is_foreign = |byte: u8| !byte.is_ascii_alphanumeric() && !b"-._~+/".contains(&byte);
         match symbols.bytes().position(is_foreign) {
@@ -135,14 +141,6 @@ fn begins_object(segment: &str) -> bool {
     let bytes = segment.as_bytes().chunks(4).map_while(decode).flatten();
     let mut visible = bytes.filter(|byte| !byte.is_ascii_whitespace());
     visible.next() == Some(b'{') && visible.next().is_none_or(|byte| b"\"}".contains(&byte))
-}
-
-/// Refuses what is too large to be looked at.
-pub(super) fn judge_size(unverified_bearer: &str) -> Result<(), Refusal> {
-    match unverified_bearer.len() {
-        0..=MAX_TOKEN_BYTES => Ok(()),
-        length => Err(Refusal::because(Reason::TokenTooLarge, format!("at most {MAX_TOKEN_BYTES} bytes"), &length)),
-    }
 }
 
 fn malformed(expected: impl Into<String>, unverified_found: &dyn fmt::Debug) -> Refusal {

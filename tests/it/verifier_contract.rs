@@ -12,7 +12,7 @@ use anteroom::core::clock::Timestamp;
 use anteroom::core::verdict::{Refusal, Verdict};
 use anteroom::verify::{Means, Step};
 
-use crate::verify::subjects::{self, Subject, now};
+use crate::verify::subjects::{self, Subject, now, verify};
 
 /// One token, and the verdict that it has to get.
 pub(crate) struct Row {
@@ -90,7 +90,7 @@ async fn any_bit_flipped() {
                 let mut bytes = token.clone().into_bytes();
                 bytes[position] ^= 1 << bit;
                 let changed = String::from_utf8(bytes).unwrap();
-                let verdict = subject.chain.verify(&changed, subject.chain.api(), now()).await;
+                let verdict = verify(&subject.chain, &changed, subject.chain.api(), now()).await;
                 assert!(matches!(verdict, Verdict::Rejected(_)), "{}: {verdict:?} for {changed}", subject.name);
             }
         }
@@ -123,7 +123,7 @@ async fn what_the_caller_is() {
             claims["email"] = "ada@acme.example".into();
             claims["permissions"] = serde_json::json!(["read:invoices"]);
         });
-        let Verdict::Accepted(caller) = subject.chain.verify(&token, subject.chain.api(), now()).await else {
+        let Verdict::Accepted(caller) = verify(&subject.chain, &token, subject.chain.api(), now()).await else {
             panic!("{}", subject.name)
         };
         assert_eq!(caller.issuer, subject.issuer);

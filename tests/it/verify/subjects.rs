@@ -11,7 +11,7 @@ use anteroom::core::period::Period;
 use anteroom::core::verdict::Verdict;
 use anteroom::net::NetSettings;
 use anteroom::telemetry::metrics::Metrics;
-use anteroom::verify::{Chain, OwnIssuer, Setup};
+use anteroom::verify::{Chain, OwnIssuer, Setup, Trust, UnverifiedToken};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
@@ -86,6 +86,14 @@ pub(crate) fn chain(toml: &str, base: &Path, clock: &SetClock) -> Result<Chain, 
         &tables,
         &setup(base, clock, Some(own_issuer(&[SECRET, "another secret, good for a rotation"]))),
     )
+}
+
+/// The verdict on these credentials, at the door that trusts so.
+pub(crate) async fn verify(chain: &Chain, bearer: &str, trust: &Trust, now: Timestamp) -> Verdict {
+    match UnverifiedToken::from_bearer(bearer) {
+        Ok(token) => chain.verify(token, trust, now).await,
+        Err(refusal) => chain.refuse(refusal),
+    }
 }
 
 /// Every kind under test.
@@ -217,7 +225,7 @@ impl Subject {
 
     /// The verdict in one word.
     pub(crate) async fn judge(&self, token: &str, now: Timestamp) -> &'static str {
-        word(&self.chain.verify(token, self.chain.api(), now).await)
+        word(&verify(&self.chain, token, self.chain.api(), now).await)
     }
 }
 

@@ -19,7 +19,7 @@ use serde_json::Value;
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::subjects::{ISSUER, claims, now, setup, tables, word};
+use super::subjects::{ISSUER, claims, now, setup, tables, verify, word};
 
 /// An opaque token.
 pub(crate) const TOKEN: &str = "mF_9.B5f-4.1JqM-opaque";
@@ -103,7 +103,7 @@ impl Idp {
     }
 
     pub(crate) async fn verify(&self, token: &str) -> Verdict {
-        self.chain.verify(token, self.chain.api(), self.clock.now()).await
+        verify(&self.chain, token, self.chain.api(), self.clock.now()).await
     }
 
     /// The verdict about [`TOKEN`] in one word.
