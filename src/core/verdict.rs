@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::claims::Caller;
+use super::error::Error;
 
 /// A verifier's conclusion about a token.
 #[derive(Clone, Debug)]
@@ -19,6 +20,21 @@ pub enum Verdict {
         /// When it makes sense to ask again.
         retry_after: Duration,
     },
+}
+
+impl Verdict {
+    /// Whom the verdict on a call's token speaks for. Without a verdict there was no token.
+    ///
+    /// # Errors
+    /// Nobody: the token is missing or not believed, or that can not be told now.
+    pub fn caller(on_token: Option<&Self>) -> Result<&Arc<Caller>, Error> {
+        match on_token {
+            Some(Self::Accepted(caller)) => Ok(caller),
+            Some(Self::Rejected(refusal)) => Err(Error::Unauthenticated(refusal.clone())),
+            Some(Self::Unavailable { retry_after }) => Err(Error::VerifierUnavailable { retry_after: *retry_after }),
+            None => Err(Error::Unauthenticated(Reason::TokenMissing.into())),
+        }
+    }
 }
 
 /// Why a token is not believed: the client learns the reason, the operator what was expected and found too.

@@ -15,8 +15,8 @@ use super::origin::is_taken;
 use super::problem::Problem;
 use super::{Gateway, body};
 use crate::core::error::Misconfiguration;
-use crate::core::verdict::Reason;
-use crate::verify::{MAX_TOKEN_BYTES, VerifySettings};
+use crate::core::verdict::{Reason, Refusal, Verdict};
+use crate::verify::{MAX_TOKEN_BYTES, Trust, UnverifiedToken, VerifySettings};
 
 /// The name of the parameter, RFC 6750 sections 2.2 and 2.3.
 const PARAMETER: &str = "access_token";
@@ -46,6 +46,26 @@ impl<'r> Sent<'r> {
             (Self::Nothing, sent) | (sent, Self::Nothing) => sent,
             _ => Self::Several,
         }
+    }
+
+    /// The verdict on the token, at a door that trusts as `trust` says; none when there is no token.
+    ///
+    /// # Errors
+    /// There is more than one.
+    pub(super) async fn judge(self, gateway: &Gateway, trust: &Trust) -> Result<Option<Verdict>, Problem> {
+        let chain = &gateway.chain;
+        let sent = match &self {
+            Self::Nothing => {
+                chain.refuse(Reason::TokenMissing);
+                return Ok(None);
+            }
+            Self::Several => return Err(Problem::new(Code::TokenRepeated)),
+            Self::One(sent) => sent.as_deref().map_err(|reason| Refusal::from(*reason)),
+        };
+        Ok(Some(match sent.and_then(UnverifiedToken::from_bearer) {
+            Ok(token) => chain.verify(token, trust, gateway.clock.now()).await,
+            Err(refusal) => chain.refuse(refusal),
+        }))
     }
 
     fn all(tokens: impl Iterator<Item = Result<Cow<'r, str>, Reason>>) -> Self {

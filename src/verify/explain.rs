@@ -130,7 +130,9 @@ impl Chain {
             unverified_claims: peek(unverified_bearer, 1),
             ..Explanation::default()
         };
-        let (place, token) = match self.pick(unverified_bearer, trust) {
+        let read = UnverifiedToken::from_bearer(unverified_bearer);
+        let picked = read.and_then(|token| Ok((token, self.pick(token, trust)?)));
+        let (text, (place, token)) = match picked {
             Ok(picked) => picked,
             Err(refusal) => {
                 told.hints = self.hints_about(unverified_bearer, &told, trust, &refusal);
@@ -154,7 +156,7 @@ impl Chain {
             // Where that fails, the verdict says so.
             let _ = refreshed.await;
         }
-        let verdict = self.verify(unverified_bearer, trust, now).await;
+        let verdict = self.verify(text, trust, now).await;
         told.conclude(&*link.verifier, verdict);
         told
     }

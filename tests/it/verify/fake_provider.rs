@@ -15,7 +15,7 @@ use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::keys::Signer;
-use super::subjects::{claims, now, setup, tables, word};
+use super::subjects::{claims, now, setup, tables, verify, word};
 use crate::patience::{patiently, until};
 
 /// What makes jitter: always the same.
@@ -148,7 +148,7 @@ impl Provider {
     }
 
     pub(crate) async fn verify(&self, token: &str) -> Verdict {
-        self.chain.verify(token, self.chain.api(), self.clock.now()).await
+        verify(&self.chain, token, self.chain.api(), self.clock.now()).await
     }
 
     pub(crate) async fn verdict(&self, signer: &Signer, kid: Option<&str>) -> Verdict {

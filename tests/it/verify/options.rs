@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::keys::{EC, EC_384, ED, RSA, SECRET, Signer, hmac, pem};
-use super::subjects::{ISSUER, OWN, chain, claims, now, own_issuer, setup, tables, word};
+use super::subjects::{ISSUER, OWN, chain, claims, now, own_issuer, setup, tables, verify, word};
 
 /// A verifier with these lines in its table, and the key of `signer` in a file.
 struct Idp {
@@ -53,7 +53,7 @@ impl Idp {
         if let Some(typ) = typ {
             header["typ"] = typ.into();
         }
-        self.chain.verify(&self.signer.sign(&header, &claims), self.chain.api(), now()).await
+        verify(&self.chain, &self.signer.sign(&header, &claims), self.chain.api(), now()).await
     }
 
     async fn caller(&self, change: Value) -> Arc<Caller> {
@@ -243,7 +243,7 @@ async fn every_secret_of_our_own_verifies() {
         [(SECRET, "accepted"), (second, "accepted"), ("a third one, which is not configured", "signature_invalid")]
     {
         let token = hmac(secret.as_bytes()).sign(&json!({ "alg": "HS256", "typ": "at+jwt" }), &claims(OWN));
-        assert_eq!(word(&chain.verify(&token, chain.api(), now()).await), expected);
+        assert_eq!(word(&verify(&chain, &token, chain.api(), now()).await), expected);
     }
 }
 
@@ -270,7 +270,7 @@ proptest! {
         let chain = Arc::new(Chain::build(&["self".into()], &[], &tables, &setup).unwrap());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         for text in [format!("{header}{separator}{payload}.{tail}"), hmac(SECRET.as_bytes()).sign_text(&header, &payload)] {
-            let verdict = runtime.block_on(chain.verify(&text, chain.api(), now()));
+            let verdict = runtime.block_on(verify(&chain, &text, chain.api(), now()));
             prop_assert!(matches!(verdict, Verdict::Rejected(_)), "{verdict:?}");
         }
     }

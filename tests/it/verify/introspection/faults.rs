@@ -14,7 +14,7 @@ use super::{Idp, SECRET, TOKEN, body, chain, good, retry_after};
 use crate::gateway::{Answer, Gateway as OwnGateway, http};
 use crate::process::Gateway;
 use crate::verify::fake_provider::failures;
-use crate::verify::subjects::{ISSUER, now, word};
+use crate::verify::subjects::{ISSUER, now, verify, word};
 use crate::verify::wire::{NOBODY, Wire};
 
 #[tokio::test]
@@ -37,7 +37,7 @@ async fn connections_that_break_or_are_not_to_be_had() {
     let (clock, metrics) = (SetClock::at(now()), Arc::new(Metrics::new()));
     let judge = async |address: std::net::SocketAddr| {
         let chain = chain(&format!("endpoint = \"http://{address}/\""), &clock, &metrics);
-        word(&chain.verify(TOKEN, chain.api(), now()).await)
+        word(&verify(&chain, TOKEN, chain.api(), now()).await)
     };
     let reset = Wire::start(Arc::new(|_| {}));
     assert_eq!(judge(reset.address).await, "unavailable");

@@ -19,7 +19,7 @@ use serde_json::Value;
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::subjects::{ISSUER, claims, now, setup, tables, word};
+use super::subjects::{ISSUER, claims, now, setup, tables, verify, word};
 use crate::patience::patiently;
 
 /// An opaque token.
@@ -104,7 +104,7 @@ impl Idp {
     }
 
     pub(crate) async fn verify(&self, token: &str) -> Verdict {
-        self.chain.verify(token, self.chain.api(), self.clock.now()).await
+        verify(&self.chain, token, self.chain.api(), self.clock.now()).await
     }
 
     /// The verdict about [`TOKEN`] in one word.

@@ -1,0 +1,98 @@
+//! Makes the chain out of the tables of the configuration, and tells every mistake in them.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::super::table::list;
+use super::super::verified::Verified;
+use super::super::{Setup, Tokens, parse_table};
+use super::{Chain, Link, trust};
+use crate::core::error::Misconfiguration;
+use crate::telemetry::metrics::Metrics;
+
+impl Chain {
+    /// Makes the verifiers that `chain` names out of their tables, and those that `others` names besides: they do not guard the API,
+    /// and can be [trusted](Self::trust) elsewhere. A table that neither names is not looked at.
+    ///
+    /// # Errors
+    /// Every mistake in the chain and in the tables that are named.
+    pub fn build(
+        chain: &[String],
+        others: &[String],
+        tables: &BTreeMap<String, config::Value>,
+        setup: &Setup<'_>,
+    ) -> Result<Self, Vec<Misconfiguration>> {
+        let mut links: Vec<Link> = Vec::new();
+        let mut mistakes = Vec::new();
+        if chain.is_empty() {
+            mistakes.push(misnamed("names no verifier, so that nobody could call the API", "Name at least one"));
+        }
+        let mut seen = HashSet::new();
+        for name in chain {
+            if seen.insert(name) {
+                link(name, tables, setup).map_or_else(|found| mistakes.extend(found), |link| links.push(link));
+            } else {
+                mistakes.push(misnamed(&format!("names \"{name}\" twice"), "Take one of them out"));
+            }
+        }
+        // What is not a verifier's name among them is told where they are named.
+        for name in others.iter().filter(|name| tables.contains_key(*name)) {
+            if seen.insert(name) {
+                link(name, tables, setup).map_or_else(|found| mistakes.extend(found), |link| links.push(link));
+            }
+        }
+        mistakes.extend(ambiguities(&links));
+        if mistakes.is_empty() { Ok(Self::of(links, chain, &setup.metrics)) } else { Err(mistakes) }
+    }
+
+    fn of(links: Vec<Link>, api: &[String], metrics: &Metrics) -> Self {
+        let takes = |tokens| move |(_, link): &(usize, &Link)| [tokens, Tokens::All].contains(&link.verifier.takes());
+        let jwts = links.iter().enumerate().filter(takes(Tokens::Jwts));
+        let by_issuer = jwts.map(|(place, link)| (link.verifier.issuer().to_owned(), place)).collect();
+        let opaque = links.iter().enumerate().find(takes(Tokens::Opaque)).map(|(place, _)| place);
+        let api = trust(&links, api, None);
+        let unassigned = metrics.verifier("none");
+        Self { links, by_issuer, opaque, api, verified: Verified::new(), unassigned }
+    }
+}
+
+fn link(
+    name: &str,
+    tables: &BTreeMap<String, config::Value>,
+    setup: &Setup<'_>,
+) -> Result<Link, Vec<Misconfiguration>> {
+    let Some(table) = tables.get(name) else {
+        let known = if tables.is_empty() { "there are none".into() } else { list(tables.keys().map(String::as_str)) };
+        let remedy = format!("Add a table [verifiers.{name}], or name one that there is ({known})");
+        return Err(vec![misnamed(&format!("names \"{name}\", and there is no such verifier"), &remedy)]);
+    };
+    let settings = parse_table(name, table.clone()).map_err(|mistake| vec![mistake])?;
+    let verifier = settings.build(name, setup)?;
+    Ok(Link { name: name.into(), verifier, metrics: setup.metrics.verifier(name) })
+}
+
+/// Two verifiers of one issuer, or of opaque tokens, would have to be tried in turn.
+fn ambiguities(links: &[Link]) -> Vec<Misconfiguration> {
+    let mut first: HashMap<Option<&str>, &str> = HashMap::new();
+    let mut mistakes = Vec::new();
+    for link in links {
+        let issuer = Some(link.verifier.issuer());
+        let taken = match link.verifier.takes() {
+            Tokens::Jwts => vec![issuer],
+            Tokens::Opaque => vec![None],
+            Tokens::All => vec![issuer, None],
+        };
+        for tokens in taken {
+            let Some(other) = first.insert(tokens, &link.name) else { continue };
+            let (shared, remedy) = match tokens {
+                Some(_) => ("have the same issuer", "Keep one verifier for each issuer"),
+                None => ("both take opaque tokens", "Keep one verifier for opaque tokens"),
+            };
+            mistakes.push(misnamed(&format!("names \"{other}\" and \"{}\", which {shared}", link.name), remedy));
+        }
+    }
+    mistakes
+}
+
+fn misnamed(problem: &str, remedy: &str) -> Misconfiguration {
+    Misconfiguration::new("verify.chain", problem, remedy)
+}
