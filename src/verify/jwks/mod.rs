@@ -154,14 +154,12 @@ impl RemoteKeys {
         }
     }
 
-    /// What is said of a token whose key is not there. Through an outage it can not be told whether the key exists by now.
+    /// What is said of a token whose key is not there: that it is unknown, if the provider said so a moment ago or when it was asked for
+    /// this very key. Else it can not be told: the key may be new, and the provider down, slow, or not to be asked now.
     fn without(&self, unverified_key_id: Option<&str>) -> Verdict {
         let now = self.refresher.clock.monotonic();
-        match self.refresher.snapshot().as_deref() {
-            Some(snapshot)
-                if snapshot.is_fresh(now)
-                    || snapshot.is_usable(now) && self.refresher.lock().knows_absent(unverified_key_id, now) =>
-            {
+        match self.refresher.snapshot().as_deref().filter(|snapshot| snapshot.is_usable(now)) {
+            Some(snapshot) if self.refresher.lock().knows_absent(unverified_key_id, now) => {
                 Verdict::Rejected(snapshot.keys.lacks(unverified_key_id))
             }
             _ => self.unavailable(),
@@ -169,7 +167,10 @@ impl RemoteKeys {
     }
 
     fn unavailable(&self) -> Verdict {
-        let time_left = self.refresher.lock().pacing.time_left(self.refresher.clock.monotonic());
+        let now = self.refresher.clock.monotonic();
+        let asked = self.refresher.lock();
+        let time_left =
+            if self.refresher.is_usable(now) { asked.pacing.time_to_ask(now) } else { asked.pacing.time_left(now) };
         Verdict::Unavailable { retry_after: time_left.clamp(MIN_RETRY_AFTER, MAX_RETRY_AFTER) }
     }
 

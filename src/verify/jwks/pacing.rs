@@ -19,9 +19,9 @@ const MAX_RETRY_AFTER: Duration = Duration::from_mins(5);
 const COOLDOWN: Duration = Duration::from_secs(30);
 /// How many attempts of any cause there may be within the cooldown for one of them to be for an unknown key id.
 const MAX_RECENT: usize = 2;
-/// How many attempts unknown key ids cause in an hour.
-const MAX_FORCED: usize = 20;
-const BUDGET_PERIOD: Duration = Duration::from_hours(1);
+/// How many attempts unknown key ids cause before they have to wait for [`REFILL`] each, and less when they have caused some lately.
+const MAX_FORCED: u32 = 20;
+const REFILL: Duration = Duration::from_mins(3);
 
 /// The plan of the attempts to fetch one key set.
 #[derive(Debug, Default)]
@@ -31,8 +31,12 @@ pub(super) struct Pacing {
     is_running: bool,
     /// When the last attempts began, whatever caused them.
     recent: VecDeque<Duration>,
-    /// When unknown key ids were last allowed to cause one.
-    forced: VecDeque<Duration>,
+    /// When an unknown key id last caused one.
+    forced: Option<Duration>,
+    /// When the budget for unknown key ids will be whole again.
+    whole: Duration,
+    /// When the last one began that succeeded.
+    answered: Option<Duration>,
     failures: u32,
     last_error: Option<FetchErrorClass>,
 }
@@ -87,16 +91,34 @@ impl Pacing {
     /// Has the next attempt begin now because a token names a key that is not known, if that may be. A provider that fails is not
     /// asked for this: its backoff ends soon enough.
     pub(super) fn force(&mut self, now: Duration) -> bool {
-        let since = |instants: &VecDeque<Duration>, period| instants.iter().filter(|it| now < **it + period).count();
-        let may = self.failures == 0
-            && since(&self.forced, COOLDOWN) == 0
-            && since(&self.recent, COOLDOWN) < MAX_RECENT
-            && since(&self.forced, BUDGET_PERIOD) < MAX_FORCED;
+        let may = self.failures == 0 && self.next_forced() <= now;
         if may {
-            keep(&mut self.forced, now, MAX_FORCED);
+            self.forced = Some(now);
+            self.whole = self.whole.max(now) + REFILL;
             self.due = now;
         }
         may
+    }
+
+    /// The first moment at which an unknown key id may cause an attempt, if the provider is well.
+    fn next_forced(&self) -> Duration {
+        let cooled = |since: Option<Duration>| since.map_or(Duration::ZERO, |since| since + COOLDOWN);
+        let is_crowded = self.recent.len() == MAX_RECENT;
+        let uncrowded = cooled(self.recent.front().copied().filter(|_| is_crowded));
+        cooled(self.forced).max(uncrowded).max(self.whole.saturating_sub(REFILL * (MAX_FORCED - 1)))
+    }
+
+    /// Whether the provider said a moment ago which keys there are: what is not among them is unknown. What fails, or has not ended
+    /// yet, says nothing.
+    pub(super) fn is_told(&self, now: Duration) -> bool {
+        let is_recent = self.answered.is_some_and(|since| now < since + COOLDOWN);
+        is_recent && self.failures == 0 && !self.is_running
+    }
+
+    /// How long it is until the provider may be asked for a key that is not known.
+    pub(super) fn time_to_ask(&self, now: Duration) -> Duration {
+        let next = if self.failures == 0 { self.due.min(self.next_forced()) } else { self.due };
+        next.saturating_sub(now)
     }
 
     /// Has the next attempt begin now because an operator wants it.
@@ -117,6 +139,7 @@ impl Pacing {
     /// `random` is from 0 to 1.
     pub(super) fn succeeded(&mut self, now: Duration, lifetime: Duration, random: f64) {
         self.is_running = false;
+        self.answered = self.recent.back().copied();
         (self.failures, self.last_error) = (0, None);
         self.due = now + lifetime.mul_f64(AHEAD + AHEAD_JITTER * random);
     }

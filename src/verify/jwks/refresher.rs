@@ -185,8 +185,9 @@ impl Asked {
         }
     }
 
+    /// Whether it is known that the provider does not have this key.
     pub(super) fn knows_absent(&self, unverified_key_id: Option<&str>, now: Duration) -> bool {
-        unverified_key_id.is_some_and(|key_id| self.absent.contains(key_id, now))
+        self.pacing.is_told(now) || unverified_key_id.is_some_and(|key_id| self.absent.contains(key_id, now))
     }
 
     /// Has an attempt begin now, or joins the one that is running.

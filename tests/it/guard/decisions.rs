@@ -14,7 +14,7 @@ async fn every_rule_has_to_be_met() {
     let gateway = with_guards("");
     assert_eq!(ask(&gateway, "strict", &token(|_| ())).await.status, 200);
     let claim = "a claim that is asked for here";
-    let changes: [(Change, &str, &str); 10] = [
+    let changes: [(Change, &str, &str); 12] = [
         (|claims| claims["scope"] = json!("a d"), "the scope b", "a b c"),
         (|claims| claims["scope"] = json!("d"), "the scopes a, b", "a b c"),
         (|claims| claims["scope"] = json!("a b"), "every one of the scopes c, d", "a b c"),
@@ -22,6 +22,8 @@ async fn every_rule_has_to_be_met() {
         (|claims| claims["permissions"] = json!(["q"]), "the permission p", ""),
         (|claims| claims["permissions"] = json!(["p"]), "every one of the permissions q, r", ""),
         (|claims| claims["permissions"] = json!({ "p": "q" }), "the permission p", ""),
+        (|claims| claims["permissions"] = json!(["not p", "q"]), "the permission p", ""),
+        (|claims| claims["scope"] = json!(["not a", "b", "d"]), "the scope a", "a b c"),
         (|claims| claims["realm_access"]["roles"] = json!(["visitor"]), claim, ""),
         (|claims| claims["https://acme.example/tier"] = json!("silver"), claim, ""),
         (|claims| _ = claims.as_object_mut().unwrap().remove("realm_access"), claim, ""),

@@ -141,7 +141,7 @@ async fn memory_is_not_spent_on_a_provider() {
         let connections = wire.connections();
         wire.answers(fault);
         // The first is fetched for a key that nobody has, the others when their time has come.
-        assert_eq!(whoami("unheard-of").await, 401);
+        assert_eq!(whoami("unheard-of").await, 503, "whether there is such a key can not be told");
         until(|| wire.connections() > connections).await;
         assert_eq!(whoami("rsa-1").await, 200);
     }

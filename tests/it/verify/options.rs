@@ -102,9 +102,17 @@ async fn scopes_are_an_allow_list() {
     assert_eq!(idp.scopes(json!({ "scope": ["read:all"], "scp": "root" })).await, ["admin", "requests:read"]);
     assert_eq!(idp.scopes(json!({ "scope": "admin requests:read READ:ALL" })).await, [""; 0]);
     assert_eq!(idp.scopes(json!({ "scope": "", "permissions": ["root"] })).await, [""; 0]);
+    // A text is split at its spaces. An item of a list is one word, spaces and all.
+    let listed = json!({ "scope": ["chief root", " root", "root\t", "w read:all", ["root"], "w"] });
+    assert_eq!(idp.scopes(listed).await, ["requests:write"]);
 
     let idp = Idp::new(&format!("{map}\ngrants_from = [\"permissions\"]\ngrants = [\"requests:work\"]"));
     assert_eq!(idp.scopes(json!({ "scope": "w", "permissions": ["root"] })).await, ["admin", "requests:work"]);
+    assert_eq!(idp.scopes(json!({ "permissions": ["not root"] })).await, ["requests:work"]);
+    let idp =
+        Idp::new("scopes = { \"Printer admin\" = \"requests:read\", admin = \"admin\" }\ngrants_from = [\"groups\"]");
+    assert_eq!(idp.scopes(json!({ "groups": ["Printer admin"] })).await, ["requests:read"]);
+    assert_eq!(idp.scopes(json!({ "groups": "Printer admin" })).await, ["admin"]);
     assert_eq!(
         Idp::new("").scopes(json!({ "scope": "requests:read" })).await,
         [""; 0],

@@ -11,7 +11,7 @@ use super::fake_provider::{GREATEST, LEAST, Provider, failures, jwks};
 use super::keys::{EC, RSA};
 use super::subjects::word;
 
-fn retry_after(verdict: &Verdict) -> Duration {
+pub(super) fn retry_after(verdict: &Verdict) -> Duration {
     match verdict {
         Verdict::Unavailable { retry_after } => *retry_after,
         other => panic!("keys that can not be had must not refuse a token: {other:?}"),
@@ -29,7 +29,7 @@ async fn old_keys_serve_through_an_outage() {
         assert_eq!((report.state, report.consecutive_failures), (KeySetState::Fresh, 1), "{what}");
         assert_eq!(report.last_error.map(FetchErrorClass::name), Some(class), "{what}");
         assert_eq!(provider.counted(&format!("jwks_fetch_total{{issuer=\"idp\",result=\"{class}\"}}")), 1, "{what}");
-        assert_eq!(provider.judge(&EC).await, "key_unknown", "{what}: the keys were fresh a moment ago");
+        assert_eq!(provider.judge(&EC).await, "unavailable", "{what}: though the known keys are fresh");
         assert_eq!(provider.settled_after(60).await.state, KeySetState::Stale, "{what}");
         assert_eq!(provider.judge(&RSA).await, "accepted", "{what}");
         assert_eq!(provider.judge(&EC).await, "unavailable", "{what}: whether that key is new can not be told");
@@ -129,7 +129,7 @@ async fn a_provider_that_hangs() {
     provider.settled().await;
     provider.answers(silence());
     provider.later(30);
-    assert_eq!(provider.judge_while(&EC, 2, 1000).await, "key_unknown", "after a second, for a key that is not known");
+    assert_eq!(provider.judge_while(&EC, 2, 1000).await, "unavailable", "after a second, for a key that is not known");
     let absent = provider.counted("jwks_unknown_kid_total{issuer=\"idp\",outcome=\"refreshed_absent\"}");
     assert_eq!(absent, 0, "that it is absent was not said");
 
