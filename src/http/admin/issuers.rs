@@ -84,15 +84,15 @@ pub(in crate::http) async fn list_issuers(_: Allowed<Operate>, gateway: Data<Gat
 
 /// Refresh an issuer's keys
 ///
-/// Fetches them at once, whatever was fetched a moment ago, and answers how they get on then. Keys that the issuer has withdrawn are
-/// not believed from then on.
+/// Fetches them at once, whatever was fetched a moment ago, and answers how they get on then. Keys that the issuer had withdrawn by
+/// the time of the call are not believed from then on.
 #[utoipa::path(post, path = "/v1/admin/issuers/{name}/refresh", tag = "admin",
     security(("bearer" = []), ("oauth2" = ["admin"])),
     params(("name" = String, Path, description = "The name of its verifier in the configuration")),
     responses(
         (status = 200, description = "Its keys are refreshed", body = IssuerView),
         (status = 404, description = "There is no verifier of this name"),
-        (status = 409, description = "Its keys are not fetched"),
+        (status = 409, description = "It fetches no keys"),
         (status = 502, description = "The issuer did not give its keys; those that there were stay"),
     ),
 )]
