@@ -55,7 +55,7 @@ impl KeySetMetrics {
         self.fetch_seconds.took(took);
     }
 
-    /// A token was judged by keys past their lifetime.
+    /// A token was accepted by keys past their lifetime.
     pub fn stale_served(&self) {
         self.stale_served.inc();
     }
@@ -86,7 +86,7 @@ impl Families {
         registry.register("jwks_fetch", "Fetches of a key set, by what came of them", families.fetches.clone());
         let help = "How long a fetch of a key set took";
         registry.register_with_unit("jwks_fetch", help, Unit::Seconds, families.fetch_seconds.clone());
-        let help = "Tokens that were judged by keys past their lifetime";
+        let help = "Tokens that were accepted by keys past their lifetime";
         registry.register("jwks_stale_served", help, families.stale_served.clone());
         let help = "Tokens whose key was not in the key set, by what came of it";
         registry.register("jwks_unknown_kid", help, families.unknown_keys.clone());
