@@ -144,7 +144,7 @@ impl RemoteKeys {
     }
 
     /// Waits until an attempt is over, at most for [`WAIT`]; false when that was too short.
-    async fn wait(&self, mut over: watch::Receiver<()>) -> Result<bool, Verdict> {
+    async fn wait(&self, mut over: watch::Receiver<u64>) -> Result<bool, Verdict> {
         let Ok(_place) = self.waiters.try_acquire() else { return Err(self.unavailable()) };
         let clock = &self.refresher.clock;
         let too_late = clock.sleep_until(clock.now().plus(WAIT));
@@ -202,13 +202,13 @@ impl RemoteKeys {
         }
     }
 
-    /// Fetches the keys at once, whatever the budget says; joins a fetch that is running.
+    /// Fetches the keys at once, whatever the budget says, by a fetch that begins after this call.
     pub(super) async fn refresh(&self) -> Result<(), FetchErrorClass> {
         self.ensure_running();
-        let mut over = self.refresher.lock().demand(self.refresher.clock.monotonic());
+        let (attempt, mut over) = self.refresher.lock().demand(self.refresher.clock.monotonic());
         self.refresher.wake();
         // The sender is as old as the receiver: it can not be gone.
-        let _ = over.changed().await;
+        let _ = over.wait_for(|ended| *ended >= attempt).await;
         self.refresher.lock().pacing.last_error().map_or(Ok(()), Err)
     }
 

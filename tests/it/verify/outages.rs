@@ -227,3 +227,20 @@ async fn an_operator_does_not_wait_for_the_backoff() {
     assert_eq!((together, provider.fetches().await), (vec![Ok(()); 5], 5), "one flight");
     assert_eq!(provider.chain.refresh("nobody").await, Err(NotRefreshed::NoVerifier));
 }
+
+/// What a fetch brings that is under way when the operator calls may be what was published before.
+#[tokio::test]
+async fn what_an_operator_has_fetched_is_not_older_than_the_call() {
+    let provider = Provider::publishing(jwks(&[&RSA])).await;
+    provider.settled().await;
+    provider.answers(jwks(&[&RSA]).set_delay(Duration::from_millis(500)));
+    provider.later(540);
+    while provider.fetches().await < 2 {
+        tokio::task::yield_now().await;
+    }
+    provider.answers(jwks(&[&OTHER_RSA]));
+    let together = join_all((0..5).map(|_| provider.chain.refresh("idp"))).await;
+    assert_eq!((together, provider.fetches().await), (vec![Ok(()); 5], 3), "one more, for all of them");
+    let ids: Vec<_> = provider.report().keys.into_iter().map(|key| key.id.unwrap()).collect();
+    assert_eq!(ids, ["rsa-2"]);
+}
