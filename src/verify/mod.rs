@@ -35,9 +35,10 @@ mod table;
 mod token;
 mod verified;
 
+pub use crate::net::FetchErrorClass;
 pub use chain::{Chain, NotRefreshed, Readiness, Trust};
 pub use explain::{Explanation, Means, Outcome, Proof, ScopeMeaning, Step};
-pub use report::{FetchErrorClass, KeyReport, KeySetReport, KeySetState};
+pub use report::{KeyReport, KeySetReport, KeySetState};
 pub use self_issued::OwnIssuer;
 pub use token::{MAX_TOKEN_BYTES, UnverifiedHeader, UnverifiedJwt, UnverifiedToken};
 

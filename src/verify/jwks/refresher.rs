@@ -114,7 +114,7 @@ impl Refresher {
 
     fn succeeded(&self, download: Download, now: Duration, took: Duration) {
         let Download { keys, lifetime, is_confirmed } = download;
-        self.metrics.fetched(if is_confirmed { Fetched::NotModified } else { Fetched::Ok }, took);
+        self.metrics.fetched(Ok(if is_confirmed { Fetched::NotModified } else { Fetched::KeySet }), took);
         let before = self.snapshot.load_full();
         let lease = Lease { now, lifetime, stale_if_error: self.stale_if_error };
         let unchanged = before.as_deref().filter(|before| before.keys.is_same(&keys));
@@ -141,7 +141,7 @@ impl Refresher {
 
     fn failed(&self, error: &FetchError, now: Duration, took: Duration) {
         let class = error.class();
-        self.metrics.fetched(class.into(), took);
+        self.metrics.fetched(Err(class), took);
         let mut asked = self.lock();
         asked.pacing.failed(now, class, error.retry_after(), self.random());
         let (failures, next) = (asked.pacing.failures(), asked.pacing.time_left(now));
