@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Gateway;
-use super::admin::issuers::IssuerView;
+use super::admin::view::{IssuerView, problem};
 
 /// Whether the gateway is ready for traffic
 ///
@@ -54,9 +54,10 @@ pub(super) struct StoreView {
     (status = 503, description = "Not ready", body = ReadinessView),
 ))]
 pub(super) async fn get_detailed_readiness(gateway: Data<Gateway>) -> HttpResponse {
-    let issuers: Vec<_> = gateway.chain.readiness().into_iter().map(IssuerView::from).collect();
+    let verifiers = gateway.chain.readiness();
     let (stopping, store) = (gateway.is_stopping(), StoreView { ready: gateway.store.is_ready() });
-    let mut problems: Vec<_> = issuers.iter().filter_map(IssuerView::problem).collect();
+    let mut problems: Vec<_> = verifiers.iter().filter_map(problem).collect();
+    let issuers = verifiers.into_iter().map(IssuerView::from).collect();
     if stopping {
         problems.push("The gateway is shutting down.".into());
     }

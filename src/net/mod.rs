@@ -14,7 +14,7 @@ mod error;
 
 pub use address::secure_url;
 pub use client::{Answer, Fetched, HttpClient, Validators};
-pub use error::NetError;
+pub use error::{FetchErrorClass, NetError};
 
 /// The section `[net]`: how the gateway talks to identity providers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! What an issuer says of itself in its discovery document, once that has proved to be its own.
 
 use crate::core::json::Object;
-use crate::net::{HttpClient, NetError};
+use crate::net::{FetchErrorClass, HttpClient, NetError};
 
 /// Why an issuer's discovery document does not tell an address.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,17 @@ pub(super) enum DiscoveryError {
     Insecure { address: String, member: &'static str, found: String },
     #[error("{address} names no {member}")]
     Absent { address: String, member: &'static str },
+}
+
+impl DiscoveryError {
+    pub(super) fn class(&self) -> FetchErrorClass {
+        match self {
+            Self::Net(error) => error.class(),
+            Self::ForeignIssuer { .. } => FetchErrorClass::Issuer,
+            Self::Insecure { .. } => FetchErrorClass::Address,
+            Self::Absent { .. } => FetchErrorClass::Parse,
+        }
+    }
 }
 
 /// The address that the discovery document gives as `member` (OpenID Connect Discovery section 3, RFC 8414 section 2).

@@ -36,10 +36,11 @@ mod table;
 mod token;
 mod verified;
 
+pub use crate::net::FetchErrorClass;
 pub use chain::{Chain, NotRefreshed, Readiness, Trust};
 pub use explain::{Explanation, Means, Outcome, Proof, ScopeMeaning, Step};
 pub use peek::{is_own, issuer_in, own_table};
-pub use report::{FetchErrorClass, KeyReport, KeySetReport, KeySetState};
+pub use report::{KeyReport, KeySetReport, KeySetState};
 pub use self_issued::OwnIssuer;
 pub use token::{MAX_TOKEN_BYTES, UnverifiedHeader, UnverifiedJwt, UnverifiedToken};
 

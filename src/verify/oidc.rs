@@ -214,7 +214,11 @@ impl Verifier for Oidc {
     }
 
     fn recall(&self, accepted: &Arc<Caller>, terms: Terms<'_>) -> Verdict {
-        self.rules.recall(accepted, terms)
+        let verdict = self.rules.recall(accepted, terms);
+        if let (Verdict::Accepted(_), Keys::Remote(keys)) = (&verdict, &self.keys) {
+            keys.note_accepted();
+        }
+        verdict
     }
 
     fn explain(&self, token: &Unverified<'_>, terms: Terms<'_>) -> Vec<Step> {

@@ -105,9 +105,9 @@ impl Desk {
                 self.log_success();
                 let result =
                     if matches!(fact, Fact::Active(_)) { Introspected::Active } else { Introspected::Inactive };
-                (result, Ok(fact))
+                (Ok(result), Ok(fact))
             }
-            Err(error) => (error.class(), Err(self.fail(&error))),
+            Err(error) => (Err(error.class()), Err(self.fail(&error))),
         };
         self.metrics.asked(result, self.clock.monotonic().saturating_sub(asked.instant));
         making.end(outcome);

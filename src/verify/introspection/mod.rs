@@ -6,7 +6,6 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tokio::sync::Mutex;
 
 use super::rules::Rules;
 use super::table::{Accepting, Mistakes};
@@ -27,7 +26,7 @@ mod provider;
 use calls::Calls;
 use desk::Desk;
 use facts::Facts;
-use provider::{ClientAuth, Endpoint, Provider};
+use provider::{ClientAuth, Discovered, Endpoint, Provider};
 
 /// The table of the kind `introspection`.
 pub(super) type IntrospectionSettings = Accepting<AskingSettings>;
@@ -122,7 +121,7 @@ impl IntrospectionSettings {
         let Self { acceptance, own } = self;
         let endpoint = match &own.endpoint {
             Some(address) => Endpoint::Address(address.as_str().into()),
-            None => Endpoint::Discovery(Mutex::default()),
+            None => Endpoint::Discovery(Discovered::nothing()),
         };
         let provider = Provider {
             issuer: acceptance.issuer.clone(),
