@@ -21,7 +21,7 @@ use crate::settings::Settings;
 use crate::store;
 use crate::telemetry::access::AccessLog;
 use crate::telemetry::metrics::Metrics;
-use crate::verify::{Chain, OwnIssuer, Setup, parse_table};
+use crate::verify::{Chain, OwnIssuer, Setup, Waiting, parse_table};
 
 mod data_dir;
 mod system;
@@ -104,7 +104,8 @@ fn build_chain(
 ) -> Result<Chain, Vec<Misconfiguration>> {
     let net = settings.net.open(&settings.base).map_err(|mistake| vec![mistake])?;
     let own = OwnIssuer { url: settings.issuer_url(), audience: settings.issuer.audience.clone(), secrets };
-    let setup = Setup { base: &settings.base, net, clock, entropy, metrics, own: Some(own) };
+    let waiting = Waiting::within(settings.server.max_in_flight);
+    let setup = Setup { base: &settings.base, net, clock, entropy, metrics, waiting, own: Some(own) };
     let chain = Chain::build(settings.chain(), &settings.named_by_guards(), &settings.verifiers, &setup);
     if settings.believes_itself() {
         return chain;

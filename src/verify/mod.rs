@@ -34,12 +34,14 @@ mod self_issued;
 mod table;
 mod token;
 mod verified;
+mod waiting;
 
 pub use chain::{Chain, NotRefreshed, Readiness, Trust};
 pub use explain::{Explanation, Means, Outcome, Proof, ScopeMeaning, Step};
 pub use report::{FetchErrorClass, KeyReport, KeySetReport, KeySetState};
 pub use self_issued::OwnIssuer;
 pub use token::{MAX_TOKEN_BYTES, UnverifiedHeader, UnverifiedJwt, UnverifiedToken};
+pub use waiting::Waiting;
 
 /// Decides whether tokens of one issuer are genuine.
 pub trait Verifier: Send + Sync {
@@ -142,6 +144,8 @@ pub struct Setup<'a> {
     pub entropy: Arc<dyn Entropy>,
     /// What counts what happens to them.
     pub metrics: Arc<Metrics>,
+    /// Where requests wait for issuers.
+    pub waiting: Waiting,
     /// Our own issuer, for the kind `self`.
     pub own: Option<OwnIssuer>,
 }
