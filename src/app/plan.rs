@@ -16,7 +16,7 @@ use crate::queue::types::Types;
 use crate::settings::Settings;
 use crate::store;
 use crate::telemetry::metrics::Metrics;
-use crate::verify::{Chain, OwnIssuer, Setup, own_table, parse_table};
+use crate::verify::{Chain, OwnIssuer, Setup, Waiting, own_table, parse_table};
 
 /// What a gateway is made of, and a command that does a part of its work.
 pub struct Plan {
@@ -87,7 +87,8 @@ impl Plan {
         let own = OwnIssuer { url: settings.issuer_url(), audience: settings.issuer.audience.clone(), secrets };
         let chain = {
             let (clock, entropy, metrics) = (Arc::clone(&clock), Arc::clone(&entropy), Arc::clone(&metrics));
-            let setup = Setup { base: &settings.base, net, clock, entropy, metrics, own: Some(own) };
+            let waiting = Waiting::within(settings.server.max_in_flight);
+            let setup = Setup { base: &settings.base, net, clock, entropy, metrics, waiting, own: Some(own) };
             build_chain(settings, &setup).map_err(|found| mistakes.extend(found))
         };
         let token_places = TokenPlaces::of(&settings.verify).map_err(|mistake| mistakes.push(mistake));

@@ -35,6 +35,7 @@ mod self_issued;
 mod table;
 mod token;
 mod verified;
+mod waiting;
 
 pub use crate::net::FetchErrorClass;
 pub use chain::{Chain, NotRefreshed, Readiness, Trust};
@@ -43,6 +44,7 @@ pub use peek::{is_own, issuer_in, own_table};
 pub use report::{KeyReport, KeySetReport, KeySetState};
 pub use self_issued::OwnIssuer;
 pub use token::{MAX_TOKEN_BYTES, UnverifiedHeader, UnverifiedJwt, UnverifiedToken};
+pub use waiting::Waiting;
 
 /// Decides whether tokens of one issuer are genuine.
 pub trait Verifier: Send + Sync {
@@ -145,6 +147,8 @@ pub struct Setup<'a> {
     pub entropy: Arc<dyn Entropy>,
     /// What counts what happens to them.
     pub metrics: Arc<Metrics>,
+    /// Where requests wait for issuers.
+    pub waiting: Waiting,
     /// Our own issuer, for the kind `self`.
     pub own: Option<OwnIssuer>,
 }

@@ -136,6 +136,7 @@ impl KeySettings {
             clock: Arc::clone(&setup.clock),
             entropy: Arc::clone(&setup.entropy),
             metrics: setup.metrics.key_set(verifier),
+            waiting: setup.waiting.clone(),
         })))
     }
 

@@ -140,7 +140,7 @@ impl IntrospectionSettings {
             acceptance: acceptance.clone(),
             provider,
             facts: Facts::new(own.cache.duration()),
-            calls: Calls::new(own.rate),
+            calls: Calls::new(own.rate, setup.waiting.clone()),
             log: std::sync::Mutex::default(),
             clock: Arc::clone(&setup.clock),
             metrics: setup.metrics.introspection(name),

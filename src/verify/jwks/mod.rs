@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::keys::KeySet;
 use super::token::UnverifiedJwt;
-use super::{FetchErrorClass, KeySetReport, KeySetState};
+use super::{FetchErrorClass, KeySetReport, KeySetState, Waiting};
 use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
 use crate::core::verdict::Verdict;
@@ -35,8 +35,8 @@ pub(super) use startup::Startup;
 
 /// How long a token waits for keys that it depends on.
 const WAIT: Duration = Duration::from_secs(1);
-/// How many may wait at once.
-const MAX_WAITING: usize = 256;
+/// How many may wait at once for one issuer.
+const MAX_WAITING: usize = 128;
 /// The bounds of what whoever is turned away is told to wait.
 const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
 const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);
@@ -55,6 +55,7 @@ pub(super) struct RemoteSetup {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) metrics: KeySetMetrics,
+    pub(super) waiting: Waiting,
 }
 
 /// The key set of one issuer. Dropping it ends its task.
@@ -62,6 +63,7 @@ pub(super) struct RemoteKeys {
     refresher: Arc<Refresher>,
     task: Mutex<Option<JoinHandle<()>>>,
     waiters: Semaphore,
+    all_waiting: Waiting,
     startup: Startup,
     began: Duration,
 }
@@ -71,6 +73,7 @@ impl RemoteKeys {
         Self {
             task: Mutex::new(None),
             waiters: Semaphore::new(MAX_WAITING),
+            all_waiting: setup.waiting.clone(),
             startup: setup.startup,
             began: setup.clock.monotonic(),
             refresher: Arc::new(Refresher::new(setup)),
@@ -145,7 +148,9 @@ impl RemoteKeys {
 
     /// Waits until an attempt is over, at most for [`WAIT`]; false when that was too short.
     async fn wait(&self, mut over: watch::Receiver<u64>) -> Result<bool, Verdict> {
-        let Ok(_place) = self.waiters.try_acquire() else { return Err(self.unavailable()) };
+        let (Ok(_place), Some(_place_among_all)) = (self.waiters.try_acquire(), self.all_waiting.place(true)) else {
+            return Err(self.unavailable());
+        };
         let clock = &self.refresher.clock;
         let too_late = clock.sleep_until(clock.now().plus(WAIT));
         tokio::select! {

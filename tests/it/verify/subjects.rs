@@ -11,7 +11,7 @@ use anteroom::core::period::Period;
 use anteroom::core::verdict::Verdict;
 use anteroom::net::NetSettings;
 use anteroom::telemetry::metrics::Metrics;
-use anteroom::verify::{Chain, OwnIssuer, Setup, Trust, UnverifiedToken};
+use anteroom::verify::{Chain, OwnIssuer, Setup, Trust, UnverifiedToken, Waiting};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
@@ -72,6 +72,7 @@ pub(crate) fn setup<'a>(base: &'a Path, clock: &SetClock, own: Option<OwnIssuer>
         clock: Arc::new(clock.clone()),
         entropy: Arc::new(SystemEntropy),
         metrics: Arc::new(Metrics::new()),
+        waiting: Waiting::within(1024),
         own,
     }
 }
