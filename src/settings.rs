@@ -186,6 +186,14 @@ impl Settings {
         self.chain().iter().any(|name| self.is_self(name))
     }
 
+    /// The issuer of the tokens that the verifier of that name checks, as far as its table says.
+    pub fn issuer_of(&self, name: &str) -> Option<String> {
+        if self.is_self(name) {
+            return Some(self.issuer_url());
+        }
+        self.verifiers.get(name)?.clone().into_table().ok()?.get("issuer")?.clone().into_string().ok()
+    }
+
     /// Whether the verifier of that name checks our own tokens.
     fn is_self(&self, name: &str) -> bool {
         let table = self.verifiers.get(name).and_then(|table| table.clone().into_table().ok());

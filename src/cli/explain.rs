@@ -13,7 +13,7 @@ use crate::app::{Plan, SystemClock, SystemEntropy, signing_secrets};
 use crate::core::clock::Clock;
 use crate::core::error::Misconfiguration;
 use crate::core::guard::GuardRules;
-use crate::core::verdict::{Denial, Verdict};
+use crate::core::verdict::{Denial, Reason, Verdict};
 use crate::http::Asked;
 use crate::oauth::clients::generate_secret;
 use crate::settings::{Flags, Settings};
@@ -74,7 +74,7 @@ pub(super) fn run(flags: &Flags, arguments: &Explain) -> Result<ExitCode, Failur
     let now = clock.now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut told = runtime.block_on(chain.explain(token, trust, now, means));
-    told.hints.extend(unused_verifiers(&settings, &told));
+    told.hints.extend(unused_verifiers(&settings, &told, arguments.guard.as_deref()));
     let demands = demands(&told, arguments.guard.as_deref().zip(rules));
     report::write(&told, token.len(), now, demands.as_ref(), &mut io::stdout().lock())?;
     Ok(match told.verdict {
@@ -85,9 +85,10 @@ pub(super) fn run(flags: &Flags, arguments: &Explain) -> Result<ExitCode, Failur
     })
 }
 
-/// How a genuine token meets what a guard asks for.
+/// How a token meets what a guard asks for.
 struct Demands<'a> {
     guard: &'a str,
+    /// None where the token is not genuine.
     checks: Vec<(&'static str, Result<(), Denial>)>,
 }
 
@@ -98,8 +99,12 @@ impl Demands<'_> {
 }
 
 fn demands<'a>(told: &Explanation, guard: Option<(&'a str, &GuardRules)>) -> Option<Demands<'a>> {
-    let ((guard, rules), Some(Verdict::Accepted(caller))) = (guard?, &told.verdict) else { return None };
-    let checks = GuardRules::CHECKS.iter().map(|(name, check)| (*name, check(rules, caller))).collect();
+    let (guard, rules) = guard?;
+    let judged = |caller| GuardRules::CHECKS.iter().map(|(name, check)| (*name, check(rules, caller))).collect();
+    let checks = match &told.verdict {
+        Some(Verdict::Accepted(caller)) => judged(caller),
+        _ => Vec::new(),
+    };
     Some(Demands { guard, checks })
 }
 
@@ -132,15 +137,19 @@ fn bare(text: &str) -> &str {
     token
 }
 
-/// Tables of the token's issuer that no verifier is made of.
-fn unused_verifiers(settings: &Settings, told: &Explanation) -> Vec<String> {
-    let issuer =
-        told.unverified_claims.as_ref().and_then(|claims| claims.get("iss")).and_then(|issuer| issuer.as_str());
-    let Some(issuer) = issuer.filter(|_| told.verifier.is_none()) else { return Vec::new() };
-    let is_of_it = |table: &config::Value| {
-        let table = table.clone().into_table().unwrap_or_default();
-        table.get("issuer").is_some_and(|value| value.clone().into_string().is_ok_and(|found| found == issuer))
+/// Tables of the token's issuer that are not trusted here, where it is the issuer that is refused.
+fn unused_verifiers(settings: &Settings, told: &Explanation, guard: Option<&str>) -> Vec<String> {
+    let claims = told.unverified_claims.as_ref();
+    let issuer = claims.and_then(|claims| claims.get("iss")).and_then(|issuer| issuer.as_str());
+    let is_unknown =
+        matches!(&told.verdict, Some(Verdict::Rejected(refusal)) if refusal.reason == Reason::IssuerUnknown);
+    let Some(issuer) = issuer.filter(|_| is_unknown) else { return Vec::new() };
+    let of_guard = guard.and_then(|name| Some((name, settings.guards.get(name)?.verifiers.as_deref()?)));
+    let (key, trusted) = match of_guard {
+        Some((name, verifiers)) => (format!("guards.{name}.verifiers"), verifiers),
+        None => ("verify.chain".to_owned(), settings.chain()),
     };
-    let unused = settings.verifiers.iter().filter(|(name, table)| !settings.chain().contains(name) && is_of_it(table));
-    unused.map(|(name, _)| format!("[verifiers.{name}] is of this issuer, and verify.chain does not name it")).collect()
+    let unused = settings.verifiers.keys().filter(|name| !trusted.contains(name));
+    let of_issuer = unused.filter(|name| settings.issuer_of(name).is_some_and(|found| found == issuer));
+    of_issuer.map(|name| format!("[verifiers.{name}] is of this issuer, and {key} does not name it")).collect()
 }
