@@ -137,7 +137,8 @@ impl Application {
     }
 }
 
-fn shutdown_delay(settings: &Settings) -> Period {
+/// How long `/readyz` says 503 before no new connection is taken.
+pub fn shutdown_delay(settings: &Settings) -> Period {
     let usual = match settings.server.effective_mode() {
         Mode::Development => Period::default(),
         Mode::Production => Period::seconds(1),

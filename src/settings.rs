@@ -16,7 +16,7 @@ use crate::oauth::issuer::IssuerSettings;
 use crate::queue::types::{TypeSettings, built_in};
 use crate::store::StoreSettings;
 use crate::telemetry::logs::{LogFormat, LogSettings};
-use crate::verify::{VerifySettings, is_own, own_table};
+use crate::verify::{VerifySettings, is_own, issuer_in, own_table};
 
 mod environment;
 mod mistakes;
@@ -184,6 +184,14 @@ impl Settings {
     /// Whether our own tokens are believed.
     pub fn believes_itself(&self) -> bool {
         self.chain().iter().any(|name| self.is_self(name))
+    }
+
+    /// The issuer of the tokens that the verifier of that name checks, as far as its table says.
+    pub fn issuer_of(&self, name: &str) -> Option<String> {
+        if self.is_self(name) {
+            return Some(self.issuer_url());
+        }
+        self.verifiers.get(name).and_then(issuer_in)
     }
 
     /// Whether the verifier of that name checks our own tokens.

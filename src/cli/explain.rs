@@ -11,11 +11,11 @@ use super::{Failure, MISCONFIGURED, plan};
 use crate::app::{Plan, SecretOrigin};
 use crate::core::error::Misconfiguration;
 use crate::core::guard::GuardRules;
-use crate::core::verdict::{Denial, Verdict};
+use crate::core::verdict::{Denial, Reason, Verdict};
 use crate::http::Asked;
 use crate::settings::{Flags, Settings};
 use crate::telemetry::logs::{LogFormat, LogSettings};
-use crate::verify::{Explanation, Means, Trust, issuer_in};
+use crate::verify::{Explanation, Means, Trust};
 
 mod report;
 
@@ -75,7 +75,7 @@ fn explain(
     let now = plan.clock.now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut told = runtime.block_on(plan.chain.explain(token, trust, now, means));
-    told.hints.extend(unused_verifiers(settings, &told));
+    told.hints.extend(unused_verifiers(settings, &told, guard.map(|(name, _)| name)));
     let demands = demands(&told, guard);
     report::write(&told, token.len(), now, demands.as_ref(), &mut io::stdout().lock())?;
     Ok(match told.verdict {
@@ -86,9 +86,10 @@ fn explain(
     })
 }
 
-/// How a genuine token meets what a guard asks for.
+/// How a token meets what a guard asks for.
 struct Demands<'a> {
     guard: &'a str,
+    /// None where the token is not genuine.
     checks: Vec<(&'static str, Result<(), Denial>)>,
 }
 
@@ -99,8 +100,12 @@ impl Demands<'_> {
 }
 
 fn demands<'a>(told: &Explanation, guard: Option<(&'a str, &GuardRules)>) -> Option<Demands<'a>> {
-    let ((guard, rules), Some(Verdict::Accepted(caller))) = (guard?, &told.verdict) else { return None };
-    let checks = GuardRules::CHECKS.iter().map(|(name, check)| (*name, check(rules, caller))).collect();
+    let (guard, rules) = guard?;
+    let judged = |caller| GuardRules::CHECKS.iter().map(|(name, check)| (*name, check(rules, caller))).collect();
+    let checks = match &told.verdict {
+        Some(Verdict::Accepted(caller)) => judged(caller),
+        _ => Vec::new(),
+    };
     Some(Demands { guard, checks })
 }
 
@@ -133,12 +138,19 @@ fn bare(text: &str) -> &str {
     token
 }
 
-/// Tables of the token's issuer that no verifier is made of.
-fn unused_verifiers(settings: &Settings, told: &Explanation) -> Vec<String> {
-    let issuer =
-        told.unverified_claims.as_ref().and_then(|claims| claims.get("iss")).and_then(|issuer| issuer.as_str());
-    let Some(issuer) = issuer.filter(|_| told.verifier.is_none()) else { return Vec::new() };
-    let is_of_it = |table| issuer_in(table).is_some_and(|found| found == issuer);
-    let unused = settings.verifiers.iter().filter(|(name, table)| !settings.chain().contains(name) && is_of_it(table));
-    unused.map(|(name, _)| format!("[verifiers.{name}] is of this issuer, and verify.chain does not name it")).collect()
+/// Tables of the token's issuer that are not trusted here, where it is the issuer that is refused.
+fn unused_verifiers(settings: &Settings, told: &Explanation, guard: Option<&str>) -> Vec<String> {
+    let claims = told.unverified_claims.as_ref();
+    let issuer = claims.and_then(|claims| claims.get("iss")).and_then(|issuer| issuer.as_str());
+    let is_unknown =
+        matches!(&told.verdict, Some(Verdict::Rejected(refusal)) if refusal.reason == Reason::IssuerUnknown);
+    let Some(issuer) = issuer.filter(|_| is_unknown) else { return Vec::new() };
+    let of_guard = guard.and_then(|name| Some((name, settings.guards.get(name)?.verifiers.as_deref()?)));
+    let (key, trusted) = match of_guard {
+        Some((name, verifiers)) => (format!("guards.{name}.verifiers"), verifiers),
+        None => ("verify.chain".to_owned(), settings.chain()),
+    };
+    let unused = settings.verifiers.keys().filter(|name| !trusted.contains(name));
+    let of_issuer = unused.filter(|name| settings.issuer_of(name).is_some_and(|found| found == issuer));
+    of_issuer.map(|name| format!("[verifiers.{name}] is of this issuer, and {key} does not name it")).collect()
 }

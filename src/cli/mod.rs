@@ -18,6 +18,7 @@ mod healthcheck;
 mod openapi;
 mod serve;
 mod token;
+mod warnings;
 
 /// The configuration or the command line can not be used.
 const MISCONFIGURED: u8 = 2;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::warnings::warnings;
 use super::{Failure, load};
 use crate::app::{Application, DEMO_CLIENT, DEMO_SECRET, SystemClock, SystemEntropy};
 use crate::settings::{Flags, Settings};
@@ -50,22 +51,8 @@ fn announce(application: &Application, settings: &Settings) -> io::Result<()> {
             place.display(),
         )?;
     }
-    if settings.serves_nobody() {
-        tracing::warn!(
-            "no client is configured, so nobody can get a token here: run `anteroom client new NAME`, put the lines it prints into the \
-             file that --config or ANTEROOM_CONFIG names (or set ANTEROOM__CLIENTS='{{\"NAME\": {{\"secrets\": [\"sha256:…\"]}}}}'), and \
-             restart; or add an oidc verifier, see config/auth0.toml"
-        );
-    }
-    for (key, on) in [("query", settings.verify.token_in_query), ("form", settings.verify.token_in_form)] {
-        if on {
-            tracing::warn!(
-                "verify.token_in_{key} is on: addresses and forms are kept in histories and logs, and so are tokens in them"
-            );
-        }
-    }
-    if settings.issuer.open {
-        tracing::warn!("issuer.open is on: whoever reaches this gateway gets a token");
+    for warning in warnings(settings) {
+        tracing::warn!("{warning}");
     }
     Ok(())
 }

@@ -136,10 +136,10 @@ impl Chain {
         if let Some(place) = self.opaque.filter(|place| trust.verifiers[*place] && !token.looks_like_jwt()) {
             return Ok((place, Unverified::Opaque(token)));
         }
-        let jwt = UnverifiedJwt::parse(token)?;
+        let jwt = UnverifiedJwt::parse(token).map_err(|refusal| self.not_a_jwt(refusal, token, trust))?;
         let issuer = &jwt.unverified_claims.issuer;
         let place = self.by_issuer.get(issuer).copied().filter(|place| trust.verifiers[*place]);
-        let unknown = || Refusal::because(Reason::IssuerUnknown, "an issuer that is trusted here", issuer);
+        let unknown = || Refusal::because(Reason::IssuerUnknown, self.expected_issuer(issuer, trust), issuer);
         Ok((place.ok_or_else(unknown)?, Unverified::Jwt(jwt)))
     }
 

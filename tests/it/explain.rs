@@ -13,6 +13,8 @@ use wiremock::{Mock, ResponseTemplate};
 use crate::process::{program, run};
 use crate::verify::keys::{OTHER_RSA, RSA, Signer};
 
+mod hints;
+
 /// Runs `explain` in a folder, with this on its standard input.
 fn explain(folder: &Path, arguments: &[&str], input: &str) -> Output {
     let mut command = program();
@@ -173,6 +175,8 @@ fn what_is_no_token_is_told_by_its_form() {
             "eyI.a.b.c.d" => {
                 "  hint: it is encrypted, for its issuer alone; Auth0 makes such a token where no `audience` was asked for\n"
             }
+            "eyI.e30." => "  hint: it begins like a JWT: it may have been cut off\n",
+            "a b" => "  hint: there are spaces or line breaks in it: paste one token alone, in one piece\n",
             _ => "",
         };
         assert!(text.contains(&format!("  not reached  issuer\n{hint}\nREFUSED: {reason}. ")), "{text}");
@@ -241,7 +245,7 @@ async fn keys_are_fetched_and_providers_asked_only_live() {
     assert!(text.contains(unknown) && code == 1, "{text}");
     let (text, code) = run(&["--live"], &gone).await;
     let lost = "  unknown      key: what is needed can not be had from \"http://127.0.0.1:9/\" (connection)\n  not reached  signature\n\n\
-        CAN NOT BE TOLD by [verifiers.gone] now: the gateway answers 503.\n";
+        CAN NOT BE TOLD by [verifiers.gone] now. A running gateway that still has what it takes serves on; any other answers 503.\n";
     assert!(text.ends_with(lost) && code == 3, "{text}");
 }
 
@@ -257,7 +261,10 @@ fn what_a_guard_asks_for_is_explained_too() {
         told(folder.path(), &["--guard", "billing"], &sign(&RSA, &claims))
     };
     let (text, code) = billing(&json!({}));
-    let (_, asked) = text.split_once("\nWhat ").unwrap();
+    let (caller, asked) = text.split_once("\nWhat ").unwrap();
+    assert!(caller.contains("\nACCEPTED by [verifiers.idp]. The caller:\n"), "whoami would refuse it: {caller}");
+    let scopes = "  \"read:requests\" grants requests:read\n  \"openid\" counts at guards by this name\n";
+    assert!(caller.ends_with(scopes), "{caller}");
     let expected = "[guards.billing] asks for:\n  ok           scopes\n  FAILED       permissions: it lacks the permission \
                     invoices:read\n                 expected the permission invoices:read\n                 got      []\n  \
                     ok           claims\n\nDENIED: /guard/billing answers 403.\n";
@@ -266,9 +273,9 @@ fn what_a_guard_asks_for_is_explained_too() {
     assert!(text.ends_with("\nPASSES: /guard/billing answers 200.\n"), "{text}");
     assert_eq!(code, 0);
     let (text, code) = billing(&json!({ "aud": "anteroom" }));
-    assert!(
-        text.ends_with("\nREFUSED by [verifiers.idp]: audience_mismatch. The token is meant for another audience.\n")
-    );
+    let end = "\nREFUSED by [verifiers.idp]: audience_mismatch. The token is meant for another audience.\n\
+               /guard/billing answers 401.\n";
+    assert!(text.ends_with(end), "{text}");
     assert_eq!(code, 1);
 
     let (text, code) = told(folder.path(), &["--guard", "site"], "");

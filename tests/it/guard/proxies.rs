@@ -115,7 +115,7 @@ fn caddy(folder: &Path, port: u16, gateway: SocketAddr, service: SocketAddr) -> 
     let global = "{\n\tadmin off\n\tauto_https off\n}\n";
     std::fs::write(
         folder.join("Caddyfile"),
-        format!("{global}{snippet}\nhttp://:{port} {{\n\tbind 127.0.0.1\n{handles}}}\n"),
+        format!("{global}{snippet}\nhttp://:{port} {{\n\tbind 127.0.0.1\n\timport anteroom {gateway}\n{handles}}}\n"),
     )
     .unwrap();
     let mut command = Command::new("caddy");
@@ -156,6 +156,7 @@ fn bearer(token: String) -> String {
 fn keeps_its_promises(proxy: &Proxy) {
     tells_who_calls(proxy);
     believes_no_address(proxy);
+    serves_the_gateway(proxy);
     answers_in_the_place_of_the_service(proxy);
 }
 
@@ -192,6 +193,20 @@ fn tells_who_calls(proxy: &Proxy) {
     }
 }
 
+/// The gateway itself is below its prefix, and its metadata where its address says.
+fn serves_the_gateway(proxy: &Proxy) {
+    let (head, body) = proxy.call("/anteroom/v1/whoami", &[&bearer(token(|_| ()))]);
+    let problem: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((head.starts_with("HTTP/1.1 401 "), &problem["code"]), (true, &json!("issuer_unknown")), "{head}");
+    let (head, body) = proxy.call("/anteroom/healthz", &["Forwarded: for=evil"]);
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}\n{body}");
+    let (head, _) = proxy.call("/anteroom", &[]);
+    assert!(head.starts_with("HTTP/1.1 308 ") && head.contains("\r\nLocation: /anteroom/"), "{head}");
+    let (head, body) = proxy.call("/.well-known/oauth-protected-resource/anteroom", &[]);
+    let metadata: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((head.starts_with("HTTP/1.1 200 "), &metadata["resource"]), (true, &json!("http://gateway.example")));
+}
+
 /// The token of the address counts, and not what a client says of the address.
 fn believes_no_address(proxy: &Proxy) {
     let good = bearer(token(|_| ()));
@@ -226,6 +241,7 @@ fn answers_in_the_place_of_the_service(proxy: &Proxy) {
         let challenges: Vec<_> = head.lines().filter_map(|line| line.strip_prefix("www-authenticate: ")).collect();
         assert_eq!(challenges.join("|"), challenge, "{path} {status}");
         assert_eq!(head.contains("\r\nretry-after: "), status == 503, "{head}");
+        assert_eq!(head.matches("\r\nx-trace-id: ").count(), 1, "{head}");
     }
     let (head, body) = proxy.call("/nobody/", &with(&forged, &good));
     assert!(!head.starts_with("HTTP/1.1 2") && !body.contains("HTTP/1.1"), "{head}\n{body}");
@@ -236,12 +252,9 @@ async fn nginx_lets_pass_whom_a_guard_lets_pass() {
     let proxy = Proxy::start(nginx).await;
     keeps_its_promises(&proxy);
     // Nobody asks a guard, or is answered in its place, from outside.
-    for path in ["/_anteroom_guard/open", "/@anteroom_forbidden"] {
+    for path in ["/_anteroom_guard/open", "/@anteroom_forbidden", "/@anteroom_unauthenticated"] {
         assert!(proxy.call(path, &[]).0.starts_with("HTTP/1.1 404 "), "{path}");
     }
-    let (head, body) = proxy.call("/.well-known/oauth-protected-resource/anteroom", &[]);
-    let metadata: Value = serde_json::from_str(&body).unwrap();
-    assert_eq!((head.starts_with("HTTP/1.1 200 "), &metadata["resource"]), (true, &json!("http://gateway.example")));
 }
 
 #[tokio::test]
