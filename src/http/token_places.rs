@@ -11,6 +11,7 @@ use actix_web::{HttpMessage, HttpRequest};
 use futures_util::{StreamExt, stream};
 
 use super::body;
+use super::limits::InWork;
 use super::problem::Problem;
 use crate::core::error::Misconfiguration;
 use crate::core::verdict::Reason;
@@ -126,7 +127,8 @@ fn take_from_query(request: &mut ServiceRequest) -> Sent<'static> {
 }
 
 async fn take_from_form(request: &mut ServiceRequest) -> Result<Sent<'static>, Problem> {
-    if !may_be_form(request.request()) {
+    // Operators' requests are not counted, so none of them may wait here: they have no forms.
+    if !may_be_form(request.request()) || InWork::of(request.request()).is_none() {
         return Ok(Sent::Nothing);
     }
     let mut payload = request.take_payload();

@@ -1,6 +1,8 @@
 //! The listener for operators, and `/v1/admin/…`.
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -49,6 +51,24 @@ async fn it_can_be_elsewhere_or_nowhere() {
         assert_eq!(Answer::to(nowhere.call(Method::GET, "/metrics")).await.status, 404);
         assert_eq!(Answer::to(nowhere.call(Method::GET, "/readyz")).await.text, "");
     }
+}
+
+/// Those of operators are not counted, and so none of them may be counted out.
+#[tokio::test]
+async fn what_an_operator_leaves_unsent_keeps_no_client_out() {
+    let gateway = Gateway::configured(&format!("{PRODUCTION}verify.token_in_form = true\nserver.max_in_flight = 2\n"));
+    let opening = "POST /v1/admin/issuers/self/refresh HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\
+                   Content-Type: application/x-www-form-urlencoded\r\n\r\n";
+    let mut unsent: Vec<_> = (0..3).map(|_| TcpStream::connect(gateway.admin.unwrap()).unwrap()).collect();
+    for connection in &mut unsent {
+        connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        connection.write_all(opening.as_bytes()).unwrap();
+        // No form is waited for here.
+        let mut answer = [0; 12];
+        connection.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 401");
+    }
+    assert_eq!(Answer::to(gateway.call(Method::GET, "/v1/whoami")).await.status, 401);
 }
 
 #[test]
