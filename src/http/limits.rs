@@ -99,9 +99,17 @@ pub(super) async fn admit_operator<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
     match receive(&mut request) {
+        Ok(gateway) if is_by_foreign_name(&request, &gateway) => Ok(refuse(request, Problem::new(Code::HostUnknown))),
         Ok(_) => Ok(next.call(request).await?.map_into_left_body()),
         Err(problem) => Ok(refuse(request, problem)),
     }
+}
+
+/// Whether a gateway that is operated on this machine only is called by another name: that of a page that rebinds it to this machine.
+fn is_by_foreign_name(request: &ServiceRequest, gateway: &Gateway) -> bool {
+    let is_here = gateway.server.admin_address().is_some_and(|address| address.ip().to_canonical().is_loopback());
+    let host = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
+    is_here && host.is_some_and(|host| !is_loopback_host(host_of(host)))
 }
 
 fn receive(request: &mut ServiceRequest) -> Result<Data<Gateway>, Problem> {

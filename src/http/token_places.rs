@@ -69,6 +69,11 @@ impl TokenPlaces {
         methods.into_iter().filter_map(|(name, on)| on.then_some(name)).collect()
     }
 
+    /// The header that may have one besides `Authorization`.
+    pub(super) fn header(&self) -> Option<&HeaderName> {
+        self.header.as_ref()
+    }
+
     /// The tokens in the headers.
     pub(super) fn in_headers<'r>(&self, headers: &'r HeaderMap) -> Sent<'r> {
         let mut authorization = headers.get_all(header::AUTHORIZATION);

@@ -71,6 +71,42 @@ async fn what_an_operator_leaves_unsent_keeps_no_client_out() {
     assert_eq!(Answer::to(gateway.call(Method::GET, "/v1/whoami")).await.status, 401);
 }
 
+/// A page that has its own name lead to this machine is a page of elsewhere still.
+#[tokio::test]
+async fn on_this_machine_an_operator_calls_it_by_no_other_name() {
+    let status = async |gateway: &Gateway, host: &str| {
+        let call = http().get(format!("http://{}/metrics", gateway.admin.unwrap())).header("host", host);
+        Answer::to(call).await.status
+    };
+    let here = Gateway::configured(PRODUCTION);
+    for host in ["localhost", "LOCALHOST:9090", "127.0.0.1:9090", "[::1]:9090"] {
+        assert_eq!(status(&here, host).await, 200, "{host}");
+    }
+    for host in ["evil.example", "evil.example:9090", "localhost.evil.example", "192.0.2.7", "localhost@evil.example"] {
+        assert_eq!(status(&here, host).await, 421, "{host}");
+    }
+    let everywhere = Gateway::configured(&format!("{PRODUCTION}server.admin_bind = \"0.0.0.0:0\""));
+    assert_eq!(status(&everywhere, "gateway.example").await, 200);
+}
+
+/// As many as may be are idle: soon there is room for another.
+#[test]
+fn idle_connections_of_operators_keep_no_operator_out() {
+    let gateway = Gateway::configured(PRODUCTION);
+    let call = || {
+        let mut connection = TcpStream::connect(gateway.admin.unwrap()).unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        connection.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut answer = [0; 12];
+        connection.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        connection
+    };
+    let idle: Vec<_> = (0..64).map(|_| call()).collect();
+    call();
+    drop(idle);
+}
+
 #[test]
 fn an_address_that_can_not_be_had_is_told() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -115,7 +115,7 @@ pub(super) async fn decide(
     if let Some(verdict) = verdict {
         http.extensions_mut().insert(verdict);
     }
-    decided.map_err(|error| Problem::from(error).of_another_resource())
+    decided.map_err(Problem::from).and_then(identity::bounded).map_err(Problem::of_another_resource)
 }
 
 /// The verdict on the token of the call that the proxy asks about; none when there is no token.
