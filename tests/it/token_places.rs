@@ -1,5 +1,6 @@
 //! Where a token may be: `Authorization: Bearer`, another place by configuration alone, and never two at once.
 
+use reqwest::header::HeaderValue;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
