@@ -15,6 +15,7 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor}
 
 use super::Gateway;
 use super::code::Code;
+use super::limits::InWork;
 use super::problem::Problem;
 use crate::core::error::{Error, Fault, pointer_token};
 
@@ -48,10 +49,11 @@ pub(super) async fn read_at_most(
         return Err(Problem::new(Code::PayloadTooLarge));
     }
     let timeout = gateway.server.body_timeout.duration();
-    let aside = gateway.in_flight.aside();
+    let counted = InWork::of(request);
+    let aside = counted.map(|counted| gateway.in_flight.aside(counted));
     let body = tokio::time::timeout(timeout, collect(payload, limit)).await;
     drop(aside);
-    if gateway.in_flight.is_over(gateway.server.max_in_flight) {
+    if counted.is_some() && gateway.in_flight.is_over(gateway.server.max_in_flight) {
         return Err(Problem::new(Code::Overloaded).retry_after(Duration::from_secs(1)));
     }
     body.unwrap_or_else(|_| Err(Problem::new(Code::RequestTimeout)))

@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use actix_web::Error;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header;
 use actix_web::middleware::Next;
 use actix_web::web::Data;
+use actix_web::{Error, HttpMessage, HttpRequest};
 
 use super::Gateway;
 use super::code::Code;
@@ -24,6 +24,17 @@ pub(super) struct InFlight(AtomicUsize);
 /// Counts one request for as long as it lives.
 struct Counted<'a>(&'a InFlight);
 
+/// Says of a request that it is counted, and stands with it. Those of operators are not.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InWork(());
+
+impl InWork {
+    /// Whether the request is counted.
+    pub(super) fn of(request: &HttpRequest) -> Option<Self> {
+        request.extensions().get().copied()
+    }
+}
+
 /// Does not count one request for as long as it lives.
 pub(super) struct Aside<'a>(&'a InFlight);
 
@@ -34,7 +45,7 @@ impl InFlight {
     }
 
     /// Lets a request that is counted stand aside while it waits for its client.
-    pub(super) fn aside(&self) -> Aside<'_> {
+    pub(super) fn aside(&self, _counted: InWork) -> Aside<'_> {
         self.0.fetch_sub(1, Ordering::Relaxed);
         Aside(self)
     }
@@ -78,6 +89,7 @@ pub(super) async fn admit<B: MessageBody>(
     let Some(_counted) = gateway.in_flight.enter(gateway.server.max_in_flight) else {
         return Ok(refuse(request, Problem::new(Code::Overloaded).retry_after(Duration::from_secs(1))));
     };
+    request.extensions_mut().insert(InWork(()));
     Ok(next.call(request).await?.map_into_left_body())
 }
 
@@ -87,9 +99,17 @@ pub(super) async fn admit_operator<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
     match receive(&mut request) {
+        Ok(gateway) if is_by_foreign_name(&request, &gateway) => Ok(refuse(request, Problem::new(Code::HostUnknown))),
         Ok(_) => Ok(next.call(request).await?.map_into_left_body()),
         Err(problem) => Ok(refuse(request, problem)),
     }
+}
+
+/// Whether a gateway that is operated on this machine only is called by another name: that of a page that rebinds it to this machine.
+fn is_by_foreign_name(request: &ServiceRequest, gateway: &Gateway) -> bool {
+    let is_here = gateway.server.admin_address().is_some_and(|address| address.ip().to_canonical().is_loopback());
+    let host = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
+    is_here && host.is_some_and(|host| !is_loopback_host(host_of(host)))
 }
 
 fn receive(request: &mut ServiceRequest) -> Result<Data<Gateway>, Problem> {

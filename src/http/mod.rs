@@ -23,6 +23,7 @@ mod authn;
 mod body;
 mod code;
 mod conditional;
+mod cors;
 mod document;
 mod guard;
 mod healthz;

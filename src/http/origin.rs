@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::settings::ServerSettings;
 use crate::core::error::Error;
@@ -74,23 +74,24 @@ pub(super) fn is_taken(name: &HeaderName) -> bool {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ForwardedCall<'r> {
     pub(super) method: Option<&'r str>,
-    address: Option<&'r str>,
+    path: Option<&'r [u8]>,
+    query: Option<&'r str>,
 }
 
 impl<'r> ForwardedCall<'r> {
     /// Whether the proxy says which address was called.
     pub(super) fn is_told(self) -> bool {
-        self.address.is_some()
+        self.path.is_some()
     }
 
-    /// The path that was called, without the query.
-    pub(super) fn path(self) -> Option<&'r str> {
-        self.address.map(|address| address.split(['?', '#']).next().unwrap_or_default())
+    /// The path that was called, as it was sent, which need not be text; without the query, and what else could hold a token.
+    pub(super) fn path(self) -> Option<&'r [u8]> {
+        self.path
     }
 
     /// The query of the address that was called.
     pub(super) fn query(self) -> Option<&'r str> {
-        self.address?.split('#').next()?.split_once('?').map(|(_, query)| query)
+        self.query
     }
 }
 
@@ -108,11 +109,26 @@ pub(super) fn forwarded_call<'r>(
     let told = |names: &[HeaderName]| {
         let mut values = names.iter().flat_map(|name| request.headers().get_all(name));
         let Some(first) = values.next() else { return Ok(None) };
-        let agreed = first.to_str().ok().filter(|_| values.all(|other| other == first));
-        let detail = || format!("The headers {} and {} do not agree, or are no text.", names[0], names[1]);
-        agreed.map(Some).ok_or_else(|| Error::Malformed { detail: detail(), faults: Vec::new() })
+        if values.all(|other| other == first) { Ok(Some(first)) } else { Err(unclear(names)) }
     };
-    Ok(ForwardedCall { method: told(&METHODS)?, address: told(&ADDRESSES)? })
+    let method = told(&METHODS)?.map(|method| method.to_str().map_err(|_| unclear(&METHODS))).transpose()?;
+    let Some(address) = told(&ADDRESSES)?.map(HeaderValue::as_bytes) else {
+        return Ok(ForwardedCall { method, ..ForwardedCall::default() });
+    };
+    // What of the path is no text is the service's business; in the query it could be a token.
+    let query = query_of(address).map(|query| str::from_utf8(query).map_err(|_| unclear(&ADDRESSES))).transpose()?;
+    Ok(ForwardedCall { method, path: address.split(|byte| b"?#;".contains(byte)).next(), query })
+}
+
+fn unclear(names: &[HeaderName]) -> Error {
+    let detail = format!("The headers {} and {} do not agree, or are no text.", names[0], names[1]);
+    Error::Malformed { detail, faults: Vec::new() }
+}
+
+fn query_of(address: &[u8]) -> Option<&[u8]> {
+    let address = address.split(|byte| *byte == b'#').next()?;
+    let mark = address.iter().position(|byte| *byte == b'?')?;
+    Some(&address[mark + 1..])
 }
 
 /// The address that clients know the gateway by, without a slash at the end: `server.public_url`, else the request's own host.

@@ -10,6 +10,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::code::Code;
+use super::cors;
 use crate::core::error::{Error, Fault, StoreError};
 use crate::core::verdict::{Denial, Evidence, Reason, Refusal};
 
@@ -301,6 +302,9 @@ impl ResponseError for Problem {
 pub(super) fn of(error: &actix_web::Error) -> Problem {
     if let Some(problem) = error.as_error::<Problem>() {
         return problem.clone();
+    }
+    if let Some(problem) = cors::refusal(error) {
+        return problem;
     }
     match error.as_response_error().status_code() {
         StatusCode::NOT_FOUND => Problem::new(Code::NotFound),

@@ -3,10 +3,9 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
-use actix_cors::Cors;
 use actix_web::dev::ServerHandle;
-use actix_web::http::header;
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpResponse, HttpServer};
@@ -19,7 +18,7 @@ use super::problem::Problem;
 use super::routes::Routes;
 use super::settings::Listener;
 use super::ui::Assets;
-use super::{Gateway, limits, trace};
+use super::{Gateway, cors, limits, trace};
 use crate::core::error::Misconfiguration;
 use crate::core::period::Period;
 
@@ -101,6 +100,7 @@ fn serve_clients(
     let contract = Data::new(contract);
     let app = move || {
         let origins = &gateway.server.cors_origins;
+        let cors_layer = cors::layer(origins, gateway.token_places.header());
         App::new()
             .app_data(gateway.clone())
             .app_data(contract.clone())
@@ -109,7 +109,8 @@ fn serve_clients(
             .configure(|config| routes.mount(config))
             .default_service(web::to(not_found))
             .wrap(from_fn(limits::admit))
-            .wrap(Condition::new(!origins.is_empty(), cors(origins)))
+            .wrap(Condition::new(!origins.is_empty(), cors_layer))
+            .wrap(Condition::new(!origins.is_empty(), from_fn(cors::spare_guards)))
             .wrap(from_fn(trace::trace))
     };
     let server = HttpServer::new(app)
@@ -124,6 +125,8 @@ fn serve_clients(
 
 /// Connections of operators at once.
 const MAX_ADMIN_CONNECTIONS: usize = 64;
+/// How long an idle one is kept, at most: few are enough to keep all others out.
+const ADMIN_KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// The listener for operators: one worker, few connections, and no page of another origin.
 fn serve_operators(gateway: Data<Gateway>, socket: TcpListener, grace: Period) -> io::Result<Listening> {
@@ -141,7 +144,7 @@ fn serve_operators(gateway: Data<Gateway>, socket: TcpListener, grace: Period) -
     let server = HttpServer::new(app)
         .workers(1)
         .client_request_timeout(settings.head_timeout.duration())
-        .keep_alive(settings.keep_alive.duration())
+        .keep_alive(settings.keep_alive.duration().min(ADMIN_KEEP_ALIVE))
         .max_connections(MAX_ADMIN_CONNECTIONS)
         .shutdown_timeout(whole_seconds(grace))
         .disable_signals()
@@ -195,23 +198,4 @@ impl Handle {
 
 async fn not_found() -> Result<HttpResponse, Problem> {
     Err(Problem::new(Code::NotFound))
-}
-
-/// Pages of these origins may call the API with a token; credentials of the browser's own are never taken.
-fn cors(origins: &[String]) -> Cors {
-    let cors = Cors::default()
-        .allowed_methods(["GET", "POST"])
-        .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_NONE_MATCH])
-        .allowed_header("Idempotency-Key")
-        .expose_headers([
-            "Location",
-            "Retry-After",
-            "ETag",
-            "Link",
-            "X-Trace-Id",
-            "Idempotent-Replayed",
-            "WWW-Authenticate",
-        ])
-        .max_age(86_400);
-    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
 }

@@ -11,6 +11,7 @@ use actix_web::{HttpMessage, HttpRequest};
 use futures_util::{StreamExt, stream};
 
 use super::code::Code;
+use super::limits::InWork;
 use super::origin::is_taken;
 use super::problem::Problem;
 use super::{Gateway, body};
@@ -90,6 +91,11 @@ impl TokenPlaces {
         methods.into_iter().filter_map(|(name, on)| on.then_some(name)).collect()
     }
 
+    /// The header that may have one besides `Authorization`.
+    pub(super) fn header(&self) -> Option<&HeaderName> {
+        self.header.as_ref()
+    }
+
     /// The tokens in the headers.
     pub(super) fn in_headers<'r>(&self, headers: &'r HeaderMap) -> Sent<'r> {
         let mut authorization = headers.get_all(header::AUTHORIZATION);
@@ -148,7 +154,8 @@ fn take_from_query(request: &mut ServiceRequest) -> Sent<'static> {
 }
 
 async fn take_from_form(request: &mut ServiceRequest) -> Result<Sent<'static>, Problem> {
-    if !may_be_form(request.request()) {
+    // Operators' requests are not counted, so none of them may wait here: they have no forms.
+    if !may_be_form(request.request()) || InWork::of(request.request()).is_none() {
         return Ok(Sent::Nothing);
     }
     let mut payload = request.take_payload();

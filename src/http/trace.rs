@@ -1,5 +1,6 @@
 //! The outermost layer: names every exchange, turns its error into an answer, and writes its one log line.
 
+use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -39,12 +40,25 @@ struct Guarded {
     path: Option<String>,
 }
 
+/// A path as visible ASCII, any other byte as `%XX`.
+fn loggable(path: &[u8]) -> String {
+    path.iter().take(MAX_LOGGED).fold(String::new(), |mut text, byte| {
+        if byte.is_ascii_graphic() {
+            text.push(char::from(*byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(text, "%{byte:02X}");
+        }
+        text
+    })
+}
+
 /// How much of the path of a guarded call is logged, in bytes.
 const MAX_LOGGED: usize = 512;
 
 /// Notes which guard was asked, and about which call.
 pub(super) fn note_guarded(request: &HttpRequest, guard: &Arc<str>, call: ForwardedCall<'_>) {
-    let path = call.path().map(|path| path[..path.floor_char_boundary(MAX_LOGGED)].to_owned());
+    let path = call.path().map(loggable);
     let guarded = Guarded { guard: Arc::clone(guard), method: call.method.map(str::to_owned), path };
     request.extensions_mut().insert(guarded);
 }

@@ -1,6 +1,8 @@
 //! The listener for operators, and `/v1/admin/…`.
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -50,6 +52,60 @@ async fn it_can_be_elsewhere_or_nowhere() {
         assert_eq!(Answer::to(nowhere.call(Method::GET, "/metrics")).await.status, 404);
         assert_eq!(Answer::to(nowhere.call(Method::GET, "/readyz")).await.text, "");
     }
+}
+
+/// Those of operators are not counted, and so none of them may be counted out.
+#[tokio::test]
+async fn what_an_operator_leaves_unsent_keeps_no_client_out() {
+    let gateway = Gateway::configured(&format!("{PRODUCTION}verify.token_in_form = true\nserver.max_in_flight = 2\n"));
+    let opening = "POST /v1/admin/issuers/self/refresh HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\
+                   Content-Type: application/x-www-form-urlencoded\r\n\r\n";
+    let mut unsent: Vec<_> = (0..3).map(|_| TcpStream::connect(gateway.admin.unwrap()).unwrap()).collect();
+    for connection in &mut unsent {
+        connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        connection.write_all(opening.as_bytes()).unwrap();
+        // No form is waited for here.
+        let mut answer = [0; 12];
+        connection.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 401");
+    }
+    assert_eq!(Answer::to(gateway.call(Method::GET, "/v1/whoami")).await.status, 401);
+}
+
+/// A page that has its own name lead to this machine is a page of elsewhere still.
+#[tokio::test]
+async fn on_this_machine_an_operator_calls_it_by_no_other_name() {
+    let status = async |gateway: &Gateway, host: &str| {
+        let call = http().get(format!("http://{}/metrics", gateway.admin.unwrap())).header("host", host);
+        Answer::to(call).await.status
+    };
+    let here = Gateway::configured(PRODUCTION);
+    for host in ["localhost", "LOCALHOST:9090", "127.0.0.1:9090", "[::1]:9090"] {
+        assert_eq!(status(&here, host).await, 200, "{host}");
+    }
+    for host in ["evil.example", "evil.example:9090", "localhost.evil.example", "192.0.2.7", "localhost@evil.example"] {
+        assert_eq!(status(&here, host).await, 421, "{host}");
+    }
+    let everywhere = Gateway::configured(&format!("{PRODUCTION}server.admin_bind = \"0.0.0.0:0\""));
+    assert_eq!(status(&everywhere, "gateway.example").await, 200);
+}
+
+/// As many as may be are idle: soon there is room for another.
+#[test]
+fn idle_connections_of_operators_keep_no_operator_out() {
+    let gateway = Gateway::configured(PRODUCTION);
+    let call = || {
+        let mut connection = TcpStream::connect(gateway.admin.unwrap()).unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        connection.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut answer = [0; 12];
+        connection.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        connection
+    };
+    let idle: Vec<_> = (0..64).map(|_| call()).collect();
+    call();
+    drop(idle);
 }
 
 #[test]

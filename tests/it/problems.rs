@@ -269,7 +269,9 @@ async fn no_other_origin_may_read_unless_it_is_named() {
 
 #[tokio::test]
 async fn a_named_origin_reads_every_answer() {
-    let gateway = Gateway::configured("server.cors_origins = [\"https://app.example\"]\nserver.max_body_bytes = 1000");
+    let gateway = Gateway::configured(
+        "server.cors_origins = [\"https://app.example\"]\nserver.max_body_bytes = 1000\nverify.token_header = \"x-access-tokens\"",
+    );
     let token = gateway.demo_token().await;
     let (ours, other) = ("https://app.example", "https://app.example.evil");
     for (status, call) in calls(&gateway, &token).await {
@@ -288,10 +290,16 @@ async fn a_named_origin_reads_every_answer() {
     };
     let answer = preflight(ours, "POST", "authorization, content-type, idempotency-key").await;
     assert_eq!((answer.status, cors(&answer).0, answer.header("access-control-max-age")), (200, ours.into(), "86400"));
-    for (origin, method, headers) in [(other, "POST", ""), (ours, "DELETE", ""), (ours, "POST", "x-evil")] {
-        let answer = preflight(origin, method, headers).await;
-        assert_ne!(answer.status, 200, "{origin} {method} {headers}");
+    for (origin, method, headers, why) in [
+        (other, "POST", "", "Its origin is not one of server.cors_origins."),
+        (ours, "DELETE", "", "Its method is neither GET nor POST."),
+        (ours, "POST", "x-evil", "One of its headers is none that the API reads."),
+    ] {
+        let detail = format!("The call that a page's browser asks about is not allowed. {why}");
+        let expected = problem(400, "malformed", "Malformed request", &detail);
+        assert_eq!(preflight(origin, method, headers).await.problem(), expected);
     }
+    assert_eq!(preflight(ours, "POST", "x-access-tokens").await.status, 200);
 }
 
 #[tokio::test]

@@ -208,8 +208,14 @@ async fn no_token_and_no_secret_reaches_the_log() {
     let http = crate::gateway::http();
     let forged = format!("{}.e30.c2ln", "eyJhbGciOiJub25lIn0");
     http.get(format!("{}/v1/whoami?access_token={forged}", gateway.base())).bearer_auth(&forged).send().await.unwrap();
+    // Nor does what is no HTTP fill it.
+    let mut garbage = TcpStream::connect(gateway.base().strip_prefix("http://").unwrap()).unwrap();
+    garbage.write_all(b"\x16\x03\x01 no HTTP\r\n\r\n").unwrap();
+    garbage.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    garbage.read_to_end(&mut Vec::new()).unwrap();
     gateway.terminate();
     let (_, log) = gateway.end();
+    assert!(!log.contains("ERROR"), "{log}");
     let secret = std::fs::read_to_string(folder.path().join("demo-secret")).unwrap();
     let issuer_secret = std::fs::read_to_string(folder.path().join("issuer-secret")).unwrap();
     assert!(log.contains("path=/v1/requests status=202"), "{log}");

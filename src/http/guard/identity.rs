@@ -2,11 +2,13 @@
 
 use std::fmt::Write;
 
-use actix_web::HttpResponseBuilder;
 use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::{Deserialize, Serialize};
 
+use super::super::code::Code;
 use super::super::origin::is_taken;
+use super::super::problem::Problem;
 use crate::core::claims::Caller;
 use crate::core::error::Misconfiguration;
 
@@ -100,6 +102,18 @@ impl IdentityHeaders {
             }
         }
     }
+}
+
+/// How much is told of a caller, in bytes: as much as proxies take in the head of an answer with some room to spare.
+const MAX_TOLD: usize = 16 << 10;
+
+/// The answer, unless it tells more than proxies take. A part of an identity would be another identity.
+///
+/// # Errors
+/// It does.
+pub(super) fn bounded(answer: HttpResponse) -> Result<HttpResponse, Problem> {
+    let told: usize = answer.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if told > MAX_TOLD { Err(Problem::new(Code::IdentityTooLarge)) } else { Ok(answer) }
 }
 
 /// A text as a header's value: visible ASCII as it stands, any other byte as `%XX`, and so `%` itself and the braces, which mean

@@ -116,7 +116,7 @@ pub(super) async fn decide(
     if let Some(verdict) = verdict {
         http.extensions_mut().insert(verdict);
     }
-    decided.map_err(|error| Problem::from(error).of_another_resource())
+    decided.map_err(Problem::from).and_then(identity::bounded).map_err(Problem::of_another_resource)
 }
 
 /// What of tokens the call carries that the proxy asks about.

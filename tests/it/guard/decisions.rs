@@ -128,3 +128,25 @@ async fn any_method_asks_the_same_and_an_unknown_guard_lets_nobody_pass() {
         }
     }
 }
+
+/// What a browser asks before a call is a call to the service like any other: no layer of the API's answers for the guard.
+#[tokio::test]
+async fn no_preflight_passes_without_a_token() {
+    let origin = "https://app.example";
+    let gateway = with_guards(&format!("server.cors_origins = [\"{origin}\"]\n"));
+    for (path, status) in [
+        ("/guard/billing", 401),
+        ("//guard//billing", 401),
+        ("/%67uard/billing", 401),
+        ("/guard/nobody", 404),
+        ("/guard/open", 200),
+    ] {
+        let call = gateway.call(Method::OPTIONS, path).header("origin", origin);
+        let answer = Answer::to(call.header("access-control-request-method", "GET")).await;
+        assert_eq!(answer.status, status, "{path}");
+        assert!(!answer.headers.keys().any(|name| name.as_str().starts_with("access-control-allow")), "{path}");
+    }
+    let api = gateway.call(Method::OPTIONS, "/v1/whoami").header("origin", origin);
+    let answer = Answer::to(api.header("access-control-request-method", "GET")).await;
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, origin));
+}

@@ -60,6 +60,29 @@ async fn what_a_proxy_says_twice_and_differently_is_refused() {
     }
 }
 
+/// nginx passes on what was sent, and a path need not be text. A query has to be: there could be a token in it.
+#[tokio::test]
+async fn a_path_that_is_no_text_is_the_services_business() {
+    let trusting = with_queries(TRUSTING);
+    let good = token(|_| ());
+    let ask = async |address: &[u8]| {
+        let call = trusting.call(Method::GET, "/guard/billing").bearer_auth(&good);
+        Answer::to(call.header("x-original-uri", reqwest::header::HeaderValue::from_bytes(address).unwrap()))
+            .await
+            .status
+    };
+    for (address, status) in [
+        (&b"/b\xfccher"[..], 200),
+        ("/bücher?wort=ä".as_bytes(), 200),
+        (b"/b\xfccher?x=1#\xff", 200),
+        (b"/b\xfccher?x=\xff", 400),
+        (b"/?\xff&access_token=x", 400),
+        (b"/b\xfccher?access_token=x", 400),
+    ] {
+        assert_eq!(ask(address).await, status, "{}", address.escape_ascii());
+    }
+}
+
 /// Development mode is for one's own machine: what came through a proxy is refused, unless the proxy is one that is named.
 #[tokio::test]
 async fn development_mode_serves_the_proxies_that_are_named_alone() {

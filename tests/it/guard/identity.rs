@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{IDP, ask, token, with_guards};
-use crate::gateway::Answer;
+use crate::gateway::{Answer, problem};
 
 /// The headers of an answer that tell an identity.
 fn told(answer: &Answer) -> Vec<(&str, &str)> {
@@ -78,4 +78,24 @@ async fn a_callers_own_identity_headers_are_not_believed() {
         let answer = Answer::to(call).await;
         assert_eq!((answer.status, answer.text.as_str(), told(&answer)), (200, "", vec![]));
     }
+}
+
+/// Half of what is known of a caller would be another caller.
+#[tokio::test]
+async fn more_than_headers_carry_is_refused_and_not_cut() {
+    let gateway = with_guards("");
+    let wide = |letters: usize| {
+        token(|claims| {
+            let members = claims.as_object_mut().unwrap();
+            members.retain(|name, _| ["iss", "sub", "aud", "exp"].contains(&name.as_str()));
+            members.insert("scope".into(), json!("é".repeat(letters)));
+        })
+    };
+    let answer = ask(&gateway, "idp", &wide(2_700)).await;
+    assert_eq!((answer.status, answer.header("x-anteroom-scopes").len()), (200, 16_200));
+    let answer = ask(&gateway, "idp", &wide(2_750)).await;
+    let detail = "The token is genuine, and what it says of its caller is more than the headers to the service can carry. \
+                  Get a token with fewer scopes or roles in it.";
+    assert_eq!(answer.problem(), problem(403, "identity_too_large", "Identity too large", detail));
+    assert_eq!(told(&answer), []);
 }
