@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::gateway::{Answer, Gateway, connect};
-use crate::patience::{patiently, until};
+use crate::patience::{PATIENCE, patiently, until};
 use crate::process;
 
 /// Sends bytes as they stand, and reads until the gateway hangs up.
@@ -211,7 +211,7 @@ async fn no_token_and_no_secret_reaches_the_log() {
     // Nor does what is no HTTP fill it.
     let mut garbage = TcpStream::connect(gateway.base().strip_prefix("http://").unwrap()).unwrap();
     garbage.write_all(b"\x16\x03\x01 no HTTP\r\n\r\n").unwrap();
-    garbage.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    garbage.set_read_timeout(Some(PATIENCE)).unwrap();
     garbage.read_to_end(&mut Vec::new()).unwrap();
     gateway.terminate();
     let (_, log) = gateway.end();
