@@ -57,6 +57,7 @@ pub(crate) struct Gateway {
     id: u32,
     data_dir: PathBuf,
     base: String,
+    http: reqwest::Client,
     /// How it ends, and its log; none once that was taken.
     ended: Option<mpsc::Receiver<(ExitStatus, String)>>,
 }
@@ -101,7 +102,7 @@ impl Gateway {
             }
             _ = end.send((process.wait().unwrap(), text));
         });
-        let mut gateway = Self { id, data_dir: data_dir.into(), base: String::new(), ended: Some(ended) };
+        let mut gateway = Self { id, data_dir: data_dir.into(), base: String::new(), http: http(), ended: Some(ended) };
         match receiver.recv_timeout(PATIENCE) {
             Ok(base) => gateway.base = base,
             Err(error) => panic!("the gateway does not listen ({error}); its log:\n{}", gateway.kill()),
@@ -111,12 +112,18 @@ impl Gateway {
 
     /// A client with a token of the demo client.
     pub(crate) async fn client(&self) -> Client {
-        let http = http();
+        let http = self.http.clone();
         let secret = std::fs::read_to_string(self.data_dir.join("demo-secret")).unwrap();
         let body = json!({"grant_type": "client_credentials", "client_id": "demo", "client_secret": secret.trim_end()});
         let answer = http.post(format!("{}/oauth/token", self.base)).json(&body).send().await.unwrap();
         let answer: Value = answer.json().await.unwrap();
         Client { http, base: self.base.clone(), token: answer["access_token"].as_str().unwrap().into() }
+    }
+
+    /// The status that `/v1/whoami` answers this token.
+    pub(crate) async fn whoami(&self, token: &str) -> u16 {
+        let call = self.http.get(format!("{}/v1/whoami", self.base)).bearer_auth(token);
+        call.send().await.unwrap().status().as_u16()
     }
 
     /// Kills it as `kill -9` does; answers its log.

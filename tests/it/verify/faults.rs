@@ -13,10 +13,9 @@ use anteroom::net::NetSettings;
 use anteroom::verify::{Chain, FetchErrorClass, KeySetState, Setup};
 use serde_json::json;
 
-use super::keys::{RSA, Signer};
+use super::keys::{RSA, Signer, key_set};
 use super::subjects::{claims, now, setup, tables, verify, word};
 use super::wire::{Answer, Wire, ok};
-use crate::gateway::http;
 use crate::patience::{patiently, until};
 use crate::process::Gateway;
 
@@ -51,10 +50,6 @@ fn text(answer: &str) -> Answer {
     Arc::new(move |stream| drop(stream.write_all(answer.as_bytes())))
 }
 
-fn keys(signers: &[&Signer]) -> String {
-    json!({ "keys": signers.iter().map(|signer| signer.jwk()).collect::<Vec<_>>() }).to_string()
-}
-
 fn table(wire: &Wire) -> String {
     let address = wire.address;
     format!(
@@ -72,7 +67,7 @@ fn chain(wire: &Wire, clock: &SetClock, timeout: u64) -> Chain {
 
 #[tokio::test]
 async fn old_keys_stay_and_little_is_read() {
-    let elsewhere = Wire::start(ok(&keys(&[&RSA])));
+    let elsewhere = Wire::start(ok(&key_set(&[&RSA]).to_string()));
     let moved =
         format!("HTTP/1.1 302 Found\r\nlocation: http://{}/keys\r\ncontent-length: 0\r\n\r\n", elsewhere.address);
     let sent = Arc::new(AtomicUsize::new(0));
@@ -89,7 +84,7 @@ async fn old_keys_stay_and_little_is_read() {
         ("gzip", text(&format!("{HEAD}content-encoding: gzip\r\ncontent-length: 4\r\n\r\n\u{1f}xyz")), "parse"),
     ];
     for (what, fault, class) in faults {
-        let (wire, clock) = (Wire::start(ok(&keys(&[&RSA]))), SetClock::at(now()));
+        let (wire, clock) = (Wire::start(ok(&key_set(&[&RSA]).to_string())), SetClock::at(now()));
         // Only who waits for nothing is given up soon.
         let chain = chain(&wire, &clock, if class == "timeout" { 1 } else { 60 });
         let report = || chain.readiness()[0].keys.clone().unwrap();
@@ -119,20 +114,16 @@ async fn old_keys_stay_and_little_is_read() {
 #[tokio::test]
 async fn memory_is_not_spent_on_a_provider() {
     let folder = tempfile::tempdir().unwrap();
-    let wire = Wire::start(ok(&keys(&[&RSA])));
+    let wire = Wire::start(ok(&key_set(&[&RSA]).to_string()));
     let toml = format!("{}grants = [\"requests:read\"]\n[net]\ntimeout = \"500ms\"\n", table(&wire));
     let gateway = Gateway::configured(folder.path(), &toml, &[]);
-    let http = http();
     let now = SystemClock::start().now().seconds();
     let token = |kid: &str| {
         let issuer = format!("http://{}", wire.address);
         let claims = json!({ "iss": issuer, "sub": "acme", "aud": "anteroom", "exp": now + 600 });
         RSA.sign(&json!({ "alg": "RS256", "kid": kid }), &claims)
     };
-    let whoami = async |kid: &str| {
-        let call = http.get(format!("{}/v1/whoami", gateway.base())).bearer_auth(token(kid));
-        call.send().await.unwrap().status().as_u16()
-    };
+    let whoami = async |kid: &str| gateway.whoami(&token(kid)).await;
     patiently(async { while whoami("rsa-1").await == 503 {} }).await;
     let before = gateway.status("VmHWM");
     let faults =

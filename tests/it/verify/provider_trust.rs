@@ -6,14 +6,13 @@ use anteroom::app::SystemClock;
 use anteroom::core::clock::Clock;
 use serde_json::json;
 
-use super::keys::RSA;
+use super::keys::{RSA, key_set};
 use super::wire::{Wire, ok};
-use crate::gateway::http;
 use crate::patience::{patiently, until};
 use crate::process::Gateway;
 
 fn keys() -> String {
-    json!({ "keys": [RSA.jwk()] }).to_string()
+    key_set(&[&RSA]).to_string()
 }
 
 /// What a gateway with this configuration answers a token of this issuer once it has asked `provider` twice or has its keys, and what
@@ -23,12 +22,10 @@ async fn ask(folder: &Path, issuer: &str, toml: &str, variables: &[(&str, &str)]
     let exp = SystemClock::start().now().seconds() + 600;
     let claims = json!({ "iss": issuer, "sub": "acme", "aud": "anteroom", "exp": exp });
     let token = RSA.sign(&json!({ "alg": "RS256", "kid": "rsa-1" }), &claims);
-    let (http, before) = (http(), provider.connections());
-    let mut status = 503;
+    let (mut status, before) = (503, provider.connections());
     let asking = async {
         while status == 503 && provider.connections() < before + 2 {
-            let call = http.get(format!("{}/v1/whoami", gateway.base())).bearer_auth(&token);
-            status = call.send().await.unwrap().status().as_u16();
+            status = gateway.whoami(&token).await;
         }
     };
     patiently(asking).await;

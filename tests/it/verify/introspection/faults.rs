@@ -11,7 +11,7 @@ use serde_json::json;
 use wiremock::ResponseTemplate;
 
 use super::{Idp, SECRET, TOKEN, body, chain, good, retry_after};
-use crate::gateway::{Answer, Gateway as OwnGateway, http};
+use crate::gateway::{Answer, Gateway as OwnGateway};
 use crate::process::Gateway;
 use crate::verify::fake_provider::failures;
 use crate::verify::subjects::{ISSUER, now, verify, word};
@@ -129,10 +129,8 @@ async fn a_provider_that_refuses_us() {
     std::fs::write(folder.path().join("secret"), SECRET).unwrap();
     let toml = format!("{}[log]\nformat = \"json\"\nlevel = \"trace\"\n", table(&idp.server.uri()));
     let gateway = Gateway::configured(folder.path(), &toml, &[]);
-    let http = http();
     for _ in 0..3 {
-        let call = http.get(format!("{}/v1/whoami", gateway.base())).bearer_auth(TOKEN);
-        assert_eq!(call.send().await.unwrap().status(), 503);
+        assert_eq!(gateway.whoami(TOKEN).await, 503);
     }
     let log = gateway.kill();
     let lines: Vec<_> = log.lines().filter(|line| line.contains("verifiers.idp.client_id")).collect();
