@@ -12,6 +12,7 @@ use actix_web::web::Data;
 
 use super::Gateway;
 use super::code::Code;
+use super::healthz::is_health;
 use super::origin;
 use super::problem::Problem;
 use super::settings::{Mode, host_of, is_loopback_host};
@@ -62,8 +63,10 @@ fn refuse<B>(request: ServiceRequest, problem: Problem) -> ServiceResponse<Eithe
     request.error_response(problem).map_into_right_body()
 }
 
-/// Lets a request in: repeated slashes merged, not from elsewhere in development mode, and not over the bound of requests in work.
+/// Lets a request in: repeated slashes merged, not from elsewhere in development mode, and where it `is_bounded` not over the bound of
+/// requests in work.
 pub(super) async fn admit<B: MessageBody>(
+    is_bounded: bool,
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
@@ -72,24 +75,13 @@ pub(super) async fn admit<B: MessageBody>(
         Err(problem) => return Ok(refuse(request, problem)),
     };
     // Health is always answered.
-    if matches!(request.path(), "/healthz" | "/readyz") {
+    if !is_bounded || is_health(request.path()) {
         return Ok(next.call(request).await?.map_into_left_body());
     }
     let Some(_counted) = gateway.in_flight.enter(gateway.server.max_in_flight) else {
         return Ok(refuse(request, Problem::new(Code::Overloaded).retry_after(Duration::from_secs(1))));
     };
     Ok(next.call(request).await?.map_into_left_body())
-}
-
-/// Lets an operator's request in. What bounds them is the number of connections.
-pub(super) async fn admit_operator<B: MessageBody>(
-    mut request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    match receive(&mut request) {
-        Ok(_) => Ok(next.call(request).await?.map_into_left_body()),
-        Err(problem) => Ok(refuse(request, problem)),
-    }
 }
 
 fn receive(request: &mut ServiceRequest) -> Result<Data<Gateway>, Problem> {
