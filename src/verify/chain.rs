@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::table::list;
 use super::token::{UnverifiedJwt, UnverifiedToken, judge_size};
 use super::verified::{Entry, Fingerprint, Verified};
 use super::{FetchErrorClass, KeySetReport, Setup, Terms, Tokens, Unverified, Verifier, parse_table};
 use crate::core::clock::Timestamp;
-use crate::core::error::Misconfiguration;
+use crate::core::error::{Misconfiguration, list};
 use crate::core::policy::Audience;
 use crate::core::verdict::{Reason, Refusal, Verdict};
 use crate::telemetry::metrics::{Metrics, VerifierMetrics};
