@@ -9,10 +9,10 @@ use serde_json::{Map, Value};
 
 use super::ScopeMeaning;
 use super::rules::{ACCESS_TOKEN, Rules, UNTYPED};
-use super::table::{Mistakes, list};
 use crate::core::claim_path::ClaimPath;
 use crate::core::claim_rule::ClaimRule;
 use crate::core::claims::{Caller, OwnerClaim, Reading, UnverifiedClaims};
+use crate::core::error::{Mistakes, list};
 use crate::core::period::Period;
 use crate::core::policy::{Audience, SCOPES, is_scope};
 use crate::net::secure_url;

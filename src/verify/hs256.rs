@@ -9,11 +9,11 @@ use serde_json::{Map, Value};
 use super::acceptance::AcceptanceSettings;
 use super::hmac::{self, HmacKeys};
 use super::rules::Rules;
-use super::table::{Accepting, Mistakes};
+use super::table::Accepting;
 use super::{Proof, ScopeMeaning, Setup, Step, Terms, Unverified, UnverifiedJwt, Verifier, VerifierSettings};
 use crate::core::BoxFuture;
 use crate::core::claims::Caller;
-use crate::core::error::Misconfiguration;
+use crate::core::error::{Misconfiguration, Mistakes};
 use crate::core::verdict::{Reason, Refusal, Verdict};
 use crate::secret::Source;
 
@@ -30,7 +30,7 @@ pub(super) struct SharedSecrets {
 
 impl VerifierSettings for Hs256Settings {
     fn build(&self, name: &str, setup: &Setup<'_>) -> Result<Arc<dyn Verifier>, Vec<Misconfiguration>> {
-        let mut mistakes = Mistakes::of(name);
+        let mut mistakes = Mistakes::of("verifiers", name);
         self.acceptance.check(&mut mistakes);
         let own = setup.own.as_ref();
         if own.is_some_and(|own| own.url == self.acceptance.issuer) {
@@ -67,7 +67,7 @@ impl SharedSecrets {
             }
         }
         if secrets.len() == self.secrets.len() {
-            mistakes.found.extend(hmac::mistakes(&format!("verifiers.{}.secrets", mistakes.verifier), &secrets));
+            mistakes.found.extend(hmac::mistakes(&format!("verifiers.{}.secrets", mistakes.name), &secrets));
         }
         secrets
     }

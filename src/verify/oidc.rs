@@ -12,14 +12,14 @@ use super::acceptance::AcceptanceSettings;
 use super::jwks::{KeySource, RemoteKeys, RemoteSetup, Startup};
 use super::keys::KeySet;
 use super::rules::Rules;
-use super::table::{Accepting, Mistakes, list};
+use super::table::Accepting;
 use super::{
     FetchErrorClass, KeySetReport, Proof, ScopeMeaning, Setup, Step, Terms, Unverified, UnverifiedJwt, Verifier,
     VerifierSettings,
 };
 use crate::core::BoxFuture;
 use crate::core::claims::Caller;
-use crate::core::error::Misconfiguration;
+use crate::core::error::{Misconfiguration, Mistakes, list};
 use crate::core::period::Period;
 use crate::core::verdict::{Reason, Verdict};
 use crate::net::{Provider, secure_url};
@@ -61,7 +61,7 @@ impl Default for KeySettings {
 
 impl VerifierSettings for OidcSettings {
     fn build(&self, name: &str, setup: &Setup<'_>) -> Result<Arc<dyn Verifier>, Vec<Misconfiguration>> {
-        let mut mistakes = Mistakes::of(name);
+        let mut mistakes = Mistakes::of("verifiers", name);
         self.acceptance.check(&mut mistakes);
         let algorithms = self.own.algorithms(&mut mistakes);
         self.own.check_stale_window(&mut mistakes);
@@ -122,7 +122,7 @@ impl KeySettings {
             let remedy = "Write the address of its JWK Set, or leave it out for discovery";
             mistakes.add("jwks_uri", format!("\"{address}\" {problem}"), remedy);
         }
-        let (verifier, allow_http) = (mistakes.verifier, acceptance.allow_http);
+        let (verifier, allow_http) = (mistakes.name, acceptance.allow_http);
         let provider = Provider { verifier, ca_file: self.ca_file.as_deref(), allow_http };
         let http = setup.net.client(provider).map_err(|mistake| mistakes.found.push(mistake)).ok()?;
         Some(Keys::Remote(RemoteKeys::new(RemoteSetup {

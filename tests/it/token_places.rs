@@ -1,4 +1,5 @@
-//! Where a token may be: `Authorization: Bearer`, another place by configuration alone, and never two at once.
+//! Where a token may be: `Authorization: Bearer`, another place by configuration alone, and never two at once. The rows
+//! are those of the systems that the gateway takes the place of.
 
 use reqwest::header::HeaderValue;
 use reqwest::{Method, RequestBuilder};
@@ -31,7 +32,7 @@ async fn a_named_header_has_the_token_alone() {
 }
 
 #[tokio::test]
-async fn the_query_has_it_and_nobody_after_sees_it() {
+async fn the_query_has_it_and_nobody_after_sees_it_r14() {
     let gateway = Gateway::configured(EVERYWHERE);
     let token = gateway.demo_token().await;
     for _ in 0..3 {
@@ -59,7 +60,7 @@ async fn the_query_has_it_and_nobody_after_sees_it() {
 }
 
 #[tokio::test]
-async fn a_form_has_it() {
+async fn a_form_has_it_r14() {
     let gateway = Gateway::configured(EVERYWHERE);
     let token = gateway.demo_token().await;
     let id = gateway.submit(&token).await;
@@ -109,7 +110,7 @@ async fn a_form_that_is_too_large_for_a_token_is_told_so() {
 }
 
 #[tokio::test]
-async fn two_tokens_are_one_too_many() {
+async fn two_tokens_are_one_too_many_r14() {
     let gateway = Gateway::configured(EVERYWHERE);
     let token = gateway.demo_token().await;
     let detail = "The request carries more than one token, and which one counts is not guessed at. Send one token, in one place.";

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::super::table::list;
 use super::super::verified::Verified;
 use super::super::{Setup, Tokens, parse_table};
 use super::{Chain, Link, trust};
 use crate::core::error::Misconfiguration;
+use crate::core::error::list;
 use crate::telemetry::metrics::Metrics;
 
 impl Chain {

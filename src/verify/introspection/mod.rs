@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::rules::Rules;
-use super::table::{Accepting, Mistakes};
+use super::table::Accepting;
 use super::{Proof, ScopeMeaning, Setup, Step, Terms, Tokens, Unverified, UnverifiedToken, Verifier, VerifierSettings};
 use crate::core::BoxFuture;
 use crate::core::claims::Caller;
-use crate::core::error::Misconfiguration;
+use crate::core::error::{Misconfiguration, Mistakes};
 use crate::core::period::Period;
 use crate::core::verdict::{Reason, Refusal, Verdict};
 use crate::net::{self, HttpClient, secure_url};
@@ -93,7 +93,7 @@ impl Default for AskingSettings {
 
 impl VerifierSettings for IntrospectionSettings {
     fn build(&self, name: &str, setup: &Setup<'_>) -> Result<Arc<dyn Verifier>, Vec<Misconfiguration>> {
-        let mut mistakes = Mistakes::of(name);
+        let mut mistakes = Mistakes::of("verifiers", name);
         self.acceptance.check(&mut mistakes);
         self.own.check(self.acceptance.allow_http, &mut mistakes);
         let client_secret = self.own.read_secret(setup, &mut mistakes);

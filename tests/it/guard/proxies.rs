@@ -1,4 +1,4 @@
-//! Real proxies in front of a small service: what `deploy/nginx.conf` and `deploy/Caddyfile` promise, with the files as they stand.
+//! Real proxies in front of a small service: what `deploy/nginx.conf` and the snippet in `deploy/Caddyfile` promise, as they stand.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -104,7 +104,7 @@ fn nginx(folder: &Path, port: u16, gateway: SocketAddr, service: SocketAddr) -> 
     command
 }
 
-/// The file as it stands, without administration and state; each guard has a port of its own there, so the path says which.
+/// The snippet as it stands, in a site of the test's own, without administration and state: here the path says which guard is asked.
 fn caddy(folder: &Path, port: u16, gateway: SocketAddr, service: SocketAddr) -> Command {
     let shipped = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/Caddyfile")).unwrap();
     let (snippet, _) = shipped.split_once("{$ANTEROOM_SITE").unwrap();

@@ -13,7 +13,7 @@ use anteroom::net::NetSettings;
 use anteroom::verify::{Chain, FetchErrorClass, KeySetState, Setup};
 use serde_json::json;
 
-use super::keys::{RSA, Signer, key_set};
+use super::keys::{RSA, key_set};
 use super::subjects::{claims, now, setup, tables, verify, word};
 use super::wire::{Answer, Wire, ok};
 use crate::patience::{patiently, until};

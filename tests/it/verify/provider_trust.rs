@@ -39,13 +39,16 @@ fn table(issuer: &str, lines: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_private_ca_is_named_or_the_log_says_where_to() {
+async fn a_private_ca_is_named_or_the_log_says_where_to_r29() {
     let (server, ca) = Wire::start_tls(ok(&keys()));
     let issuer = format!("https://localhost:{}", server.address.port());
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("ca.pem"), ca).unwrap();
-    for lines in ["ca_file = \"ca.pem\"", "[net]\nca_file = \"ca.pem\""] {
-        let (status, log) = ask(folder.path(), &issuer, &table(&issuer, lines), &[], &server).await;
+    let by_variable = [("ANTEROOM__NET__CA_FILE", "ca.pem")];
+    for (lines, variables) in
+        [("ca_file = \"ca.pem\"", &[][..]), ("[net]\nca_file = \"ca.pem\"", &[]), ("", &by_variable)]
+    {
+        let (status, log) = ask(folder.path(), &issuer, &table(&issuer, lines), variables, &server).await;
         assert_eq!(status, 200, "{lines}: {log}");
     }
     let (status, log) = ask(folder.path(), &issuer, &table(&issuer, "[log]\nformat = \"json\""), &[], &server).await;

@@ -19,8 +19,8 @@ use serde_json::Value;
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::subjects::{ISSUER, claims, now, setup, tables, verify, word};
 use super::fake_provider::Changing;
+use super::subjects::{ISSUER, claims, now, setup, tables, verify, word};
 use crate::patience::patiently;
 
 /// An opaque token.
