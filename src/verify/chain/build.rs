@@ -67,7 +67,8 @@ fn link(
     };
     let settings = parse_table(name, table.clone()).map_err(|mistake| vec![mistake])?;
     let verifier = settings.build(name, setup)?;
-    Ok(Link { name: name.into(), verifier, metrics: setup.metrics.verifier(name) })
+    let (metrics, cache) = (setup.metrics.verifier(name), setup.metrics.verified_cache(name));
+    Ok(Link { name: name.into(), verifier, metrics, cache })
 }
 
 /// Two verifiers of one issuer, or of opaque tokens, would have to be tried in turn.
