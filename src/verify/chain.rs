@@ -33,6 +33,15 @@ pub(super) struct Link {
     cache: VerifiedCacheMetrics,
 }
 
+/// The name of a verifier, where the configuration names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mention {
+    /// The key that names it, like `guards.billing.verifiers`.
+    pub key: String,
+    /// Its name.
+    pub name: String,
+}
+
 /// Whose tokens are good at a door, and whom they must be meant for there.
 #[derive(Clone, Debug)]
 pub struct Trust {

@@ -35,7 +35,7 @@ mod table;
 mod token;
 mod verified;
 
-pub use chain::{Chain, NotRefreshed, Readiness, Trust};
+pub use chain::{Chain, Mention, NotRefreshed, Readiness, Trust};
 pub use explain::{Explanation, Means, Outcome, Proof, ScopeMeaning, Step};
 pub use report::{FetchErrorClass, KeyReport, KeySetReport, KeySetState};
 pub use self_issued::OwnIssuer;
