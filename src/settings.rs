@@ -16,7 +16,7 @@ use crate::oauth::issuer::IssuerSettings;
 use crate::queue::types::{TypeSettings, built_in};
 use crate::store::StoreSettings;
 use crate::telemetry::logs::{LogFormat, LogSettings};
-use crate::verify::{VerifySettings, is_own, issuer_in, own_table};
+use crate::verify::{Mention, VerifySettings, is_own, issuer_in, own_table};
 
 mod environment;
 mod mistakes;
@@ -177,8 +177,12 @@ impl Settings {
     }
 
     /// The names of the verifiers that guards name, in the chain or not.
-    pub fn named_by_guards(&self) -> Vec<String> {
-        self.guards.values().filter_map(|guard| guard.verifiers.as_ref()).flatten().cloned().collect()
+    pub fn named_by_guards(&self) -> Vec<Mention> {
+        let mentions = |(guard, settings): (_, &GuardSettings)| {
+            let names = settings.verifiers.clone().unwrap_or_default();
+            names.into_iter().map(move |name| Mention { key: format!("guards.{guard}.verifiers"), name })
+        };
+        self.guards.iter().flat_map(mentions).collect()
     }
 
     /// Whether our own tokens are believed.

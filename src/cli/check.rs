@@ -54,7 +54,7 @@ fn effective(settings: &Settings) -> Result<Value, Failure> {
     let mut issuer = json(&settings.issuer)?;
     issuer["url"] = settings.issuer_url().into();
     let named = |name: &String| Some((name.clone(), settings.verifiers.get(name)?.clone()));
-    let by_guards = settings.named_by_guards();
+    let by_guards: Vec<_> = settings.named_by_guards().into_iter().map(|mention| mention.name).collect();
     let verifiers = settings.chain().iter().chain(&by_guards).filter_map(named).filter_map(|(name, table)| {
         let settings = parse_table(&name, table).ok()?;
         Some((name, settings.effective()))

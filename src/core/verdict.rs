@@ -1,9 +1,10 @@
 //! What a verifier concludes about a token, and the closed list of reasons why one is refused.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+use serde::Serialize;
 
 use super::claims::Caller;
 use super::error::Error;
@@ -72,9 +73,12 @@ pub struct Evidence {
 const MAX_SHOWN: usize = 200;
 
 impl Evidence {
-    /// What was expected, and what was found: written as `Debug` has it, which escapes texts, and cut where it is long.
-    pub fn new(expected: impl Into<String>, unverified_found: &dyn fmt::Debug) -> Box<Self> {
-        let mut found = format!("{unverified_found:?}");
+    /// What was expected, and what was found: in JSON, cut where it is long. Where that is nothing, it says so.
+    pub fn new(expected: impl Into<String>, unverified_found: &(impl Serialize + ?Sized)) -> Box<Self> {
+        let mut found = match serde_json::to_string(unverified_found) {
+            Ok(json) if json != "null" => escaped(&json),
+            _ => "nothing".to_owned(),
+        };
         if let Some((end, _)) = found.char_indices().nth(MAX_SHOWN) {
             found.replace_range(end.., "…");
         }
@@ -82,9 +86,21 @@ impl Evidence {
     }
 }
 
+/// JSON in which no character can be mistaken for another, or moves the rest of the line.
+fn escaped(json: &str) -> String {
+    let escape = |character: char| {
+        let (as_it_is, escaped) = match character {
+            ' '..='~' => (Some(character), None),
+            other => (None, Some(other.escape_debug())),
+        };
+        as_it_is.into_iter().chain(escaped.into_iter().flatten())
+    };
+    json.chars().flat_map(escape).collect()
+}
+
 impl Refusal {
     /// A refusal for this reason, with what was expected and found.
-    pub fn because(reason: Reason, expected: impl Into<String>, unverified_found: &dyn fmt::Debug) -> Self {
+    pub fn because(reason: Reason, expected: impl Into<String>, unverified_found: &(impl Serialize + ?Sized)) -> Self {
         Self { evidence: Some(Evidence::new(expected, unverified_found)), ..Self::from(reason) }
     }
 }
@@ -123,7 +139,7 @@ macro_rules! reasons {
 
 reasons! {
     TokenMissing "token_missing" "No bearer token was sent."
-    TokenMalformed "token_malformed" "The token is not a well-formed signed JWT."
+    TokenMalformed "token_malformed" "The token is not well-formed."
     TokenTooLarge "token_too_large" "The token is larger than the gateway reads."
     AlgorithmNotAllowed "algorithm_not_allowed" "The token is signed with an algorithm that is not allowed for its issuer."
     CriticalHeaderUnsupported "critical_header_unsupported" "The token's header names a critical extension that the gateway does not understand."

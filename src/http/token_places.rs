@@ -60,7 +60,10 @@ impl<'r> Sent<'r> {
                 chain.refuse(Reason::TokenMissing);
                 return Ok(None);
             }
-            Self::Several => return Err(Problem::new(Code::TokenRepeated)),
+            Self::Several => {
+                chain.repeated();
+                return Err(Problem::new(Code::TokenRepeated));
+            }
             Self::One(sent) => sent.as_deref().map_err(|reason| Refusal::from(*reason)),
         };
         Ok(Some(match sent.and_then(UnverifiedToken::from_bearer) {

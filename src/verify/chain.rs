@@ -9,7 +9,7 @@ use super::{FetchErrorClass, KeySetReport, Terms, Unverified, Verifier};
 use crate::core::clock::Timestamp;
 use crate::core::policy::Audience;
 use crate::core::verdict::{Reason, Refusal, Verdict};
-use crate::telemetry::metrics::VerifierMetrics;
+use crate::telemetry::metrics::{VerifiedCacheMetrics, VerifierMetrics};
 
 mod build;
 
@@ -30,6 +30,16 @@ pub(super) struct Link {
     pub(super) name: Arc<str>,
     pub(super) verifier: Arc<dyn Verifier>,
     metrics: VerifierMetrics,
+    cache: VerifiedCacheMetrics,
+}
+
+/// The name of a verifier, where the configuration names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mention {
+    /// The key that names it, like `guards.billing.verifiers`.
+    pub key: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// Whose tokens are good at a door, and whom they must be meant for there.
@@ -107,19 +117,28 @@ impl Chain {
         Verdict::Rejected(refusal)
     }
 
+    /// Counts a request that carried more than one token.
+    pub fn repeated(&self) {
+        self.unassigned.repeated();
+    }
+
     /// Decides, and tells the place of the verifier that did.
     async fn decide(&self, token: UnverifiedToken<'_>, trust: &Trust, terms: Terms<'_>) -> (Option<usize>, Verdict) {
         let fingerprint = Fingerprint::of(token.as_str());
         if let Some((place, verdict)) = self.recall(fingerprint, trust, terms) {
+            self.links[place].cache.hit();
             return (Some(place), verdict);
         }
         let (place, token) = match self.pick(token, trust) {
             Ok(picked) => picked,
             Err(refusal) => return (None, Verdict::Rejected(refusal)),
         };
-        let verifier = &self.links[place].verifier;
+        let Link { verifier, cache, .. } = &self.links[place];
         // Read before the signature is checked: should the keys change meanwhile, what is kept here counts for nothing.
         let generation = verifier.generation();
+        if generation.is_some() {
+            cache.miss();
+        }
         let verdict = verifier.verify(token, terms).await;
         if let (Verdict::Accepted(caller), Some(generation)) = (&verdict, generation) {
             self.verified.keep(fingerprint, Entry { caller: Arc::clone(caller), verifier: place, generation });

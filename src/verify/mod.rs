@@ -38,7 +38,7 @@ mod verified;
 mod waiting;
 
 pub use crate::net::FetchErrorClass;
-pub use chain::{Chain, NotRefreshed, Readiness, Trust};
+pub use chain::{Chain, Mention, NotRefreshed, Readiness, Trust};
 pub use explain::{Explanation, Means, Outcome, Proof, ScopeMeaning, Step};
 pub use peek::{is_own, issuer_in, own_table};
 pub use report::{KeyReport, KeySetReport, KeySetState};

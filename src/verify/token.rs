@@ -1,9 +1,8 @@
 //! A bearer token as it came: read strictly, believed not at all.
 
-use std::fmt;
-
 use base64::Engine;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::core::claims::UnverifiedClaims;
@@ -39,11 +38,11 @@ impl<'t> UnverifiedToken<'t> {
         let symbols = unverified_bearer.trim_end_matches('=');
         let is_foreign = |byte: u8| !byte.is_ascii_alphanumeric() && !b"-._~+/".contains(&byte);
         match symbols.bytes().position(is_foreign) {
-            None if symbols.is_empty() => Err(malformed("a token", &"none")),
+            None if symbols.is_empty() => Err(malformed("a token", &())),
             None => Ok(Self(unverified_bearer)),
             Some(place) => {
-                let found = symbols[place..].chars().next();
-                let found = format_args!("{:?} after {place} characters", found.unwrap_or_default());
+                let found = symbols[place..].chars().next().unwrap_or_default();
+                let found = format!("'{found}' after {place} characters");
                 Err(malformed("letters, digits and -._~+/ alone, with = at the end", &found))
             }
         }
@@ -106,7 +105,7 @@ impl<'t> UnverifiedJwt<'t> {
             unverified_header,
             unverified_claims: UnverifiedClaims::from_object(claims).map_err(|error| {
                 let expected = format!("a claim {} that is {}", error.name, error.expected);
-                Refusal::because(Reason::ClaimsInvalid, expected, &format_args!("none, or something else"))
+                Refusal::because(Reason::ClaimsInvalid, expected, &"nothing, or something else")
             })?,
         })
     }
@@ -126,7 +125,7 @@ impl UnverifiedHeader {
             return Err(malformed(format!("a kid of at most {MAX_KEY_ID_BYTES} bytes"), &length));
         }
         Ok(Self {
-            algorithm: optional_text(header, "alg")?.ok_or_else(|| malformed("an alg in the header", &"none"))?,
+            algorithm: optional_text(header, "alg")?.ok_or_else(|| malformed("an alg in the header", &()))?,
             key_id,
             token_type: optional_text(header, "typ")?,
         })
@@ -143,7 +142,7 @@ fn begins_object(segment: &str) -> bool {
     visible.next() == Some(b'{') && visible.next().is_none_or(|byte| b"\"}".contains(&byte))
 }
 
-fn malformed(expected: impl Into<String>, unverified_found: &dyn fmt::Debug) -> Refusal {
+fn malformed(expected: impl Into<String>, unverified_found: &(impl Serialize + ?Sized)) -> Refusal {
     Refusal::because(Reason::TokenMalformed, expected, unverified_found)
 }
 

@@ -86,3 +86,61 @@ impl Verified {
         self.0.remove(&token);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use serde_json::{Map, Value, json};
+
+    use super::{BYTES, Entry, Fingerprint, OVERHEAD, Verified};
+    use crate::core::claims::{Caller, OwnerClaim, Reading, UnverifiedClaims};
+
+    fn entry(claims: &Value) -> Entry {
+        let mut all: Map<String, Value> =
+            json!({ "iss": "https://idp.example/", "sub": "ada", "aud": "anteroom", "exp": 1 })
+                .as_object()
+                .unwrap()
+                .clone();
+        all.extend(claims.as_object().unwrap().clone());
+        let reading = Reading { audience: &"aud".into(), email: &"email".into(), owner: OwnerClaim::Subject };
+        let claims = UnverifiedClaims::from_object(all).unwrap();
+        let caller: Arc<Caller> = Arc::new(claims.into_caller(BTreeSet::new(), reading));
+        Entry { caller, verifier: 0, generation: 0 }
+    }
+
+    /// Keeps the same caller for so many tokens.
+    fn filled(entry: &Entry, tokens: u32) -> Verified {
+        let verified = Verified::new();
+        (0..tokens).for_each(|token| verified.keep(Fingerprint::of(&token.to_string()), entry.clone()));
+        verified
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_in_bytes() {
+        for (claims, tokens) in [
+            (json!({}), 100_000),
+            (json!({ "text": "x".repeat(1 << 20) }), 100),
+            (json!({ "texts": vec!["x"; 2_000] }), 2_000),
+            (json!({ "objects": vec![json!({ "x": 1 }); 1_000] }), 500),
+        ] {
+            let entry = entry(&claims);
+            let filled = filled(&entry, tokens).0;
+            assert!(filled.weight() <= BYTES, "{} bytes", filled.weight());
+            assert!(filled.weight() > BYTES / 2, "{} bytes", filled.weight());
+            // At the very least what the texts of the claims take as they were sent.
+            let least = OVERHEAD.max(serde_json::to_vec(&entry.caller.claims).unwrap().len());
+            assert!(filled.len() * least <= usize::try_from(BYTES).unwrap(), "{} entries", filled.len());
+        }
+    }
+
+    #[test]
+    fn what_was_kept_last_is_found_until_it_is_forgotten() {
+        let verified = filled(&entry(&json!({})), 10);
+        let last = Fingerprint::of("9");
+        assert_eq!(verified.get(last).unwrap().caller.subject, "ada");
+        verified.forget(last);
+        assert!(verified.get(last).is_none() && verified.get(Fingerprint::of("8")).is_some());
+    }
+}

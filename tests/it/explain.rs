@@ -150,8 +150,8 @@ fn what_is_no_token_is_told_by_its_form() {
     let folder = folder(IDP);
     let large = "x".repeat(9000);
     for (token, reason, expected, got) in [
-        ("", "token_malformed", "a token", "\"none\""),
-        ("a b", "token_malformed", "letters, digits and -._~+/ alone, with = at the end", "' ' after 1 characters"),
+        ("", "token_malformed", "a token", "nothing"),
+        ("a b", "token_malformed", "letters, digits and -._~+/ alone, with = at the end", "\"' ' after 1 characters\""),
         ("opaque-token-of-some-kind", "token_malformed", "three segments with dots between them", "1"),
         ("eyI.a.b.c.d", "token_malformed", "three segments with dots between them", "5"),
         (
@@ -230,6 +230,11 @@ async fn keys_are_fetched_and_providers_asked_only_live() {
         \x20 unknown      introspection: the provider has to be asked: use --live\n\n\
         CAN NOT BE TOLD by [verifiers.desk]: a check is left.\n";
     assert!(text.ends_with(left) && code == 3, "{text}");
+    let (text, code) = run(&["--live"], "short").await;
+    let short = "  FAILED       length: token_malformed\n                 expected an opaque token of at least 16 bytes\n\
+        \x20                got      5\n  not reached  introspection\n\n\
+        REFUSED by [verifiers.desk]: token_malformed. The token is not well-formed.\n";
+    assert!(text.ends_with(short) && code == 1, "{text}");
     assert_eq!(provider.received_requests().await.unwrap().len(), 0, "nobody was asked");
 
     let (text, code) = run(&["--live"], &good).await;
@@ -240,7 +245,7 @@ async fn keys_are_fetched_and_providers_asked_only_live() {
     let (text, code) = run(&["--live"], opaque).await;
     assert!(text.contains("  ok           introspection\n\nACCEPTED by [verifiers.desk].") && code == 0, "{text}");
     let (text, code) = run(&["--live"], &sign(&OTHER_RSA, &claims(&json!({})))).await;
-    let unknown = "  FAILED       key: key_unknown\n                 expected one of [\"rsa-1\"]\n                 got      Some(\"rsa-2\")\n\
+    let unknown = "  FAILED       key: key_unknown\n                 expected one of [\"rsa-1\"]\n                 got      \"rsa-2\"\n\
         \x20 not reached  signature\n\nREFUSED by [verifiers.idp]: key_unknown. ";
     assert!(text.contains(unknown) && code == 1, "{text}");
     let (text, code) = run(&["--live"], &gone).await;

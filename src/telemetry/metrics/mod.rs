@@ -19,7 +19,7 @@ pub use http::RouteMetrics;
 pub use introspection::{Introspected, IntrospectionMetrics};
 pub use key_set::{Fetched, KeySetGauges, KeySetMetrics, UnknownKey};
 pub use store::{Commit, StoreMetrics};
-pub use verifier::VerifierMetrics;
+pub use verifier::{VerifiedCacheMetrics, VerifierMetrics};
 
 /// What the text of [`Metrics::encode`] is.
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -32,6 +32,7 @@ const PREFIX: &str = "anteroom";
 pub struct Metrics {
     registry: Registry,
     verifications: Family<Labels<2>, Counter>,
+    verified_cache: Family<Labels<2>, Counter>,
     key_sets: key_set::Families,
     introspection: introspection::Families,
     http: http::Families,
@@ -48,16 +49,24 @@ impl Metrics {
         let verifications = Family::default();
         let help = "Tokens that a verifier decided about: accepted, the reason of the refusal, or unavailable";
         registry.register("verifications", help, verifications.clone());
+        let verified_cache = Family::default();
+        let help = "Tokens that were looked up among those found genuine before";
+        registry.register("verified_cache", help, verified_cache.clone());
         let key_sets = key_set::Families::register(&mut registry);
         let introspection = introspection::Families::register(&mut registry);
         let http = http::Families::register(&mut registry);
         let store = StoreMetrics::register(&mut registry);
-        Self { registry, verifications, key_sets, introspection, http, store }
+        Self { registry, verifications, verified_cache, key_sets, introspection, http, store }
     }
 
     /// What the verifier of this name counts. Where no verifier is known yet, that name is "none".
     pub fn verifier(&self, name: &str) -> VerifierMetrics {
         VerifierMetrics::of(&self.verifications, name)
+    }
+
+    /// What the tokens count that the verifier of this name found genuine before.
+    pub fn verified_cache(&self, verifier: &str) -> VerifiedCacheMetrics {
+        VerifiedCacheMetrics::of(&self.verified_cache, verifier)
     }
 
     /// What the key set of the verifier of this name counts; the name is the label `issuer`.
@@ -152,6 +161,9 @@ mod tests {
         let verifier = metrics.verifier("auth0");
         verifier.accepted();
         verifier.unavailable();
+        verifier.repeated();
+        metrics.verified_cache("auth0").hit();
+        metrics.verified_cache("auth0").miss();
         for reason in Reason::ALL {
             verifier.rejected(*reason);
         }
@@ -193,6 +205,8 @@ mod tests {
             "jwks_fetch_seconds_count{issuer=\"auth0\"} 11".into(),
             "jwks_fetch_seconds_sum{issuer=\"auth0\"} 0.0275".into(),
             "jwks_stale_served_total{issuer=\"auth0\"} 1".into(),
+            "verified_cache_total{verifier=\"auth0\",outcome=\"hit\"} 1".into(),
+            "verified_cache_total{verifier=\"auth0\",outcome=\"miss\"} 1".into(),
             "introspection_cache_total{verifier=\"keycloak\",outcome=\"hit\"} 1".into(),
             "introspection_cache_total{verifier=\"keycloak\",outcome=\"miss\"} 1".into(),
             "introspection_limited_total{verifier=\"keycloak\"} 1".into(),
@@ -207,7 +221,8 @@ mod tests {
             "jwks_state{issuer=\"auth0\",state=\"fresh\"} 1".into(),
             "jwks_consecutive_failures{issuer=\"auth0\"} 4".into(),
         ];
-        let results = Reason::ALL.iter().map(|reason| reason.code()).chain(["accepted", "unavailable"]);
+        let results =
+            Reason::ALL.iter().map(|reason| reason.code()).chain(["accepted", "unavailable", "token_repeated"]);
         expected
             .extend(results.map(|result| format!("verifications_total{{verifier=\"auth0\",result=\"{result}\"}} 1")));
         let of = |name: &str, label: &str, value: &str| format!("{name}_total{{{label}=\"{value}\"}} 1");

@@ -4,24 +4,30 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::super::verified::Verified;
 use super::super::{Setup, Tokens, parse_table};
-use super::{Chain, Link, trust};
+use super::{Chain, Link, Mention, trust};
 use crate::core::error::Misconfiguration;
 use crate::core::error::list;
 use crate::telemetry::metrics::Metrics;
 
+/// The key that names the verifiers of the API.
+const CHAIN: &str = "verify.chain";
+
+/// What metrics call the verifier of tokens that did not get as far as one.
+const UNASSIGNED: &str = "none";
+
 impl Chain {
-    /// Makes the verifiers that `chain` names out of their tables, and those that `others` names besides: they do not guard the API,
+    /// Makes the verifiers that `chain` names out of their tables, and those that `others` mentions besides: they do not guard the API,
     /// and can be [trusted](Self::trust) elsewhere. A table that neither names is not looked at.
     ///
     /// # Errors
     /// Every mistake in the chain and in the tables that are named.
     pub fn build(
         chain: &[String],
-        others: &[String],
+        others: &[Mention],
         tables: &BTreeMap<String, config::Value>,
         setup: &Setup<'_>,
     ) -> Result<Self, Vec<Misconfiguration>> {
-        let mut links: Vec<Link> = Vec::new();
+        let mut links: Vec<(&str, Link)> = Vec::new();
         let mut mistakes = Vec::new();
         if chain.is_empty() {
             mistakes.push(misnamed("names no verifier, so that nobody could call the API", "Name at least one"));
@@ -29,18 +35,19 @@ impl Chain {
         let mut seen = HashSet::new();
         for name in chain {
             if seen.insert(name) {
-                link(name, tables, setup).map_or_else(|found| mistakes.extend(found), |link| links.push(link));
+                link(name, tables, setup).map_or_else(|found| mistakes.extend(found), |link| links.push((CHAIN, link)));
             } else {
                 mistakes.push(misnamed(&format!("names \"{name}\" twice"), "Take one of them out"));
             }
         }
         // What is not a verifier's name among them is told where they are named.
-        for name in others.iter().filter(|name| tables.contains_key(*name)) {
+        for Mention { key, name } in others.iter().filter(|other| tables.contains_key(&other.name)) {
             if seen.insert(name) {
-                link(name, tables, setup).map_or_else(|found| mistakes.extend(found), |link| links.push(link));
+                link(name, tables, setup).map_or_else(|found| mistakes.extend(found), |link| links.push((key, link)));
             }
         }
         mistakes.extend(ambiguities(&links));
+        let links = links.into_iter().map(|(_, link)| link).collect();
         if mistakes.is_empty() { Ok(Self::of(links, chain, &setup.metrics)) } else { Err(mistakes) }
     }
 
@@ -50,7 +57,7 @@ impl Chain {
         let by_issuer = jwts.map(|(place, link)| (link.verifier.issuer().to_owned(), place)).collect();
         let opaque = links.iter().enumerate().find(takes(Tokens::Opaque)).map(|(place, _)| place);
         let api = trust(&links, api, None);
-        let unassigned = metrics.verifier("none");
+        let unassigned = metrics.verifier(UNASSIGNED);
         Self { links, by_issuer, opaque, api, verified: Verified::new(), unassigned }
     }
 }
@@ -65,16 +72,21 @@ fn link(
         let remedy = format!("Add a table [verifiers.{name}], or name one that there is ({known})");
         return Err(vec![misnamed(&format!("names \"{name}\", and there is no such verifier"), &remedy)]);
     };
+    if name == UNASSIGNED {
+        let (key, problem) = (format!("verifiers.{name}"), "is what metrics call the lack of a verifier");
+        return Err(vec![Misconfiguration::new(key, problem, "Give it another name")]);
+    }
     let settings = parse_table(name, table.clone()).map_err(|mistake| vec![mistake])?;
     let verifier = settings.build(name, setup)?;
-    Ok(Link { name: name.into(), verifier, metrics: setup.metrics.verifier(name) })
+    let (metrics, cache) = (setup.metrics.verifier(name), setup.metrics.verified_cache(name));
+    Ok(Link { name: name.into(), verifier, metrics, cache })
 }
 
-/// Two verifiers of one issuer, or of opaque tokens, would have to be tried in turn.
-fn ambiguities(links: &[Link]) -> Vec<Misconfiguration> {
-    let mut first: HashMap<Option<&str>, &str> = HashMap::new();
+/// Two verifiers of one issuer, or of opaque tokens, would have to be tried in turn. Each link comes with the key that names it.
+fn ambiguities(links: &[(&str, Link)]) -> Vec<Misconfiguration> {
+    let mut first: HashMap<Option<&str>, (&str, &str)> = HashMap::new();
     let mut mistakes = Vec::new();
-    for link in links {
+    for (key, link) in links {
         let issuer = Some(link.verifier.issuer());
         let taken = match link.verifier.takes() {
             Tokens::Jwts => vec![issuer],
@@ -82,17 +94,22 @@ fn ambiguities(links: &[Link]) -> Vec<Misconfiguration> {
             Tokens::All => vec![issuer, None],
         };
         for tokens in taken {
-            let Some(other) = first.insert(tokens, &link.name) else { continue };
+            let Some((other_key, other)) = first.insert(tokens, (key, &link.name)) else { continue };
             let (shared, remedy) = match tokens {
                 Some(_) => ("have the same issuer", "Keep one verifier for each issuer"),
                 None => ("both take opaque tokens", "Keep one verifier for opaque tokens"),
             };
-            mistakes.push(misnamed(&format!("names \"{other}\" and \"{}\", which {shared}", link.name), remedy));
+            let problem = if other_key == *key {
+                format!("names \"{other}\" and \"{}\", which {shared}", link.name)
+            } else {
+                format!("names \"{}\", and {other_key} names \"{other}\", which {shared}", link.name)
+            };
+            mistakes.push(Misconfiguration::new(*key, problem, remedy));
         }
     }
     mistakes
 }
 
 fn misnamed(problem: &str, remedy: &str) -> Misconfiguration {
-    Misconfiguration::new("verify.chain", problem, remedy)
+    Misconfiguration::new(CHAIN, problem, remedy)
 }

@@ -198,7 +198,10 @@ impl Introspection {
     /// What can be told without asking.
     fn judge_unasked<'t>(&self, token: &Unverified<'t>, terms: Terms<'_>) -> Result<UnverifiedToken<'t>, Refusal> {
         match token {
-            Unverified::Opaque(token) if token.as_str().len() < MIN_OPAQUE_BYTES => Err(Reason::TokenMalformed.into()),
+            Unverified::Opaque(token) if token.as_str().len() < MIN_OPAQUE_BYTES => {
+                let expected = format!("an opaque token of at least {MIN_OPAQUE_BYTES} bytes");
+                Err(Refusal::because(Reason::TokenMalformed, expected, &token.as_str().len()))
+            }
             Unverified::Opaque(token) => Ok(*token),
             Unverified::Jwt(jwt) => {
                 self.desk.judge_before_asking(jwt, terms)?;

@@ -100,7 +100,7 @@ async fn a_refusal_has_the_same_body_as_anywhere_and_names_no_metadata_of_ours()
     let garbage = ask(&gateway, "billing", "garbage").await;
     let api = gateway.get("garbage", "/v1/whoami").await;
     assert_eq!((garbage.status, garbage.problem()), (401, api.problem()));
-    let description = "error_description=\"The token is not a well-formed signed JWT.\"";
+    let description = "error_description=\"The token is not well-formed.\"";
     let challenge = format!("Bearer realm=\"anteroom\", error=\"invalid_token\", {description}");
     assert_eq!(garbage.header("www-authenticate"), challenge);
 

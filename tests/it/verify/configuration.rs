@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anteroom::core::clock::SetClock;
 use anteroom::core::error::Misconfiguration;
-use anteroom::verify::{Chain, KINDS, parse_table};
+use anteroom::verify::{Chain, KINDS, Mention, parse_table};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -187,6 +187,40 @@ fn what_is_wrong_with_a_chain() {
             "verify.chain: names \"idp\" and \"again\", which have the same issuer. Keep one verifier for each issuer",
         ]
     );
+}
+
+#[test]
+fn what_guards_name_is_told_where_they_name_it() {
+    let idp = |name: &str, issuer: &str| {
+        format!("[verifiers.{name}]\nkind = \"oidc\"\nissuer = \"https://{issuer}\"\naudience = [\"a\"]\n")
+    };
+    let toml = [idp("a", "one.example"), idp("b", "one.example"), idp("c", "two.example"), idp("d", "two.example")];
+    let mention = |guard: &str, name: &str| Mention { key: format!("guards.{guard}.verifiers"), name: name.into() };
+    let build = |others: &[Mention]| {
+        let setup = setup(Path::new("."), &SetClock::at(now()), None);
+        tell(Chain::build(&["a".into()], others, &tables(&toml.concat()), &setup))
+    };
+    assert_eq!(build(&[mention("g", "a"), mention("g", "c"), mention("h", "c"), mention("h", "e")]), [""; 0]);
+    let remedy = "have the same issuer. Keep one verifier for each issuer";
+    assert_eq!(
+        build(&[mention("g", "b"), mention("g", "c"), mention("g", "d")]),
+        [
+            format!("guards.g.verifiers: names \"b\", and verify.chain names \"a\", which {remedy}"),
+            format!("guards.g.verifiers: names \"c\" and \"d\", which {remedy}"),
+        ]
+    );
+    assert_eq!(
+        build(&[mention("g", "c"), mention("h", "d")]),
+        [format!("guards.h.verifiers: names \"d\", and guards.g.verifiers names \"c\", which {remedy}")]
+    );
+}
+
+/// Metrics could not tell it from the lack of one.
+#[test]
+fn no_verifier_is_called_none() {
+    let own = "[verifiers.none]\nkind = \"self\"\n";
+    let told = tell(chain(own, Path::new("."), &SetClock::at(now())));
+    assert_eq!(told, ["verifiers.none: is what metrics call the lack of a verifier. Give it another name"]);
 }
 
 /// A17, and A2 where it can be met at start: what can not be an HMAC secret.

@@ -138,6 +138,6 @@ async fn the_log_learns_what_was_expected_and_found() {
         "audience_mismatch: one of [\"anteroom\", \"api\"]: []"
     );
     let rule = "required_claims = [{ at = \"tier\", eq = \"gold\" }]";
-    assert_eq!(told(json!({}), rule).await.unwrap(), "claim_mismatch: \"tier\" to be \"gold\": None");
+    assert_eq!(told(json!({}), rule).await.unwrap(), "claim_mismatch: \"tier\" to be \"gold\": nothing");
     assert_eq!(told(json!({ "active": false }), "").await, None);
 }
