@@ -46,23 +46,32 @@ pub struct Denial {
 /// What a check expected, and what it found in the token. For the operator's eyes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
-    /// What would have passed.
+    /// What would have passed; of bearable length, since a provider may have a part in it.
     pub expected: String,
     /// What the token says: escaped and of bearable length, since nobody has vouched for it.
     pub unverified_found: String,
 }
 
-/// How much of what a token says is shown, in characters.
+/// How much is shown of what a token or a provider says, and of what was expected, in characters.
 const MAX_SHOWN: usize = 200;
+const MAX_EXPECTED: usize = 1000;
+
+/// What a provider says, as it can be shown: escaped and of bearable length.
+pub fn shown(unverified: &dyn fmt::Debug) -> String {
+    cut(format!("{unverified:?}"), MAX_SHOWN)
+}
+
+fn cut(mut text: String, limit: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(limit) {
+        text.replace_range(end.., "…");
+    }
+    text
+}
 
 impl Evidence {
     /// What was expected, and what was found: written as `Debug` has it, which escapes texts, and cut where it is long.
     pub fn new(expected: impl Into<String>, unverified_found: &dyn fmt::Debug) -> Box<Self> {
-        let mut found = format!("{unverified_found:?}");
-        if let Some((end, _)) = found.char_indices().nth(MAX_SHOWN) {
-            found.replace_range(end.., "…");
-        }
-        Box::new(Self { expected: expected.into(), unverified_found: found })
+        Box::new(Self { expected: cut(expected.into(), MAX_EXPECTED), unverified_found: shown(unverified_found) })
     }
 }
 
