@@ -13,7 +13,7 @@ use crate::core::verdict::{Reason, Refusal};
 /// The longest token that is read, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// The longest key id that is looked up, in bytes.
-const MAX_KEY_ID_BYTES: usize = 128;
+pub(super) const MAX_KEY_ID_BYTES: usize = 128;
 
 /// A token as it stands in the `Authorization` header: of bearable size, and written in the characters of RFC 6750 section 2.1.
 #[derive(Clone, Copy)]
