@@ -256,11 +256,12 @@ fn link(
     Ok(Link { name: name.into(), verifier, metrics: setup.metrics.verifier(name) })
 }
 
-/// Two verifiers of one issuer, or of opaque tokens, would have to be tried in turn.
+/// Two verifiers of one issuer, or of opaque tokens, would have to be tried in turn. And where one takes an issuer's JWTs and another its
+/// opaque tokens, a name must not be a subject to one of them and a client to the other.
 fn ambiguities(links: &[Link]) -> Vec<Misconfiguration> {
     let mut first: HashMap<Option<&str>, &str> = HashMap::new();
     let mut mistakes = Vec::new();
-    for link in links {
+    for (place, link) in links.iter().enumerate() {
         let issuer = Some(link.verifier.issuer());
         let taken = match link.verifier.takes() {
             Tokens::Jwts => vec![issuer],
@@ -274,6 +275,16 @@ fn ambiguities(links: &[Link]) -> Vec<Misconfiguration> {
                 None => ("both take opaque tokens", "Keep one verifier for opaque tokens"),
             };
             mistakes.push(misnamed(&format!("names \"{other}\" and \"{}\", which {shared}", link.name), remedy));
+        }
+        let differs = |other: &&Link| {
+            other.verifier.issuer() == link.verifier.issuer() && other.verifier.owner() != link.verifier.owner()
+        };
+        if let Some(other) = links[..place].iter().find(differs) {
+            let problem = format!(
+                "names \"{}\" and \"{}\", which have the same issuer and differ in `owner`",
+                other.name, link.name
+            );
+            mistakes.push(misnamed(&problem, "Write the same in both"));
         }
     }
     mistakes
