@@ -32,7 +32,8 @@ fn remarks(settings: &Settings) -> Vec<String> {
             .push("server.admin_bind is not set: in development mode operators are served at server.bind".to_owned());
     }
     let by_guards = settings.named_by_guards();
-    let unused = settings.verifiers.keys().filter(|name| !settings.chain().contains(name) && !by_guards.contains(name));
+    let is_named = |name: &String| settings.chain().contains(name) || by_guards.iter().any(|other| other.name == *name);
+    let unused = settings.verifiers.keys().filter(|name| !is_named(name));
     remarks.extend(unused.map(|name| {
         format!("[verifiers.{name}] is not looked at, nor printed: neither verify.chain nor a guard names it")
     }));

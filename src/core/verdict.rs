@@ -63,26 +63,35 @@ pub struct Denial {
 /// What a check expected, and what it found in the token. For the operator's eyes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
-    /// What would have passed.
+    /// What would have passed; of bearable length, since a provider may have a part in it.
     pub expected: String,
     /// What the token says: escaped and of bearable length, since nobody has vouched for it.
     pub unverified_found: String,
 }
 
-/// How much of what a token says is shown, in characters.
+/// How much is shown of what a token or a provider says, and of what was expected, in characters.
 const MAX_SHOWN: usize = 200;
+const MAX_EXPECTED: usize = 1000;
+
+/// What a token or a provider says, as it can be shown: in JSON, escaped, of bearable length. Where that is nothing, it says so.
+pub fn shown(unverified: &(impl Serialize + ?Sized)) -> String {
+    match serde_json::to_string(unverified) {
+        Ok(json) if json != "null" => cut(escaped(&json), MAX_SHOWN),
+        _ => "nothing".to_owned(),
+    }
+}
+
+fn cut(mut text: String, limit: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(limit) {
+        text.replace_range(end.., "…");
+    }
+    text
+}
 
 impl Evidence {
-    /// What was expected, and what was found: in JSON, cut where it is long. Where that is nothing, it says so.
+    /// What was expected, and what was found, both cut where they are long.
     pub fn new(expected: impl Into<String>, unverified_found: &(impl Serialize + ?Sized)) -> Box<Self> {
-        let mut found = match serde_json::to_string(unverified_found) {
-            Ok(json) if json != "null" => escaped(&json),
-            _ => "nothing".to_owned(),
-        };
-        if let Some((end, _)) = found.char_indices().nth(MAX_SHOWN) {
-            found.replace_range(end.., "…");
-        }
-        Box::new(Self { expected: expected.into(), unverified_found: found })
+        Box::new(Self { expected: cut(expected.into(), MAX_EXPECTED), unverified_found: shown(unverified_found) })
     }
 }
 

@@ -1,18 +1,22 @@
 //! What an issuer says of itself in its discovery document, once that has proved to be its own.
 
 use crate::core::json::Object;
+use crate::core::verdict::shown;
 use crate::net::{FetchErrorClass, HttpClient, NetError};
+
+/// The longest address that is asked, in bytes: it is told whenever it can not be reached.
+const MAX_ADDRESS: usize = 2048;
 
 /// Why an issuer's discovery document does not tell an address.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DiscoveryError {
     #[error(transparent)]
     Net(#[from] NetError),
-    #[error("{address} is the discovery document of {found:?}{hint}")]
+    #[error("{address} is the discovery document of {found}{hint}")]
     ForeignIssuer { address: String, found: String, hint: &'static str },
-    #[error("{address} names {found:?} as its {member}, and an https issuer is asked by https alone")]
+    #[error("{address} names {found} as its {member}, and an https issuer is asked by https alone")]
     Insecure { address: String, member: &'static str, found: String },
-    #[error("{address} names no {member}")]
+    #[error("{address} names no {member}, or one longer than {MAX_ADDRESS} bytes")]
     Absent { address: String, member: &'static str },
 }
 
@@ -45,14 +49,14 @@ pub(super) async fn discover(
         } else {
             ", and not of the configured issuer: correct `issuer`"
         };
-        return Err(DiscoveryError::ForeignIssuer { address, found: claimed, hint });
+        return Err(DiscoveryError::ForeignIssuer { address, found: shown(&claimed), hint });
     }
-    if found.is_empty() {
+    if found.is_empty() || found.len() > MAX_ADDRESS {
         return Err(DiscoveryError::Absent { address, member });
     }
     // Else whoever writes the document could point us at what listens on this machine.
     if issuer.starts_with("https://") && !found.starts_with("https://") && !allow_http {
-        return Err(DiscoveryError::Insecure { address, member, found });
+        return Err(DiscoveryError::Insecure { address, member, found: shown(&found) });
     }
     Ok(found)
 }

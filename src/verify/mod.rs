@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::core::BoxFuture;
-use crate::core::claims::Caller;
+use crate::core::claims::{Caller, OwnerClaim};
 use crate::core::clock::{Clock, Timestamp};
 use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
@@ -54,6 +54,11 @@ pub trait Verifier: Send + Sync {
     /// Which tokens it decides about.
     fn takes(&self) -> Tokens {
         Tokens::Jwts
+    }
+
+    /// Which claim names the owner of the requests that come with them.
+    fn owner(&self) -> OwnerClaim {
+        OwnerClaim::default()
     }
 
     /// Decides about a token: one that names this issuer, or an opaque one.

@@ -18,7 +18,7 @@ use super::{
     VerifierSettings,
 };
 use crate::core::BoxFuture;
-use crate::core::claims::Caller;
+use crate::core::claims::{Caller, OwnerClaim};
 use crate::core::error::{Misconfiguration, Mistakes, list};
 use crate::core::period::Period;
 use crate::core::verdict::{Reason, Verdict};
@@ -62,7 +62,7 @@ impl Default for KeySettings {
 impl VerifierSettings for OidcSettings {
     fn build(&self, name: &str, setup: &Setup<'_>) -> Result<Arc<dyn Verifier>, Vec<Misconfiguration>> {
         let mut mistakes = Mistakes::of("verifiers", name);
-        self.acceptance.check(&mut mistakes);
+        self.acceptance.check(setup, &mut mistakes);
         let algorithms = self.own.algorithms(&mut mistakes);
         self.own.check_stale_window(&mut mistakes);
         let keys = self.own.keys(&self.acceptance, setup, &algorithms, &mut mistakes);
@@ -198,6 +198,10 @@ impl Oidc {
 impl Verifier for Oidc {
     fn issuer(&self) -> &str {
         &self.acceptance.issuer
+    }
+
+    fn owner(&self) -> OwnerClaim {
+        self.rules.owner
     }
 
     fn verify<'a>(&'a self, token: Unverified<'a>, terms: Terms<'a>) -> BoxFuture<'a, Verdict> {

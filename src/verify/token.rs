@@ -12,7 +12,7 @@ use crate::core::verdict::{Reason, Refusal};
 /// The longest token that is read, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// The longest key id that is looked up, in bytes.
-const MAX_KEY_ID_BYTES: usize = 128;
+pub(super) const MAX_KEY_ID_BYTES: usize = 128;
 /// Reads what may not be base64url in the strict sense, to tell what it was meant to be.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::URL_SAFE,

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::super::verified::Verified;
 use super::super::{Setup, Tokens, parse_table};
 use super::{Chain, Link, Mention, trust};
-use crate::core::error::Misconfiguration;
-use crate::core::error::list;
+use crate::core::error::{Misconfiguration, list};
 use crate::telemetry::metrics::Metrics;
 
 /// The key that names the verifiers of the API.
@@ -82,11 +81,12 @@ fn link(
     Ok(Link { name: name.into(), verifier, metrics, cache })
 }
 
-/// Two verifiers of one issuer, or of opaque tokens, would have to be tried in turn. Each link comes with the key that names it.
+/// Two verifiers of one issuer, or of opaque tokens, would have to be tried in turn. And where one takes an issuer's JWTs and another its
+/// opaque tokens, a name must not be a subject to one of them and a client to the other. Each link comes with the key that names it.
 fn ambiguities(links: &[(&str, Link)]) -> Vec<Misconfiguration> {
     let mut first: HashMap<Option<&str>, (&str, &str)> = HashMap::new();
     let mut mistakes = Vec::new();
-    for (key, link) in links {
+    for (place, (key, link)) in links.iter().enumerate() {
         let issuer = Some(link.verifier.issuer());
         let taken = match link.verifier.takes() {
             Tokens::Jwts => vec![issuer],
@@ -99,15 +99,32 @@ fn ambiguities(links: &[(&str, Link)]) -> Vec<Misconfiguration> {
                 Some(_) => ("have the same issuer", "Keep one verifier for each issuer"),
                 None => ("both take opaque tokens", "Keep one verifier for opaque tokens"),
             };
-            let problem = if other_key == *key {
-                format!("names \"{other}\" and \"{}\", which {shared}", link.name)
-            } else {
-                format!("names \"{}\", and {other_key} names \"{other}\", which {shared}", link.name)
-            };
-            mistakes.push(Misconfiguration::new(*key, problem, remedy));
+            mistakes.push(shared_by((other_key, other), (key, &link.name), shared, remedy));
+        }
+        let differs = |(_, other): &&(&str, Link)| {
+            other.verifier.issuer() == link.verifier.issuer() && other.verifier.owner() != link.verifier.owner()
+        };
+        if let Some((other_key, other)) = links[..place].iter().find(differs) {
+            let shared = "have the same issuer and differ in `owner`";
+            mistakes.push(shared_by((other_key, &other.name), (key, &link.name), shared, "Write the same in both"));
         }
     }
     mistakes
+}
+
+/// What two verifiers share that are named under these keys.
+fn shared_by(
+    (other_key, other): (&str, &str),
+    (key, name): (&str, &str),
+    shared: &str,
+    remedy: &str,
+) -> Misconfiguration {
+    let problem = if other_key == key {
+        format!("names \"{other}\" and \"{name}\", which {shared}")
+    } else {
+        format!("names \"{name}\", and {other_key} names \"{other}\", which {shared}")
+    };
+    Misconfiguration::new(key, problem, remedy)
 }
 
 fn misnamed(problem: &str, remedy: &str) -> Misconfiguration {

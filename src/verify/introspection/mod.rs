@@ -11,7 +11,7 @@ use super::rules::Rules;
 use super::table::Accepting;
 use super::{Proof, ScopeMeaning, Setup, Step, Terms, Tokens, Unverified, UnverifiedToken, Verifier, VerifierSettings};
 use crate::core::BoxFuture;
-use crate::core::claims::Caller;
+use crate::core::claims::{Caller, OwnerClaim};
 use crate::core::error::{Misconfiguration, Mistakes};
 use crate::core::period::Period;
 use crate::core::verdict::{Reason, Refusal, Verdict};
@@ -94,7 +94,7 @@ impl Default for AskingSettings {
 impl VerifierSettings for IntrospectionSettings {
     fn build(&self, name: &str, setup: &Setup<'_>) -> Result<Arc<dyn Verifier>, Vec<Misconfiguration>> {
         let mut mistakes = Mistakes::of("verifiers", name);
-        self.acceptance.check(&mut mistakes);
+        self.acceptance.check(setup, &mut mistakes);
         self.own.check(self.acceptance.allow_http, &mut mistakes);
         let client_secret = self.own.read_secret(setup, &mut mistakes);
         let trust = net::Provider {
@@ -214,6 +214,10 @@ impl Introspection {
 impl Verifier for Introspection {
     fn issuer(&self) -> &str {
         &self.desk.provider.issuer
+    }
+
+    fn owner(&self) -> OwnerClaim {
+        self.desk.rules.owner
     }
 
     fn takes(&self) -> Tokens {

@@ -9,7 +9,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::keys::{EC, RSA, SECRET, pem};
-use super::subjects::{chain, now, own_issuer, setup, tables};
+use super::subjects::{OWN, chain, now, own_issuer, setup, tables};
 
 /// The mistakes in a chain of all these verifiers, as they are told.
 fn mistakes(toml: &str, base: &Path) -> Vec<String> {
@@ -29,7 +29,12 @@ fn files() -> TempDir {
     write("two.pem", &format!("{}{}", RSA.public_pem(), RSA.public_pem()));
     write("set.json", &json!({ "keys": [RSA.jwk()] }).to_string());
     write("empty.json", "{\"keys\":[]}");
+    let mut private = RSA.jwk();
+    private["d"] = "AQAB".into();
+    write("private.json", &json!({ "keys": [RSA.jwk(), private] }).to_string());
+    write("secret.json", &json!({ "keys": [RSA.jwk(), { "kty": "oct", "k": "AAAA" }] }).to_string());
     write("nonsense", "hello");
+    write("good", "a secret that nobody else knows: 1");
     files
 }
 
@@ -46,7 +51,6 @@ fn what_is_wrong_with_a_provider() {
                               \"ES256\", \"ES384\", \"EdDSA\"";
     const SCOPES: &str = "Write one of \"requests:read\", \"requests:write\", \"requests:work\", \"admin\"";
     const ISSUER: &str = "Write the exact `iss` of its tokens, like \"https://TENANT.eu.auth0.com/\"";
-    const KEYS: &str = "Name a PEM public key or certificate, or a JWK Set, that fits `algorithms`";
     const AUDIENCE: &str = "is missing or empty, so that tokens meant for other services would pass. \
                             Name the `aud` that its tokens for this gateway have";
     const PLAIN: &str = "is not https (http is allowed for localhost only, or with allow_http = true)";
@@ -74,14 +78,6 @@ fn what_is_wrong_with_a_provider() {
             "jwks_uri = \"https://idp.example/keys\"\nkeys = \"file:rsa.pem\"",
             "keys: and jwks_uri are both there. Keep one of them".into(),
         ),
-        ("keys = \"file:private.pem\"", format!("keys: file:private.pem holds a private key; only the public one belongs here. {KEYS}")),
-        (
-            "keys = \"file:two.pem\"",
-            format!("keys: file:two.pem holds several keys or certificates; keep one, or write them as a JWK Set. {KEYS}"),
-        ),
-        ("keys = \"file:nonsense\"", format!("keys: file:nonsense holds no public key or certificate that can be used. {KEYS}")),
-        ("keys = \"file:empty.json\"", format!("keys: file:empty.json holds no key that can be used. {KEYS}")),
-        ("keys = \"file:ec.pem\"", format!("keys: file:ec.pem holds no key for RS256. {KEYS}")),
         ("stale_if_error = \"25h\"", "stale_if_error: 25h is more than the 24h allowed. Write a shorter time".into()),
         (
             "audiense = [\"x\"]",
@@ -95,6 +91,41 @@ fn what_is_wrong_with_a_provider() {
     for (lines, expected) in cases {
         let lines =
             if lines.starts_with("audience") || lines.starts_with("issuer") { lines } else { &format!("{lines}\n") };
+        assert_eq!(mistakes(&oidc(lines), files.path()), [format!("verifiers.idp.{expected}")], "{lines}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_key_file() {
+    const KEYS: &str = "Name a PEM public key or certificate, or a JWK Set, that fits `algorithms`";
+    let cases = [
+        (
+            "keys = \"file:private.pem\"",
+            format!("keys: file:private.pem holds a private key; only the public one belongs here. {KEYS}"),
+        ),
+        (
+            "keys = \"file:two.pem\"",
+            format!(
+                "keys: file:two.pem holds several keys or certificates; keep one, or write them as a JWK Set. {KEYS}"
+            ),
+        ),
+        (
+            "keys = \"file:nonsense\"",
+            format!("keys: file:nonsense holds no public key or certificate that can be used. {KEYS}"),
+        ),
+        (
+            "keys = \"file:private.json\"",
+            format!("keys: file:private.json holds a private key or a secret; only public keys belong here. {KEYS}"),
+        ),
+        (
+            "keys = \"file:secret.json\"",
+            format!("keys: file:secret.json holds a private key or a secret; only public keys belong here. {KEYS}"),
+        ),
+        ("keys = \"file:empty.json\"", format!("keys: file:empty.json holds no key that can be used. {KEYS}")),
+        ("keys = \"file:ec.pem\"", format!("keys: file:ec.pem holds no key for RS256. {KEYS}")),
+    ];
+    let files = files();
+    for (lines, expected) in cases {
         assert_eq!(mistakes(&oidc(lines), files.path()), [format!("verifiers.idp.{expected}")], "{lines}");
     }
 }
@@ -223,6 +254,42 @@ fn no_verifier_is_called_none() {
     assert_eq!(told, ["verifiers.none: is what metrics call the lack of a verifier. Give it another name"]);
 }
 
+/// A subject here and a client id there could be the same name, and so the same owner.
+#[test]
+fn two_verifiers_of_one_issuer_agree_on_the_owner() {
+    let jwts = oidc("");
+    let opaque = "[verifiers.asked]\nkind = \"introspection\"\nissuer = \"https://idp.example/\"\naudience = [\"anteroom\"]\n\
+                  client_id = \"anteroom\"\nclient_secret = \"file:nonsense\"\n";
+    let files = files();
+    let build = |lines: &str| mistakes(&format!("{jwts}{opaque}{lines}"), files.path());
+    assert_eq!(build(""), [""; 0]);
+    assert_eq!(
+        build("owner = \"client\""),
+        [
+            "verify.chain: names \"asked\" and \"idp\", which have the same issuer and differ in `owner`. Write the same in both"
+        ]
+    );
+}
+
+/// Of any kind: an owner of ours belongs to tokens of ours.
+#[test]
+fn our_own_issuer_is_nobody_elses() {
+    let files = files();
+    let own = format!("issuer = \"{OWN}\"\naudience = [\"anteroom\"]");
+    for lines in [
+        format!("kind = \"oidc\"\n{own}"),
+        format!("kind = \"hs256\"\n{own}\nsecrets = [\"file:good\"]"),
+        format!("kind = \"introspection\"\n{own}\nclient_id = \"anteroom\"\nclient_secret = \"file:good\""),
+    ] {
+        assert_eq!(
+            mistakes(&format!("[verifiers.idp]\n{lines}\n"), files.path()),
+            ["verifiers.idp.issuer: is our own, and whoever makes its tokens could speak in our name. \
+              Name the other issuer, or write kind = \"self\""],
+            "{lines}"
+        );
+    }
+}
+
 /// A17, and A2 where it can be met at start: what can not be an HMAC secret.
 #[test]
 fn secrets_unfit_to_sign_with() {
@@ -237,7 +304,16 @@ fn secrets_unfit_to_sign_with() {
         let problem = format!("is {length} bytes long, and HS256 needs at least 32");
         assert_eq!(build(&[SECRET, secret]), [format!("issuer.secrets[1]: {problem}. {REMEDY}")]);
     }
-    let guessable = ["secret".repeat(6), "0".repeat(64), "a-string-secret-at-least-256-bits-long".into()];
+    let guessable = [
+        "secret".repeat(6),
+        "0".repeat(64),
+        "a-string-secret-at-least-256-bits-long".into(),
+        "super-secret-jwt-token-with-at-least-32-characters-long".into(),
+        "404e635266556a586e3272357538782f413f4428472b4b6250645367566b5970".into(),
+        "3EK6FD+o0+c7tzBNVfjpMkNDi2yARAAKzQlk8O2IKoxQu4nF7EdAh8s3TwpHwrdWT6R".into(),
+        " YOUR_SUPER_SECRET_JWT_KEY_CHANGE_IN_PRODUCTION".into(),
+        "your jwt secret key here at least 32 characters long".into(),
+    ];
     for secret in &guessable {
         let problem = "is a published or repetitive one, which anybody can guess";
         assert_eq!(build(&[secret]), [format!("issuer.secrets[0]: {problem}. {REMEDY}")], "{secret}");

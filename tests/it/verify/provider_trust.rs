@@ -97,3 +97,21 @@ async fn plain_http_takes_a_switch() {
     let warned: Vec<_> = log.lines().filter(|line| line.contains("WARN") && line.contains("allow_http")).collect();
     assert!(matches!(warned[..], [once] if once.contains("http://idp.test/keys") && once.contains("idp")), "{log}");
 }
+
+/// A line of the log stays bearable, whatever a provider says of itself.
+#[tokio::test]
+async fn what_a_provider_says_does_not_fill_the_log() {
+    let (server, endless) = (Wire::start(ok("{}")), "x".repeat(400_000));
+    let issuer = format!("http://{}", server.address);
+    let folder = tempfile::tempdir().unwrap();
+    let toml = format!("[verifiers.idp]\nkind = \"oidc\"\nissuer = \"{issuer}\"\naudience = [\"anteroom\"]\n");
+    for document in
+        [json!({ "issuer": endless }), json!({ "issuer": issuer, "jwks_uri": format!("{issuer}/{endless}") })]
+    {
+        server.answers(ok(&document.to_string()));
+        let (status, log) = ask(folder.path(), &issuer, &toml, &[], &server).await;
+        let told = log.lines().find(|line| line.contains("can not be fetched")).unwrap_or_default();
+        let longest = log.lines().map(str::len).max();
+        assert_eq!((status, told.is_empty(), longest < Some(1000)), (503, false, true), "{longest:?}");
+    }
+}

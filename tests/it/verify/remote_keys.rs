@@ -144,6 +144,19 @@ async fn keys_that_did_not_change_are_confirmed() {
     assert_eq!(word(&provider.verify(&token).await), "signature_invalid");
 }
 
+/// What a set says twice does not hide what it says anew.
+#[tokio::test]
+async fn a_key_that_takes_the_place_of_a_double_is_noticed() {
+    let provider = Provider::publishing(jwks(&[&RSA, &RSA])).await;
+    assert_eq!(provider.judge(&RSA).await, "accepted");
+    provider.answers(jwks(&[&RSA, &OTHER_RSA]));
+    assert_eq!(provider.judge(&OTHER_RSA).await, "accepted");
+    provider.answers(jwks(&[&RSA, &RSA]));
+    provider.settled_after(540).await;
+    assert_eq!(provider.judge(&OTHER_RSA).await, "key_unknown", "withdrawn");
+    assert_eq!(provider.judge(&RSA).await, "accepted");
+}
+
 #[tokio::test]
 async fn bad_tokens_are_refused_without_keys() {
     let provider = Provider::publishing(ResponseTemplate::new(500)).await;
