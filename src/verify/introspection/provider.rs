@@ -148,10 +148,12 @@ impl AskError {
         }
     }
 
-    /// How long the issuer asks to be left alone.
+    /// How long the issuer asks to be left alone. Any other answer is about one token, and must not keep us from asking about others.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Net(NetError::Status { retry_after, .. }) => *retry_after,
+            Self::Net(NetError::Status { status, retry_after, .. }) if [429, 503].contains(&status.as_u16()) => {
+                *retry_after
+            }
             _ => None,
         }
     }

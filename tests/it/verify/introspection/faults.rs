@@ -95,6 +95,30 @@ async fn a_provider_that_asks_for_a_pause_gets_one() {
     assert_eq!(idp.judged().await, ("accepted", 2), "no longer than a minute");
 }
 
+/// What is said of one token stops no other, and a pause leaves those that were active one call in a second.
+#[tokio::test]
+async fn whoever_can_cause_a_pause_stops_nobody_else() {
+    const BAD: &str = "the-token-of-one-who-means-harm";
+    let idp = Idp::configured(body(&good()), "cache = \"0s\"").await;
+    let bad = async |status| {
+        idp.answers(ResponseTemplate::new(status).insert_header("retry-after", "60"));
+        let told = retry_after(&idp.verify(BAD).await);
+        idp.answers(body(&good()));
+        told
+    };
+    assert_eq!(idp.judged().await, ("accepted", 1));
+    for (status, calls) in [(400, 3), (401, 5), (500, 7)] {
+        assert_eq!((bad(status).await, idp.judged().await), (1, ("accepted", calls)), "{status}");
+    }
+    assert_eq!((bad(429).await, idp.judged().await), (60, ("unavailable", 8)));
+    for calls in [9, 10] {
+        idp.later(1);
+        assert_eq!(idp.judged().await, ("accepted", calls));
+        assert_eq!(idp.judged().await, ("unavailable", calls));
+    }
+    assert_eq!((retry_after(&idp.verify(BAD).await), idp.calls().await), (58, 10));
+}
+
 /// A verifier for a gateway whose folder holds the secret.
 pub(super) fn table(server: &str) -> String {
     format!(
