@@ -18,6 +18,8 @@ use crate::telemetry::metrics::{Introspected, IntrospectionMetrics};
 
 /// How long a request waits for a call. What comes later is kept for the next.
 const WAIT: Duration = Duration::from_secs(2);
+/// The least time that an answer is believed once it is there, so that one without `exp` is good for those who waited for it.
+const MIN_BELIEVED: Duration = Duration::from_secs(1);
 /// The least time between two lines in the log about calls that fail.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -51,13 +53,18 @@ impl Desk {
     /// Decides about a token. Times and audience are judged on every use, wherever the fact comes from.
     pub(super) async fn judge(self: &Arc<Self>, token: UnverifiedToken<'_>, terms: Terms<'_>) -> Verdict {
         let fingerprint = Fingerprint::of(token.as_str());
-        let outcome = match self.facts.get(fingerprint, self.clock.monotonic()) {
+        let began = self.clock.monotonic();
+        let (outcome, terms) = match self.facts.get(fingerprint, began) {
             Known::Fact(fact) => {
                 self.metrics.hit();
-                Ok(fact)
+                (Ok(fact), terms)
             }
-            Known::WasActive => self.ask(token, fingerprint, false).await,
-            Known::Nothing => self.ask(token, fingerprint, true).await,
+            known => {
+                let outcome = self.ask(token, fingerprint, matches!(known, Known::Nothing)).await;
+                // A token may have expired meanwhile.
+                let waited = self.clock.monotonic().saturating_sub(began);
+                (outcome, Terms { now: terms.now.plus(waited), ..terms })
+            }
         };
         match outcome {
             Ok(Fact::Active(caller)) => self.rules.recall(&caller, terms),
@@ -115,7 +122,8 @@ impl Desk {
 
     async fn fact(&self, token: &str, asked: Asked) -> Result<Fact, AskError> {
         let answer = self.provider.ask(token).await?;
-        Ok(Fact::of_answer(answer, &self.acceptance, &self.rules, asked.at, self.facts.lifetime())?)
+        let believed_until = asked.at.plus(self.facts.lifetime()).max(self.clock.now().plus(MIN_BELIEVED));
+        Ok(Fact::of_answer(answer, &self.acceptance, &self.rules, believed_until)?)
     }
 
     /// Finds out where the issuer is asked, in a task of its own.

@@ -16,8 +16,6 @@ use crate::core::verdict::{Reason, Refusal};
 
 /// How long a token is held to be inactive without asking again, at most.
 const MAX_INACTIVE: Duration = Duration::from_secs(5);
-/// The least time that an answer is believed, so that one without `exp` is good for the request that caused it.
-const MIN_BELIEVED: Duration = Duration::from_secs(1);
 
 /// What the issuer says of a token.
 #[derive(Clone)]
@@ -33,13 +31,12 @@ pub(super) enum Fact {
 pub(super) struct NotAnIntrospection;
 
 impl Fact {
-    /// What an answer says (RFC 7662 section 2.2) that was asked for at `asked_at`, and is believed for as long as `cache`.
+    /// What an answer says (RFC 7662 section 2.2) that is believed until then at most.
     pub(super) fn of_answer(
         answer: Map<String, Value>,
         acceptance: &AcceptanceSettings,
         rules: &Rules,
-        asked_at: Timestamp,
-        cache: Duration,
+        believed_until: Timestamp,
     ) -> Result<Self, NotAnIntrospection> {
         match answer.get("active") {
             // Nothing else is, whatever a lenient reader would make of it.
@@ -47,7 +44,6 @@ impl Fact {
             Some(_) => return Ok(Self::Refused(Reason::TokenInactive.into())),
             None => return Err(NotAnIntrospection),
         }
-        let believed_until = asked_at.plus(cache.max(MIN_BELIEVED));
         let claims = match UnverifiedClaims::from_introspection(answer, &acceptance.issuer, believed_until) {
             Ok(claims) => claims,
             Err(error) => {

@@ -10,11 +10,11 @@ use reqwest::Method;
 use serde_json::json;
 use wiremock::ResponseTemplate;
 
-use super::{Idp, SECRET, TOKEN, body, chain, good, retry_after};
+use super::{Idp, SECRET, TOKEN, body, chain, good, retry_after, with};
 use crate::gateway::{Answer, Gateway as OwnGateway};
 use crate::process::Gateway;
 use crate::verify::fake_provider::failures;
-use crate::verify::subjects::{ISSUER, now, word};
+use crate::verify::subjects::{ISSUER, NOW, now, word};
 use crate::verify::wire::Wire;
 
 #[tokio::test]
@@ -59,6 +59,21 @@ async fn a_provider_that_takes_its_time() {
     };
     let verdict = join(idp.verify(TOKEN), time_goes_by).await.0;
     assert_eq!((word(&verdict), retry_after(&verdict)), ("unavailable", 1));
+}
+
+/// Times are judged when the answer is there, and one without `exp` is good for who waited for it.
+#[tokio::test]
+async fn a_token_that_expires_while_it_is_asked_about() {
+    for (exp, expected) in [(json!(NOW + 1), "token_expired"), (json!(NOW + 2), "accepted"), (json!(null), "accepted")]
+    {
+        let slow = with(&json!({ "exp": exp })).set_delay(Duration::from_millis(200));
+        let idp = Idp::configured(slow, "leeway = \"0s\"\ncache = \"0s\"").await;
+        let time_goes_by = async {
+            idp.asked(1).await;
+            idp.clock.advance(Duration::from_millis(1500));
+        };
+        assert_eq!(join(idp.judge(), time_goes_by).await.0, expected, "{exp}");
+    }
 }
 
 #[tokio::test]
