@@ -15,7 +15,7 @@ use crate::core::json::Object;
 use crate::net::{HttpClient, NetError};
 use crate::telemetry::metrics::Introspected;
 
-/// How long the address holds that discovery gave, and how long to wait after it gave none.
+/// How long the address holds that discovery gave, and how long to wait after an attempt before another one.
 const DISCOVERY_LIFETIME: Duration = Duration::from_hours(1);
 const DISCOVERY_RETRY: Duration = Duration::from_secs(5);
 
@@ -50,10 +50,11 @@ pub(super) enum Endpoint {
     Discovery(Mutex<Discovered>),
 }
 
-/// What discovery told last, and until when that is not asked again, by the monotonic clock.
+/// What discovery told last, when that was, and until when it is not asked again, by the monotonic clock.
 #[derive(Default)]
 pub(super) struct Discovered {
     address: Option<Arc<str>>,
+    attempted: Duration,
     until: Duration,
 }
 
@@ -88,7 +89,7 @@ impl Provider {
             Err(error) => {
                 let error = AskError::from(error);
                 if error.says_gone() {
-                    self.forget_address().await;
+                    self.doubt_address().await;
                 }
                 Err(error)
             }
@@ -105,15 +106,18 @@ impl Provider {
         if now < discovered.until {
             return discovered.address.clone().ok_or(AskError::NotDiscovered);
         }
-        match discover(&self.http, &self.issuer, "introspection_endpoint", self.allow_http).await {
+        let found = discover(&self.http, &self.issuer, "introspection_endpoint", self.allow_http).await;
+        // From the end of the attempt: those who waited for it do not each make one of their own.
+        discovered.attempted = self.clock.monotonic();
+        match found {
             Ok(address) => {
                 let address: Arc<str> = address.into();
-                *discovered = Discovered { address: Some(Arc::clone(&address)), until: now + DISCOVERY_LIFETIME };
+                discovered.address = Some(Arc::clone(&address));
+                discovered.until = discovered.attempted + DISCOVERY_LIFETIME;
                 Ok(address)
             }
             Err(error) => {
-                // From the end of the attempt: those who waited for it do not each make one of their own.
-                discovered.until = self.clock.monotonic() + DISCOVERY_RETRY;
+                discovered.until = discovered.attempted + DISCOVERY_RETRY;
                 // Where it was it may still be, unless its issuer says otherwise.
                 if !matches!(error, DiscoveryError::Net(_)) {
                     discovered.address = None;
@@ -123,9 +127,11 @@ impl Provider {
         }
     }
 
-    async fn forget_address(&self) {
+    /// Where it is asked has to be found out anew, unless that was only just tried.
+    async fn doubt_address(&self) {
         if let Endpoint::Discovery(discovered) = &self.endpoint {
-            discovered.lock().await.until = Duration::ZERO;
+            let mut discovered = discovered.lock().await;
+            discovered.until = discovered.until.min(discovered.attempted + DISCOVERY_RETRY);
         }
     }
 }

@@ -92,6 +92,10 @@ async fn what_was_discovered_holds_until_it_is_gone() {
     let before = idp.calls().await;
     idp.later(1);
     assert_eq!(idp.judged().await, ("unavailable", before + 2), "asked where it is by now");
+    idp.later(4);
+    assert_eq!(idp.judged().await, ("unavailable", before + 3), "which was only just told");
+    idp.later(1);
+    assert_eq!(idp.judged().await, ("unavailable", before + 5), "and is asked again in time");
 }
 
 #[tokio::test]
