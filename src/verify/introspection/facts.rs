@@ -74,6 +74,9 @@ impl Fact {
 /// What introspections call tokens that may be sent as bearer tokens. One that is bound to a key (`DPoP`) may not.
 const BEARER: [&str; 3] = ["Bearer", "access_token", "urn:ietf:params:oauth:token-type:access_token"];
 
+/// The members of which one at least is there when an answer is about an access token: about a refresh token some providers say none.
+const SIGNS_OF_ACCESS: [&str; 4] = ["aud", "token_type", "typ", "token_use"];
+
 /// Judges what does not change from one use to the next.
 fn judge(claims: &UnverifiedClaims, issuer: &str, rules: &Rules) -> Result<(), Refusal> {
     if claims.issuer != issuer {
@@ -86,6 +89,10 @@ fn judge(claims: &UnverifiedClaims, issuer: &str, rules: &Rules) -> Result<(), R
     let token_type = claims.all.get("token_type");
     if !token_type.is_none_or(is_bearer) {
         return Err(Refusal::because(Reason::TypeMismatch, format!("token_type to be one of {BEARER:?}"), &token_type));
+    }
+    if SIGNS_OF_ACCESS.iter().all(|name| claims.all.get(*name).is_none_or(Value::is_null)) {
+        let expected = format!("one of {SIGNS_OF_ACCESS:?}, as refresh tokens have none");
+        return Err(Refusal::because(Reason::TypeMismatch, expected, &token_type));
     }
     // An answer without an audience is for nobody: that is judged with the audience.
     let audience = rules.audience_claim.find(&claims.all);
