@@ -1,16 +1,21 @@
 //! The public keys of one issuer, ready for use, and which of them a token may be checked with.
 
+use std::fmt;
+
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaPublicKeyComponents, VerificationAlgorithm};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
-use serde::Deserialize;
-use serde_json::Value;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::token::UnverifiedJwt;
 use crate::core::verdict::{Reason, Refusal};
 
+/// How many members of a set are looked at, and how long one may be: a key comes with a chain of certificates at most.
+const MAX_MEMBERS: usize = 256;
+const MAX_MEMBER_BYTES: usize = 32 * 1024;
 /// How many keys of a set are kept.
 const MAX_KEYS: usize = 64;
 /// How many keys are tried for a token that does not name its key.
@@ -23,10 +28,43 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 const RSA: &[Algorithm] =
     &[Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256, Algorithm::PS384, Algorithm::PS512];
 
-/// A JWK Set (RFC 7517 section 5). Its keys are read one by one, so that one that can not be read spoils nothing.
-#[derive(Deserialize)]
+/// A JWK Set (RFC 7517 section 5). Its keys are read one by one from their texts, so that one that can not be read spoils nothing, and
+/// what is no key takes no memory.
+#[derive(serde::Deserialize)]
 pub(super) struct JwkSet {
-    keys: Vec<Value>,
+    keys: Members,
+}
+
+/// The texts of the members that are looked at.
+struct Members(Vec<Box<RawValue>>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of keys")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut members: A) -> Result<Members, A::Error> {
+        let mut texts = Vec::new();
+        for _ in 0..MAX_MEMBERS {
+            match members.next_element::<Box<RawValue>>()? {
+                Some(text) if text.get().len() <= MAX_MEMBER_BYTES => texts.push(text),
+                Some(_) => {}
+                None => return Ok(Members(texts)),
+            }
+        }
+        while members.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Members(texts))
+    }
 }
 
 /// The keys of one issuer.
@@ -60,7 +98,7 @@ impl KeySet {
     /// Takes what can be used from a JWK Set, and leaves out the rest: one odd key spoils
     /// nothing. The set may turn out empty.
     pub(super) fn from_jwks(set: JwkSet) -> Self {
-        let jwks = set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok());
+        let jwks = set.keys.0.iter().filter_map(|text| serde_json::from_str(text.get()).ok());
         Self { keys: jwks.filter_map(|jwk| PublicKey::from_jwk(&jwk)).take(MAX_KEYS).collect() }
     }
 

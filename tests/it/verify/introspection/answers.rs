@@ -81,6 +81,15 @@ async fn what_is_no_introspection_at_all() {
     }
 }
 
+/// Many of them may be read at once.
+#[tokio::test]
+async fn an_answer_is_short() {
+    for (bytes, expected) in [(60 * 1024, "accepted"), (64 * 1024, "unavailable")] {
+        let idp = Idp::answering(with(&json!({ "more": "x".repeat(bytes) }))).await;
+        assert_eq!(idp.judge().await, expected, "{bytes}");
+    }
+}
+
 async fn caller(idp: &Idp) -> anteroom::core::claims::Caller {
     match idp.verify(TOKEN).await {
         Verdict::Accepted(caller) => (*caller).clone(),
