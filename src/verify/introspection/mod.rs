@@ -9,7 +9,10 @@ use serde_json::{Map, Value};
 
 use super::rules::Rules;
 use super::table::{Accepting, Mistakes};
-use super::{Proof, ScopeMeaning, Setup, Step, Terms, Tokens, Unverified, UnverifiedToken, Verifier, VerifierSettings};
+use super::{
+    IntrospectionReport, Proof, ScopeMeaning, Setup, Step, Terms, Tokens, Unverified, UnverifiedToken, Verifier,
+    VerifierSettings,
+};
 use crate::core::BoxFuture;
 use crate::core::claims::Caller;
 use crate::core::error::Misconfiguration;
@@ -141,7 +144,7 @@ impl IntrospectionSettings {
             provider,
             facts: Facts::new(own.cache.duration()),
             calls: Calls::new(own.rate),
-            log: std::sync::Mutex::default(),
+            lately: std::sync::Mutex::default(),
             clock: Arc::clone(&setup.clock),
             metrics: setup.metrics.introspection(name),
         };
@@ -250,5 +253,9 @@ impl Verifier for Introspection {
 
     fn warm_up(&self) {
         self.desk.find_endpoint();
+    }
+
+    fn calls(&self) -> Option<IntrospectionReport> {
+        Some(self.desk.report())
     }
 }
