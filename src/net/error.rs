@@ -11,7 +11,7 @@ pub enum NetError {
     /// The address is not one that may be asked.
     #[error("{url:?} {problem}")]
     Address {
-        /// As it was given.
+        /// As it was given, but for what may not be shown.
         url: String,
         /// Why not.
         problem: &'static str,

@@ -1,7 +1,7 @@
 //! What an issuer says of itself in its discovery document, once that has proved to be its own.
 
 use crate::core::json::Object;
-use crate::net::{FetchErrorClass, HttpClient, NetError};
+use crate::net::{FetchErrorClass, HttpClient, NetError, shown};
 
 /// Why an issuer's discovery document does not tell an address.
 #[derive(Debug, thiserror::Error)]
@@ -45,14 +45,14 @@ pub(super) async fn discover(
         } else {
             ", and not of the configured issuer: correct `issuer`"
         };
-        return Err(DiscoveryError::ForeignIssuer { address, found: claimed, hint });
+        return Err(DiscoveryError::ForeignIssuer { address, found: shown(&claimed).into_owned(), hint });
     }
     if found.is_empty() {
         return Err(DiscoveryError::Absent { address, member });
     }
     // Else whoever writes the document could point us at what listens on this machine.
     if issuer.starts_with("https://") && !found.starts_with("https://") && !allow_http {
-        return Err(DiscoveryError::Insecure { address, member, found });
+        return Err(DiscoveryError::Insecure { address, member, found: shown(&found).into_owned() });
     }
     Ok(found)
 }

@@ -18,7 +18,7 @@ use crate::core::claims::Caller;
 use crate::core::error::Misconfiguration;
 use crate::core::period::Period;
 use crate::core::verdict::{Reason, Refusal, Verdict};
-use crate::net::{self, HttpClient, secure_url};
+use crate::net::{self, HttpClient, secure_url, shown};
 use crate::secret::Source;
 
 mod calls;
@@ -161,7 +161,7 @@ impl AskingSettings {
             && let Err(problem) = secure_url(address, allow_http)
         {
             let remedy = "Write the address of its introspection endpoint, or leave it out for discovery";
-            mistakes.add("endpoint", format!("\"{address}\" {problem}"), remedy);
+            mistakes.add("endpoint", format!("\"{}\" {problem}", shown(address)), remedy);
         }
         if self.client_id.is_empty() {
             let remedy = "Name the client that this gateway is at the provider, one that may introspect";
