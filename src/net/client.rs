@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::address::is_exposed;
 use super::error::explain;
-use super::{NetError, Provider, secure_url};
+use super::{NetError, Provider, secure_url, shown};
 
 /// How much of the answer to a form is read, at most: it says something, and is no document that grows.
 const MAX_STATEMENT_BYTES: usize = 64 * 1024;
@@ -124,8 +124,8 @@ impl HttpClient {
     }
 
     fn address(&self, url: &str) -> Result<Url, NetError> {
-        let url =
-            secure_url(url, self.allow_http).map_err(|problem| NetError::Address { url: url.to_owned(), problem })?;
+        let url = secure_url(url, self.allow_http)
+            .map_err(|problem| NetError::Address { url: shown(url).into_owned(), problem })?;
         if is_exposed(&url) && !self.has_warned.swap(true, Ordering::Relaxed) {
             let problem =
                 "allow_http: who is on the way to the provider can make tokens that pass, and learns what is sent";

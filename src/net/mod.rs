@@ -12,9 +12,9 @@ mod address;
 mod client;
 mod error;
 
-pub use address::secure_url;
+pub use address::{secure_url, shown};
 pub use client::{Answer, Fetched, HttpClient, Validators};
-pub use error::NetError;
+pub use error::{FetchErrorClass, NetError};
 
 /// The section `[net]`: how the gateway talks to identity providers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::table::list;
 use super::token::{UnverifiedJwt, UnverifiedToken, judge_size};
 use super::verified::{Entry, Fingerprint, Verified};
-use super::{FetchErrorClass, KeySetReport, Setup, Terms, Tokens, Unverified, Verifier, parse_table};
+use super::{
+    FetchErrorClass, IntrospectionReport, KeySetReport, Setup, Terms, Tokens, Unverified, Verifier, parse_table,
+};
 use crate::core::clock::Timestamp;
 use crate::core::error::Misconfiguration;
 use crate::core::policy::Audience;
@@ -62,6 +64,8 @@ pub struct Readiness {
     pub is_ready: bool,
     /// How the keys that it fetches get on; none when it fetches none.
     pub keys: Option<KeySetReport>,
+    /// How the calls to its issuer get on; none when it asks about no token.
+    pub introspection: Option<IntrospectionReport>,
 }
 
 impl Chain {
@@ -229,6 +233,7 @@ impl Chain {
             issuer: link.verifier.issuer().to_owned(),
             is_ready: link.verifier.is_ready(),
             keys: link.verifier.report(),
+            introspection: link.verifier.calls(),
         };
         let mut all: Vec<_> = self.links.iter().map(readiness).collect();
         all.sort_by(|one, other| one.name.cmp(&other.name));

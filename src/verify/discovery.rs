@@ -1,7 +1,7 @@
 //! What an issuer says of itself in its discovery document, once that has proved to be its own.
 
 use crate::core::json::Object;
-use crate::net::{HttpClient, NetError};
+use crate::net::{FetchErrorClass, HttpClient, NetError, shown};
 
 /// Why an issuer's discovery document does not tell an address.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,17 @@ pub(super) enum DiscoveryError {
     Insecure { address: String, member: &'static str, found: String },
     #[error("{address} names no {member}")]
     Absent { address: String, member: &'static str },
+}
+
+impl DiscoveryError {
+    pub(super) fn class(&self) -> FetchErrorClass {
+        match self {
+            Self::Net(error) => error.class(),
+            Self::ForeignIssuer { .. } => FetchErrorClass::Issuer,
+            Self::Insecure { .. } => FetchErrorClass::Address,
+            Self::Absent { .. } => FetchErrorClass::Parse,
+        }
+    }
 }
 
 /// The address that the discovery document gives as `member` (OpenID Connect Discovery section 3, RFC 8414 section 2).
@@ -34,14 +45,14 @@ pub(super) async fn discover(
         } else {
             ", and not of the configured issuer: correct `issuer`"
         };
-        return Err(DiscoveryError::ForeignIssuer { address, found: claimed, hint });
+        return Err(DiscoveryError::ForeignIssuer { address, found: shown(&claimed).into_owned(), hint });
     }
     if found.is_empty() {
         return Err(DiscoveryError::Absent { address, member });
     }
     // Else whoever writes the document could point us at what listens on this machine.
     if issuer.starts_with("https://") && !found.starts_with("https://") && !allow_http {
-        return Err(DiscoveryError::Insecure { address, member, found });
+        return Err(DiscoveryError::Insecure { address, member, found: shown(&found).into_owned() });
     }
     Ok(found)
 }

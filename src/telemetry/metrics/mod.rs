@@ -133,6 +133,7 @@ mod tests {
 
     use super::{Commit, Fetched, Introspected, KeySetGauges, Metrics, UnknownKey};
     use crate::core::verdict::Reason;
+    use crate::net::FetchErrorClass;
 
     const MOMENT: Duration = Duration::from_micros(2_500);
 
@@ -156,7 +157,7 @@ mod tests {
         }
         let key_set = metrics.key_set("auth0");
         for result in Fetched::ALL {
-            key_set.fetched(*result, MOMENT);
+            key_set.fetched(Ok(*result), MOMENT);
         }
         for outcome in UnknownKey::ALL {
             key_set.unknown_key(*outcome);
@@ -167,7 +168,11 @@ mod tests {
         introspection.miss();
         introspection.limited();
         for result in Introspected::ALL {
-            introspection.asked(*result, MOMENT);
+            introspection.asked(Ok(*result), MOMENT);
+        }
+        for class in FetchErrorClass::ALL {
+            key_set.fetched(Err(class), MOMENT);
+            introspection.asked(Err(class), MOMENT);
         }
         for result in Commit::ALL {
             metrics.store().committed(*result, 3, MOMENT);
@@ -191,8 +196,8 @@ mod tests {
             "introspection_cache_total{verifier=\"keycloak\",outcome=\"hit\"} 1".into(),
             "introspection_cache_total{verifier=\"keycloak\",outcome=\"miss\"} 1".into(),
             "introspection_limited_total{verifier=\"keycloak\"} 1".into(),
-            "introspection_call_seconds_count{verifier=\"keycloak\"} 9".into(),
-            "introspection_call_seconds_sum{verifier=\"keycloak\"} 0.0225".into(),
+            "introspection_call_seconds_count{verifier=\"keycloak\"} 11".into(),
+            "introspection_call_seconds_sum{verifier=\"keycloak\"} 0.0275".into(),
             "store_commit_seconds_count 4".into(),
             "store_commit_seconds_sum 0.01".into(),
             "store_commit_batch_size_count 4".into(),
@@ -206,11 +211,13 @@ mod tests {
         expected
             .extend(results.map(|result| format!("verifications_total{{verifier=\"auth0\",result=\"{result}\"}} 1")));
         let of = |name: &str, label: &str, value: &str| format!("{name}_total{{{label}=\"{value}\"}} 1");
-        expected.extend(Fetched::ALL.iter().map(|it| of("jwks_fetch", "issuer=\"auth0\",result", it.label())));
+        let failures = || FetchErrorClass::ALL.into_iter().map(FetchErrorClass::name);
+        let fetches = Fetched::ALL.iter().map(|it| it.label()).chain(failures());
+        expected.extend(fetches.map(|it| of("jwks_fetch", "issuer=\"auth0\",result", it)));
         expected
             .extend(UnknownKey::ALL.iter().map(|it| of("jwks_unknown_kid", "issuer=\"auth0\",outcome", it.label())));
-        let calls = Introspected::ALL.iter();
-        expected.extend(calls.map(|it| of("introspection_calls", "verifier=\"keycloak\",result", it.label())));
+        let calls = Introspected::ALL.iter().map(|it| it.label()).chain(failures());
+        expected.extend(calls.map(|it| of("introspection_calls", "verifier=\"keycloak\",result", it)));
         expected.extend(Commit::ALL.iter().map(|it| of("store_commits", "result", it.label())));
         expected.sort_unstable();
         assert_eq!(counted(&text), expected);

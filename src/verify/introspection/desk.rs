@@ -1,6 +1,6 @@
 //! Decides about a token by what its issuer says of it: from the facts that are kept, else from a call.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use super::super::acceptance::AcceptanceSettings;
 use super::super::rules::Rules;
 use super::super::verified::Fingerprint;
-use super::super::{Terms, UnverifiedJwt, UnverifiedToken};
+use super::super::{FetchErrorClass, IntrospectionReport, Terms, UnverifiedJwt, UnverifiedToken};
 use super::calls::{Admission, Calls, Making, Outcome, SOON, Waiter};
 use super::facts::{Asked, Fact, Facts, Known};
 use super::provider::{AskError, Provider};
@@ -32,16 +32,20 @@ pub(super) struct Desk {
     pub(super) provider: Provider,
     pub(super) facts: Facts,
     pub(super) calls: Arc<Calls>,
-    pub(super) log: Mutex<Log>,
+    pub(super) lately: Mutex<Lately>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: IntrospectionMetrics,
 }
 
-/// What the log says of the calls.
+/// What came of the calls lately. Instants are readings of the monotonic clock.
 #[derive(Default)]
-pub(super) struct Log {
-    /// When it last said that they fail; none since one did not.
-    last_failure: Option<Duration>,
+pub(super) struct Lately {
+    last_call: Option<Duration>,
+    last_error: Option<FetchErrorClass>,
+    /// How many failed since the last that did not.
+    failures: u32,
+    /// When the log last said that they fail; none since one did not.
+    logged: Option<Duration>,
 }
 
 impl Desk {
@@ -109,12 +113,12 @@ impl Desk {
         let (result, outcome) = match self.fact(&token, asked).await {
             Ok(fact) => {
                 self.facts.keep(fingerprint, &fact, asked);
-                self.log_success();
+                self.note_success();
                 let result =
                     if matches!(fact, Fact::Active(_)) { Introspected::Active } else { Introspected::Inactive };
-                (result, Ok(fact))
+                (Ok(result), Ok(fact))
             }
-            Err(error) => (error.class(), Err(self.fail(&error))),
+            Err(error) => (Err(error.class()), Err(self.fail(&error))),
         };
         self.metrics.asked(result, self.clock.monotonic().saturating_sub(asked.instant));
         making.end(outcome);
@@ -139,7 +143,7 @@ impl Desk {
     /// Tells the operator, and gives the time after which it makes sense to ask again.
     fn fail(&self, error: &AskError) -> Duration {
         let now = self.clock.monotonic();
-        if self.may_log_failure(now) {
+        if self.note_failure(error.class(), now) {
             let (name, issuer) = (&self.name, &self.provider.issuer);
             if error.is_about_us() {
                 tracing::error!(
@@ -156,23 +160,43 @@ impl Desk {
         error.retry_after().map_or(SOON, |wait| self.calls.pause(now, wait))
     }
 
-    fn may_log_failure(&self, now: Duration) -> bool {
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = log.last_failure.is_none_or(|last| now >= last + LOG_INTERVAL);
-        if may {
-            log.last_failure = Some(now);
+    /// Notes a failure; true when the log has not told of one for a while.
+    fn note_failure(&self, class: FetchErrorClass, now: Duration) -> bool {
+        let mut lately = self.lately();
+        lately.last_call = Some(now);
+        lately.last_error = Some(class);
+        lately.failures = lately.failures.saturating_add(1);
+        let may_log = lately.logged.is_none_or(|last| now >= last + LOG_INTERVAL);
+        if may_log {
+            lately.logged = Some(now);
         }
-        may
+        may_log
     }
 
-    fn log_success(&self) {
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        if log.last_failure.take().is_some() {
+    fn note_success(&self) {
+        let mut lately = self.lately();
+        let before =
+            std::mem::replace(&mut *lately, Lately { last_call: Some(self.clock.monotonic()), ..Lately::default() });
+        if before.failures > 0 {
             tracing::info!(
                 verifier = self.name,
                 issuer = self.provider.issuer,
                 "the issuer can be asked about tokens again"
             );
+        }
+    }
+
+    fn lately(&self) -> MutexGuard<'_, Lately> {
+        self.lately.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How the calls get on.
+    pub(super) fn report(&self) -> IntrospectionReport {
+        let lately = self.lately();
+        IntrospectionReport {
+            last_call: lately.last_call.map(|last| self.clock.monotonic().saturating_sub(last)),
+            consecutive_failures: lately.failures,
+            last_error: lately.last_error,
         }
     }
 }

@@ -6,17 +6,19 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tokio::sync::Mutex;
 
 use super::rules::Rules;
 use super::table::{Accepting, Mistakes};
-use super::{Proof, ScopeMeaning, Setup, Step, Terms, Tokens, Unverified, UnverifiedToken, Verifier, VerifierSettings};
+use super::{
+    IntrospectionReport, Proof, ScopeMeaning, Setup, Step, Terms, Tokens, Unverified, UnverifiedToken, Verifier,
+    VerifierSettings,
+};
 use crate::core::BoxFuture;
 use crate::core::claims::Caller;
 use crate::core::error::Misconfiguration;
 use crate::core::period::Period;
 use crate::core::verdict::{Reason, Refusal, Verdict};
-use crate::net::{self, HttpClient, secure_url};
+use crate::net::{self, HttpClient, secure_url, shown};
 use crate::secret::Source;
 
 mod calls;
@@ -27,7 +29,7 @@ mod provider;
 use calls::Calls;
 use desk::Desk;
 use facts::Facts;
-use provider::{ClientAuth, Endpoint, Provider};
+use provider::{ClientAuth, Discovered, Endpoint, Provider};
 
 /// The table of the kind `introspection`.
 pub(super) type IntrospectionSettings = Accepting<AskingSettings>;
@@ -122,7 +124,7 @@ impl IntrospectionSettings {
         let Self { acceptance, own } = self;
         let endpoint = match &own.endpoint {
             Some(address) => Endpoint::Address(address.as_str().into()),
-            None => Endpoint::Discovery(Mutex::default()),
+            None => Endpoint::Discovery(Discovered::nothing()),
         };
         let provider = Provider {
             issuer: acceptance.issuer.clone(),
@@ -142,7 +144,7 @@ impl IntrospectionSettings {
             provider,
             facts: Facts::new(own.cache.duration()),
             calls: Calls::new(own.rate, setup.waiting.clone()),
-            log: std::sync::Mutex::default(),
+            lately: std::sync::Mutex::default(),
             clock: Arc::clone(&setup.clock),
             metrics: setup.metrics.introspection(name),
         };
@@ -159,7 +161,7 @@ impl AskingSettings {
             && let Err(problem) = secure_url(address, allow_http)
         {
             let remedy = "Write the address of its introspection endpoint, or leave it out for discovery";
-            mistakes.add("endpoint", format!("\"{address}\" {problem}"), remedy);
+            mistakes.add("endpoint", format!("\"{}\" {problem}", shown(address)), remedy);
         }
         if self.client_id.is_empty() {
             let remedy = "Name the client that this gateway is at the provider, one that may introspect";
@@ -251,5 +253,9 @@ impl Verifier for Introspection {
 
     fn warm_up(&self) {
         self.desk.find_endpoint();
+    }
+
+    fn calls(&self) -> Option<IntrospectionReport> {
+        Some(self.desk.report())
     }
 }

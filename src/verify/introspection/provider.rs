@@ -12,8 +12,7 @@ use super::super::discovery::{DiscoveryError, discover};
 use super::facts::NotAnIntrospection;
 use crate::core::clock::Clock;
 use crate::core::json::Object;
-use crate::net::{HttpClient, NetError};
-use crate::telemetry::metrics::Introspected;
+use crate::net::{FetchErrorClass, HttpClient, NetError};
 
 /// How long the address holds that discovery gave, and how long to wait after an attempt before another one.
 const DISCOVERY_LIFETIME: Duration = Duration::from_hours(1);
@@ -51,11 +50,18 @@ pub(super) enum Endpoint {
 }
 
 /// What discovery told last, when that was, and until when it is not asked again, by the monotonic clock.
-#[derive(Default)]
 pub(super) struct Discovered {
-    address: Option<Arc<str>>,
+    address: Result<Arc<str>, FetchErrorClass>,
     attempted: Duration,
     until: Duration,
+}
+
+impl Discovered {
+    /// Nothing was asked yet: that is what comes first.
+    pub(super) fn nothing() -> Mutex<Self> {
+        let (attempted, until) = (Duration::ZERO, Duration::ZERO);
+        Mutex::new(Self { address: Err(FetchErrorClass::Connection), attempted, until })
+    }
 }
 
 /// Why the issuer could not tell.
@@ -66,7 +72,7 @@ pub(super) enum AskError {
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
     #[error("its discovery document could not be had a moment ago")]
-    NotDiscovered,
+    NotDiscovered(FetchErrorClass),
     #[error("what it answered is no introspection: there is no member `active`")]
     NoAnswer,
 }
@@ -104,7 +110,7 @@ impl Provider {
         };
         let now = self.clock.monotonic();
         if now < discovered.until {
-            return discovered.address.clone().ok_or(AskError::NotDiscovered);
+            return discovered.address.clone().map_err(AskError::NotDiscovered);
         }
         let found = discover(&self.http, &self.issuer, "introspection_endpoint", self.allow_http).await;
         // From the end of the attempt: those who waited for it do not each make one of their own.
@@ -112,17 +118,17 @@ impl Provider {
         match found {
             Ok(address) => {
                 let address: Arc<str> = address.into();
-                discovered.address = Some(Arc::clone(&address));
+                discovered.address = Ok(Arc::clone(&address));
                 discovered.until = discovered.attempted + DISCOVERY_LIFETIME;
                 Ok(address)
             }
             Err(error) => {
                 discovered.until = discovered.attempted + DISCOVERY_RETRY;
                 // Where it was it may still be, unless its issuer says otherwise.
-                if !matches!(error, DiscoveryError::Net(_)) {
-                    discovered.address = None;
+                if discovered.address.is_err() || !matches!(error, DiscoveryError::Net(_)) {
+                    discovered.address = Err(error.class());
                 }
-                discovered.address.clone().ok_or_else(|| error.into())
+                discovered.address.clone().map_err(|_| error.into())
             }
         }
     }
@@ -164,20 +170,12 @@ impl AskError {
         }
     }
 
-    /// As it is counted.
-    pub(super) fn class(&self) -> Introspected {
+    pub(super) fn class(&self) -> FetchErrorClass {
         match self {
-            Self::Net(error) | Self::Discovery(DiscoveryError::Net(error)) => match error {
-                NetError::Address { .. } => Introspected::Address,
-                NetError::Timeout(_) => Introspected::Timeout,
-                NetError::Tls { .. } => Introspected::Tls,
-                NetError::Connection { .. } => Introspected::Connection,
-                NetError::Status { .. } => Introspected::Http,
-                NetError::TooLarge { .. } => Introspected::TooLarge,
-                NetError::NotJson { .. } => Introspected::Parse,
-            },
-            Self::Discovery(DiscoveryError::Insecure { .. }) => Introspected::Address,
-            Self::Discovery(_) | Self::NotDiscovered | Self::NoAnswer => Introspected::Parse,
+            Self::Net(error) => error.class(),
+            Self::Discovery(error) => error.class(),
+            Self::NotDiscovered(class) => *class,
+            Self::NoAnswer => FetchErrorClass::Parse,
         }
     }
 }

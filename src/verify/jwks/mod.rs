@@ -85,11 +85,12 @@ impl RemoteKeys {
     pub(super) async fn check(&self, jwt: &UnverifiedJwt<'_>, algorithm: Algorithm) -> Result<(), Verdict> {
         let key_id = jwt.unverified_header.key_id.as_deref();
         let check = |keys: &KeySet| keys.check(jwt, algorithm).map_err(Verdict::Rejected);
-        if let Some(checked) = self.with_keys(key_id, check) {
-            return checked;
+        let mut checked = self.with_keys(key_id, check);
+        if checked.is_none() {
+            self.look_for(key_id).await?;
+            checked = self.with_keys(key_id, check);
         }
-        self.look_for(key_id).await?;
-        self.with_keys(key_id, check).unwrap_or_else(|| Err(self.without(key_id)))
+        checked.unwrap_or_else(|| Err(self.without(key_id))).inspect(|()| self.note_accepted())
     }
 
     /// What `use_keys` says of the keys, if they may be used and one of them goes by this name. The one thing that most tokens
@@ -104,12 +105,11 @@ impl RemoteKeys {
         Some(use_keys(&snapshot.keys))
     }
 
-    /// Counts a use of keys past their lifetime. Each use asks for the generation once, wherever the verdict comes from.
-    fn note_use(&self, snapshot: &Snapshot, now: Duration) {
-        if !snapshot.is_fresh(now) {
+    /// Counts a token that was accepted, if that is due to keys past their lifetime.
+    pub(super) fn note_accepted(&self) {
+        let now = self.refresher.clock.monotonic();
+        if self.refresher.snapshot().as_deref().is_some_and(|snapshot| !snapshot.is_fresh(now)) {
             self.refresher.metrics.stale_served();
-            // Its task sleeps by the wall clock, which may have been set back.
-            self.ensure_running();
         }
     }
 
@@ -147,7 +147,7 @@ impl RemoteKeys {
     }
 
     /// Waits until an attempt is over, at most for [`WAIT`]; false when that was too short.
-    async fn wait(&self, mut over: watch::Receiver<()>) -> Result<bool, Verdict> {
+    async fn wait(&self, mut over: watch::Receiver<u64>) -> Result<bool, Verdict> {
         let (Ok(_place), Some(_place_among_all)) = (self.waiters.try_acquire(), self.all_waiting.place(true)) else {
             return Err(self.unavailable());
         };
@@ -183,7 +183,10 @@ impl RemoteKeys {
         let snapshot = self.refresher.snapshot();
         let now = self.refresher.clock.monotonic();
         let snapshot = snapshot.as_deref().filter(|snapshot| snapshot.is_usable(now))?;
-        self.note_use(snapshot, now);
+        if !snapshot.is_fresh(now) {
+            // Its task sleeps by the wall clock, which may have been set back.
+            self.ensure_running();
+        }
         Some(snapshot.generation)
     }
 
@@ -204,13 +207,13 @@ impl RemoteKeys {
         }
     }
 
-    /// Fetches the keys at once, whatever the budget says; joins a fetch that is running.
+    /// Fetches the keys at once, whatever the budget says, by a fetch that begins after this call.
     pub(super) async fn refresh(&self) -> Result<(), FetchErrorClass> {
         self.ensure_running();
-        let mut over = self.refresher.lock().demand(self.refresher.clock.monotonic());
+        let (attempt, mut over) = self.refresher.lock().demand(self.refresher.clock.monotonic());
         self.refresher.wake();
         // The sender is as old as the receiver: it can not be gone.
-        let _ = over.changed().await;
+        let _ = over.wait_for(|ended| *ended >= attempt).await;
         self.refresher.lock().pacing.last_error().map_or(Ok(()), Err)
     }
 

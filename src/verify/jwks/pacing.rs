@@ -29,6 +29,10 @@ pub(super) struct Pacing {
     /// When the next attempt begins. It stays in the past until that attempt has ended.
     due: Duration,
     is_running: bool,
+    /// Whether another one is to begin as soon as the one that is running is over.
+    is_demanded: bool,
+    /// How many have begun.
+    begun: u64,
     /// When the last attempts began, whatever caused them.
     recent: VecDeque<Duration>,
     /// When unknown key ids were last allowed to cause one.
@@ -99,36 +103,48 @@ impl Pacing {
         may
     }
 
-    /// Has the next attempt begin now because an operator wants it.
-    pub(super) fn demand(&mut self, now: Duration) {
+    /// Has the next attempt begin now because an operator wants it, and gives its number. One that is running already may bring what
+    /// was published before: the next one follows it at once.
+    pub(super) fn demand(&mut self, now: Duration) -> u64 {
+        self.is_demanded = self.is_running;
         self.due = self.due.min(now);
+        self.begun + 1
+    }
+
+    /// How many attempts have begun: the number of the last one.
+    pub(super) fn begun(&self) -> u64 {
+        self.begun
     }
 
     pub(super) fn begin(&mut self, now: Duration) {
         keep(&mut self.recent, now, MAX_RECENT);
+        self.begun += 1;
         self.is_running = true;
     }
 
     /// Forgets an attempt whose task is gone: it is due again.
     pub(super) fn abandon(&mut self) {
-        self.is_running = false;
+        (self.is_running, self.is_demanded) = (false, false);
     }
 
     /// `random` is from 0 to 1.
     pub(super) fn succeeded(&mut self, now: Duration, lifetime: Duration, random: f64) {
-        self.is_running = false;
         (self.failures, self.last_error) = (0, None);
-        self.due = now + lifetime.mul_f64(AHEAD + AHEAD_JITTER * random);
+        self.end(now, lifetime.mul_f64(AHEAD + AHEAD_JITTER * random));
     }
 
     /// `random` is from 0 to 1; `retry_after` is what the provider asks for.
     pub(super) fn failed(&mut self, now: Duration, error: FetchErrorClass, retry_after: Option<Duration>, random: f64) {
-        self.is_running = false;
         let bound = MAX_BACKOFF.min(Duration::from_secs(1 << self.failures.min(6)));
         let backoff = bound.mul_f64(random).max(MIN_BACKOFF);
         self.failures = self.failures.saturating_add(1);
         self.last_error = Some(error);
-        self.due = now + backoff.max(retry_after.unwrap_or_default().min(MAX_RETRY_AFTER));
+        self.end(now, backoff.max(retry_after.unwrap_or_default().min(MAX_RETRY_AFTER)));
+    }
+
+    fn end(&mut self, now: Duration, wait: Duration) {
+        self.is_running = false;
+        self.due = if std::mem::take(&mut self.is_demanded) { now } else { now + wait };
     }
 }
 

@@ -32,8 +32,8 @@ pub(super) struct Refresher {
 pub(super) struct Asked {
     pub(super) pacing: Pacing,
     absent: AbsentKeys,
-    /// Told whenever an attempt is over.
-    over: watch::Sender<()>,
+    /// The number of the last attempt that is over.
+    over: watch::Sender<u64>,
 }
 
 impl Refresher {
@@ -54,7 +54,7 @@ impl Refresher {
             entropy: setup.entropy,
             stale_if_error: setup.stale_if_error,
             snapshot: ArcSwapOption::empty(),
-            asked: Mutex::new(Asked { pacing, absent: AbsentKeys::default(), over: watch::Sender::new(()) }),
+            asked: Mutex::new(Asked { pacing, absent: AbsentKeys::default(), over: watch::Sender::new(0) }),
             wake: Notify::new(),
             fetcher: tokio::sync::Mutex::new(fetcher),
         }
@@ -114,7 +114,7 @@ impl Refresher {
 
     fn succeeded(&self, download: Download, now: Duration, took: Duration) {
         let Download { keys, lifetime, is_confirmed } = download;
-        self.metrics.fetched(if is_confirmed { Fetched::NotModified } else { Fetched::Ok }, took);
+        self.metrics.fetched(Ok(if is_confirmed { Fetched::NotModified } else { Fetched::KeySet }), took);
         let before = self.snapshot.load_full();
         let lease = Lease { now, lifetime, stale_if_error: self.stale_if_error };
         let unchanged = before.as_deref().filter(|before| before.keys.is_same(&keys));
@@ -136,19 +136,19 @@ impl Refresher {
             asked.absent.clear();
         }
         asked.pacing.succeeded(now, lifetime, self.random());
-        asked.over.send_replace(());
+        asked.tell();
     }
 
     fn failed(&self, error: &FetchError, now: Duration, took: Duration) {
         let class = error.class();
-        self.metrics.fetched(class.into(), took);
+        self.metrics.fetched(Err(class), took);
         let mut asked = self.lock();
         asked.pacing.failed(now, class, error.retry_after(), self.random());
         let (failures, next) = (asked.pacing.failures(), asked.pacing.time_left(now));
         drop(asked);
         let (issuer, class, next_seconds) = (&self.issuer, class.name(), next.as_secs_f64());
         tracing::warn!(issuer, error = %error, class, failures, next_seconds, "the issuer's keys can not be fetched");
-        self.lock().over.send_replace(());
+        self.lock().tell();
     }
 
     /// From 0 to 1.
@@ -159,7 +159,7 @@ impl Refresher {
 
 impl Asked {
     /// The attempt that is due or running, to wait for.
-    pub(super) fn join(&self, now: Duration) -> Option<(Attempt, watch::Receiver<()>)> {
+    pub(super) fn join(&self, now: Duration) -> Option<(Attempt, watch::Receiver<u64>)> {
         Some((self.pacing.attempt(now)?, self.over.subscribe()))
     }
 
@@ -168,7 +168,7 @@ impl Asked {
         &mut self,
         unverified_key_id: &str,
         now: Duration,
-    ) -> Result<(Attempt, watch::Receiver<()>), UnknownKey> {
+    ) -> Result<(Attempt, watch::Receiver<u64>), UnknownKey> {
         if self.absent.contains(unverified_key_id, now) {
             return Err(UnknownKey::NegativeCache);
         }
@@ -189,9 +189,13 @@ impl Asked {
         unverified_key_id.is_some_and(|key_id| self.absent.contains(key_id, now))
     }
 
-    /// Has an attempt begin now, or joins the one that is running.
-    pub(super) fn demand(&mut self, now: Duration) -> watch::Receiver<()> {
-        self.pacing.demand(now);
-        self.over.subscribe()
+    /// Has an attempt begin as soon as none is running, and gives its number.
+    pub(super) fn demand(&mut self, now: Duration) -> (u64, watch::Receiver<u64>) {
+        (self.pacing.demand(now), self.over.subscribe())
+    }
+
+    /// Tells those who wait that the attempt is over that began last.
+    fn tell(&self) {
+        self.over.send_replace(self.pacing.begun());
     }
 }

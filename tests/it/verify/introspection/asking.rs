@@ -1,5 +1,6 @@
 //! How the provider is asked: where, by whom, and about which tokens.
 
+use anteroom::verify::FetchErrorClass;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -72,6 +73,26 @@ async fn the_endpoint_is_discovered() {
         assert_eq!(judge(wrong.clone(), "").await, ("unavailable", 1), "{wrong}");
     }
     assert_eq!(judge(json!({ "introspection_endpoint": "here" }), "/").await, ("unavailable", 1), "one slash too many");
+}
+
+/// It is not asked for again at once, and what was wrong then is what is told until it is.
+#[tokio::test]
+async fn what_is_wrong_with_its_document_is_told() {
+    for (what, document, class) in [
+        ("of another issuer", json!({ "issuer": "https://other.example" }), "issuer"),
+        ("plain http elsewhere", json!({ "introspection_endpoint": "ftp://localhost/" }), "address"),
+        ("without an endpoint", json!({}), "parse"),
+    ] {
+        let (server, issuer) = discovered(document).await;
+        let idp = Idp::discovering(server, &issuer);
+        for failures in 1..=2 {
+            assert_eq!(idp.judged().await, ("unavailable", 1), "{what}");
+            let series = format!("calls_total{{verifier=\"idp\",result=\"{class}\"}}");
+            assert_eq!(idp.counted(&series), failures, "{what}");
+        }
+        let report = idp.chain.readiness()[0].introspection.unwrap();
+        assert_eq!((report.consecutive_failures, report.last_error.map(FetchErrorClass::name)), (2, Some(class)));
+    }
 }
 
 #[tokio::test]

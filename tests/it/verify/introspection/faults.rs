@@ -161,6 +161,35 @@ async fn a_client_is_told_to_come_again() {
     assert_eq!(ask().await.status, 200);
 }
 
+/// Operators see a provider that is down, and why, before its clients ask them.
+#[tokio::test]
+async fn an_operator_is_told() {
+    let idp = Idp::answering(ResponseTemplate::new(500)).await;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("secret"), SECRET).unwrap();
+    let toml = format!("server.mode = \"production\"\nshutdown.delay = \"0s\"\n{}", table(&idp.server.uri()));
+    let gateway = OwnGateway::in_folder(folder, &toml);
+    let told = async || {
+        let readiness = gateway.operate("/readyz").await.json();
+        (readiness["ready"].clone(), readiness["issuers"].clone(), readiness["problems"].clone())
+    };
+    let view = |ready: bool, calls: serde_json::Value| json!([{ "name": "idp", "issuer": ISSUER, "ready": ready, "keys": null, "introspection": calls }]);
+    let nothing = json!({ "last_call_seconds": null, "consecutive_failures": 0, "last_error": null });
+    assert_eq!(told().await, (json!(true), view(true, nothing), json!([])), "nobody has asked yet");
+    for _ in 0..2 {
+        assert_eq!(gateway.get(TOKEN, "/v1/whoami").await.status, 503);
+    }
+    gateway.advance(3);
+    let down = json!({ "last_call_seconds": 3, "consecutive_failures": 2, "last_error": "http" });
+    let problem =
+        format!("idp: {ISSUER} can not be asked about tokens (http): those that are not known are answered 503.");
+    assert_eq!(told().await, (json!(true), view(false, down), json!([problem])), "it serves the others");
+    idp.answers(body(&json!({ "active": false })));
+    assert_eq!(gateway.get(TOKEN, "/v1/whoami").await.status, 401);
+    let up = json!({ "last_call_seconds": 0, "consecutive_failures": 0, "last_error": null });
+    assert_eq!(told().await, (json!(true), view(true, up), json!([])));
+}
+
 /// C4: our credentials are in no line of the log, and which key is wrong is in one.
 #[tokio::test]
 async fn a_provider_that_refuses_us() {
