@@ -21,14 +21,15 @@ use crate::core::verdict::{Reason, Refusal, Verdict};
 use crate::net::{self, HttpClient, secure_url, shown};
 use crate::secret::Source;
 
+mod answer;
 mod calls;
-mod desk;
 mod facts;
+mod introspector;
 mod provider;
 
 use calls::Calls;
-use desk::Desk;
 use facts::Facts;
+use introspector::Introspector;
 use provider::{ClientAuth, Discovered, Endpoint, Provider};
 
 /// The table of the kind `introspection`.
@@ -47,7 +48,7 @@ pub(super) struct AskingSettings {
     /// How we send it.
     auth: ClientAuth,
     /// Which tokens it is asked about.
-    tokens: Asked,
+    tokens: AskedTokens,
     /// How long an answer is believed; 0: for one request.
     cache: Period,
     /// How many times in a second it is asked about tokens that nobody knows.
@@ -59,7 +60,7 @@ pub(super) struct AskingSettings {
 /// Which tokens an issuer is asked about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Asked {
+enum AskedTokens {
     /// Those that say nothing of themselves.
     #[default]
     Opaque,
@@ -69,12 +70,12 @@ enum Asked {
     All,
 }
 
-impl From<Asked> for Tokens {
-    fn from(asked: Asked) -> Self {
+impl From<AskedTokens> for Tokens {
+    fn from(asked: AskedTokens) -> Self {
         match asked {
-            Asked::Opaque => Self::Opaque,
-            Asked::Jwt => Self::Jwts,
-            Asked::All => Self::All,
+            AskedTokens::Opaque => Self::Opaque,
+            AskedTokens::Jwt => Self::Jwts,
+            AskedTokens::All => Self::All,
         }
     }
 }
@@ -86,7 +87,7 @@ impl Default for AskingSettings {
             client_id: String::new(),
             client_secret: None,
             auth: ClientAuth::default(),
-            tokens: Asked::default(),
+            tokens: AskedTokens::default(),
             cache: Period::seconds(30),
             rate: 100,
             ca_file: None,
@@ -136,7 +137,7 @@ impl IntrospectionSettings {
             http,
             clock: Arc::clone(&setup.clock),
         };
-        let desk = Desk {
+        let introspector = Introspector {
             name: name.to_owned(),
             // Which algorithm a token is signed with is for its issuer to check.
             rules: acceptance.rules(Vec::new()),
@@ -148,7 +149,7 @@ impl IntrospectionSettings {
             clock: Arc::clone(&setup.clock),
             metrics: setup.metrics.introspection(name),
         };
-        Introspection { tokens: own.tokens.into(), desk: Arc::new(desk) }
+        Introspection { tokens: own.tokens.into(), introspector: Arc::new(introspector) }
     }
 }
 
@@ -194,7 +195,7 @@ const MIN_OPAQUE_BYTES: usize = 16;
 
 struct Introspection {
     tokens: Tokens,
-    desk: Arc<Desk>,
+    introspector: Arc<Introspector>,
 }
 
 impl Introspection {
@@ -204,7 +205,7 @@ impl Introspection {
             Unverified::Opaque(token) if token.as_str().len() < MIN_OPAQUE_BYTES => Err(Reason::TokenMalformed.into()),
             Unverified::Opaque(token) => Ok(*token),
             Unverified::Jwt(jwt) => {
-                self.desk.judge_before_asking(jwt, terms)?;
+                self.introspector.judge_before_asking(jwt, terms)?;
                 Ok(jwt.text)
             }
         }
@@ -213,7 +214,7 @@ impl Introspection {
 
 impl Verifier for Introspection {
     fn issuer(&self) -> &str {
-        &self.desk.provider.issuer
+        &self.introspector.provider.issuer
     }
 
     fn takes(&self) -> Tokens {
@@ -222,7 +223,7 @@ impl Verifier for Introspection {
 
     fn verify<'a>(&'a self, token: Unverified<'a>, terms: Terms<'a>) -> BoxFuture<'a, Verdict> {
         match self.judge_unasked(&token, terms) {
-            Ok(token) => Box::pin(self.desk.judge(token, terms)),
+            Ok(token) => Box::pin(self.introspector.judge(token, terms)),
             Err(refusal) => Box::pin(std::future::ready(Verdict::Rejected(refusal))),
         }
     }
@@ -233,12 +234,12 @@ impl Verifier for Introspection {
     }
 
     fn recall(&self, accepted: &Arc<Caller>, terms: Terms<'_>) -> Verdict {
-        self.desk.rules.recall(accepted, terms)
+        self.introspector.rules.recall(accepted, terms)
     }
 
     fn explain(&self, token: &Unverified<'_>, terms: Terms<'_>) -> Vec<Step> {
         match token {
-            Unverified::Jwt(jwt) => self.desk.rules.explain(&Rules::CHECKS_BEFORE_ASKING, jwt, terms),
+            Unverified::Jwt(jwt) => self.introspector.rules.explain(&Rules::CHECKS_BEFORE_ASKING, jwt, terms),
             Unverified::Opaque(_) => vec![Step::of("length", self.judge_unasked(token, terms).map(drop))],
         }
     }
@@ -248,14 +249,14 @@ impl Verifier for Introspection {
     }
 
     fn meanings(&self, claims: &Map<String, Value>) -> Vec<ScopeMeaning> {
-        self.desk.acceptance.meanings(claims)
+        self.introspector.acceptance.meanings(claims)
     }
 
     fn warm_up(&self) {
-        self.desk.find_endpoint();
+        self.introspector.find_endpoint();
     }
 
     fn calls(&self) -> Option<IntrospectionReport> {
-        Some(self.desk.report())
+        Some(self.introspector.report())
     }
 }

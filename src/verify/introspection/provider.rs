@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
 use super::super::discovery::{DiscoveryError, discover};
-use super::facts::NotAnIntrospection;
+use super::answer::NotAnIntrospection;
 use crate::core::clock::Clock;
 use crate::core::json::Object;
 use crate::net::{FetchErrorClass, HttpClient, NetError};

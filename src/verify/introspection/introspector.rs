@@ -9,8 +9,9 @@ use super::super::acceptance::AcceptanceSettings;
 use super::super::rules::Rules;
 use super::super::verified::Fingerprint;
 use super::super::{FetchErrorClass, IntrospectionReport, Terms, UnverifiedJwt, UnverifiedToken};
+use super::answer;
 use super::calls::{Admission, Calls, Making, Outcome, SOON, Waiter};
-use super::facts::{Asked, Fact, Facts, Known};
+use super::facts::{AskedAt, Fact, Facts, Known};
 use super::provider::{AskError, Provider};
 use crate::core::clock::Clock;
 use crate::core::verdict::{Refusal, Verdict};
@@ -24,7 +25,7 @@ const MIN_BELIEVED: Duration = Duration::from_secs(1);
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What decides about the tokens of one verifier.
-pub(super) struct Desk {
+pub(super) struct Introspector {
     /// Its name in the configuration.
     pub(super) name: String,
     pub(super) rules: Rules,
@@ -48,7 +49,7 @@ pub(super) struct Lately {
     logged: Option<Duration>,
 }
 
-impl Desk {
+impl Introspector {
     /// Judges what a JWT says of itself, so that one which can not be good is not asked about.
     pub(super) fn judge_before_asking(&self, jwt: &UnverifiedJwt<'_>, terms: Terms<'_>) -> Result<(), Refusal> {
         Rules::CHECKS_BEFORE_ASKING.iter().try_for_each(|(_, check)| check(&self.rules, jwt, terms))
@@ -109,7 +110,7 @@ impl Desk {
     }
 
     async fn call(self: Arc<Self>, token: String, fingerprint: Fingerprint, making: Making) {
-        let asked = Asked { at: self.clock.now(), instant: self.clock.monotonic() };
+        let asked = AskedAt { at: self.clock.now(), instant: self.clock.monotonic() };
         let (result, outcome) = match self.fact(&token, asked).await {
             Ok(fact) => {
                 self.facts.keep(fingerprint, &fact, asked);
@@ -124,18 +125,18 @@ impl Desk {
         making.end(outcome);
     }
 
-    async fn fact(&self, token: &str, asked: Asked) -> Result<Fact, AskError> {
+    async fn fact(&self, token: &str, asked: AskedAt) -> Result<Fact, AskError> {
         let answer = self.provider.ask(token).await?;
         let believed_until = asked.at.plus(self.facts.lifetime()).max(self.clock.now().plus(MIN_BELIEVED));
-        Ok(Fact::of_answer(answer, &self.acceptance, &self.rules, believed_until)?)
+        Ok(answer::judge(answer, &self.acceptance, &self.rules, believed_until)?)
     }
 
     /// Finds out where the issuer is asked, in a task of its own.
     pub(super) fn find_endpoint(self: &Arc<Self>) {
-        let desk = Arc::clone(self);
+        let introspector = Arc::clone(self);
         Handle::current().spawn(async move {
-            if let Err(error) = desk.provider.address().await {
-                desk.fail(&error);
+            if let Err(error) = introspector.provider.address().await {
+                introspector.fail(&error);
             }
         });
     }
