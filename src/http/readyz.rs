@@ -48,7 +48,7 @@ pub(super) struct StoreView {
 /// Whether the gateway is ready for traffic, and why not
 ///
 /// Answers 503 while it shuts down, while its store can not be used, and while a verifier whose `startup` asks for keys has none. The
-/// body has each part, and for each issuer its keys.
+/// body has each part, and for each issuer its keys, or how the calls to it get on.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses(
     (status = 200, description = "Ready", body = ReadinessView),
     (status = 503, description = "Not ready", body = ReadinessView),

@@ -11,7 +11,7 @@ pub enum NetError {
     /// The address is not one that may be asked.
     #[error("{url:?} {problem}")]
     Address {
-        /// As it was given.
+        /// As it was given, but for what may not be shown.
         url: String,
         /// Why not.
         problem: &'static str,
@@ -48,12 +48,14 @@ pub enum NetError {
         retry_after: Option<Duration>,
     },
     /// The answer is too large.
-    #[error("{url} answered more than {limit} bytes (net.max_body_bytes)")]
+    #[error("{url} answered more than {limit} bytes{setting}")]
     TooLarge {
         /// The address.
         url: Url,
         /// The limit in bytes.
         limit: usize,
+        /// Which setting it is, in brackets; empty where it is none.
+        setting: &'static str,
     },
     /// The answer is not the JSON that was asked for.
     #[error("{url} did not answer the JSON document that was expected, at line {line}, column {column}")]

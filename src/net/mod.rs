@@ -12,7 +12,7 @@ mod address;
 mod client;
 mod error;
 
-pub use address::secure_url;
+pub use address::{secure_url, shown};
 pub use client::{Answer, Fetched, HttpClient, Validators};
 pub use error::{FetchErrorClass, NetError};
 

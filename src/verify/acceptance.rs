@@ -15,7 +15,7 @@ use crate::core::claims::{Caller, OwnerClaim, Reading, UnverifiedClaims};
 use crate::core::error::{Mistakes, list};
 use crate::core::period::Period;
 use crate::core::policy::{Audience, SCOPES, is_scope};
-use crate::net::secure_url;
+use crate::net::{secure_url, shown};
 
 /// Which tokens of an issuer are accepted, and what they grant here.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -85,9 +85,9 @@ impl AcceptanceSettings {
         if self.issuer.is_empty() {
             mistakes.add("issuer", "is missing", remedy);
         } else if let Err(problem) = secure_url(&self.issuer, self.allow_http) {
-            mistakes.add("issuer", format!("\"{}\" {problem}", self.issuer), remedy);
+            mistakes.add("issuer", format!("\"{}\" {problem}", shown(&self.issuer)), remedy);
         } else if self.issuer.contains(['?', '#']) {
-            mistakes.add("issuer", format!("\"{}\" has a query or a fragment", self.issuer), remedy);
+            mistakes.add("issuer", format!("\"{}\" has a query or a fragment", shown(&self.issuer)), remedy);
         } else if setup.own.as_ref().is_some_and(|own| own.url == self.issuer) {
             let problem = "is our own, and whoever makes its tokens could speak in our name";
             mistakes.add("issuer", problem, "Name the other issuer, or write kind = \"self\"");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::token::{UnverifiedJwt, UnverifiedToken};
 use super::verified::{Entry, Fingerprint, Verified};
-use super::{FetchErrorClass, KeySetReport, Terms, Unverified, Verifier};
+use super::{FetchErrorClass, IntrospectionReport, KeySetReport, Terms, Unverified, Verifier};
 use crate::core::clock::Timestamp;
 use crate::core::policy::Audience;
 use crate::core::verdict::{Reason, Refusal, Verdict};
@@ -72,6 +72,8 @@ pub struct Readiness {
     pub is_ready: bool,
     /// How the keys that it fetches get on; none when it fetches none.
     pub keys: Option<KeySetReport>,
+    /// How the calls to its issuer get on; none when it asks about no token.
+    pub introspection: Option<IntrospectionReport>,
 }
 
 impl Chain {
@@ -202,6 +204,7 @@ impl Chain {
             issuer: link.verifier.issuer().to_owned(),
             is_ready: link.verifier.is_ready(),
             keys: link.verifier.report(),
+            introspection: link.verifier.calls(),
         };
         let mut all: Vec<_> = self.links.iter().map(readiness).collect();
         all.sort_by(|one, other| one.name.cmp(&other.name));

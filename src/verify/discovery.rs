@@ -1,8 +1,8 @@
 //! What an issuer says of itself in its discovery document, once that has proved to be its own.
 
 use crate::core::json::Object;
-use crate::core::verdict::shown;
-use crate::net::{FetchErrorClass, HttpClient, NetError};
+use crate::core::verdict;
+use crate::net::{FetchErrorClass, HttpClient, NetError, shown};
 
 /// The longest address that is asked, in bytes: it is told whenever it can not be reached.
 const MAX_ADDRESS: usize = 2048;
@@ -49,14 +49,14 @@ pub(super) async fn discover(
         } else {
             ", and not of the configured issuer: correct `issuer`"
         };
-        return Err(DiscoveryError::ForeignIssuer { address, found: shown(&claimed), hint });
+        return Err(DiscoveryError::ForeignIssuer { address, found: verdict::shown(&shown(&claimed)), hint });
     }
     if found.is_empty() || found.len() > MAX_ADDRESS {
         return Err(DiscoveryError::Absent { address, member });
     }
     // Else whoever writes the document could point us at what listens on this machine.
     if issuer.starts_with("https://") && !found.starts_with("https://") && !allow_http {
-        return Err(DiscoveryError::Insecure { address, member, found: shown(&found) });
+        return Err(DiscoveryError::Insecure { address, member, found: verdict::shown(&shown(&found)) });
     }
     Ok(found)
 }

@@ -41,7 +41,7 @@ pub use crate::net::FetchErrorClass;
 pub use chain::{Chain, Mention, NotRefreshed, Readiness, Trust};
 pub use explain::{Explanation, Means, Outcome, Proof, ScopeMeaning, Step};
 pub use peek::{is_own, issuer_in, own_table};
-pub use report::{KeyReport, KeySetReport, KeySetState};
+pub use report::{IntrospectionReport, KeyReport, KeySetReport, KeySetState};
 pub use self_issued::OwnIssuer;
 pub use token::{MAX_TOKEN_BYTES, UnverifiedHeader, UnverifiedJwt, UnverifiedToken};
 pub use waiting::Waiting;
@@ -90,6 +90,11 @@ pub trait Verifier: Send + Sync {
 
     /// How the keys that it fetches get on; none when it fetches none.
     fn report(&self) -> Option<KeySetReport> {
+        None
+    }
+
+    /// How the calls to its issuer get on; none when it asks about no token.
+    fn calls(&self) -> Option<IntrospectionReport> {
         None
     }
 

@@ -22,7 +22,7 @@ use crate::core::claims::{Caller, OwnerClaim};
 use crate::core::error::{Misconfiguration, Mistakes, list};
 use crate::core::period::Period;
 use crate::core::verdict::{Reason, Verdict};
-use crate::net::{Provider, secure_url};
+use crate::net::{Provider, secure_url, shown};
 use crate::secret::Source;
 
 /// The table of the kind `oidc`.
@@ -120,7 +120,7 @@ impl KeySettings {
             && let Err(problem) = secure_url(address, acceptance.allow_http)
         {
             let remedy = "Write the address of its JWK Set, or leave it out for discovery";
-            mistakes.add("jwks_uri", format!("\"{address}\" {problem}"), remedy);
+            mistakes.add("jwks_uri", format!("\"{}\" {problem}", shown(address)), remedy);
         }
         let (verifier, allow_http) = (mistakes.name, acceptance.allow_http);
         let provider = Provider { verifier, ca_file: self.ca_file.as_deref(), allow_http };

@@ -1,4 +1,4 @@
-//! How the keys of an issuer get on, for those who watch the gateway.
+//! How an issuer gets on with its keys and its answers, for those who watch the gateway.
 
 use std::time::Duration;
 
@@ -20,6 +20,17 @@ pub struct KeySetReport {
     pub last_error: Option<FetchErrorClass>,
     /// The keys, in the order in which they are published.
     pub keys: Vec<KeyReport>,
+}
+
+/// How an issuer gets on that is asked about tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IntrospectionReport {
+    /// How long ago the last call to it ended; none before the first time.
+    pub last_call: Option<Duration>,
+    /// How many calls failed since the last that did not.
+    pub consecutive_failures: u32,
+    /// Why the last call failed; none when it did not.
+    pub last_error: Option<FetchErrorClass>,
 }
 
 /// One key of a set.

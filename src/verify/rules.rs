@@ -186,8 +186,8 @@ fn is_same_type(name: &str, other: &str) -> bool {
 }
 
 /// Claims that only other tokens carry: ID tokens (OpenID Connect Core section 2), logout and security event tokens (RFC 8417),
-/// DPoP proofs (RFC 9449 section 4.2).
-const FOREIGN_CLAIMS: [&str; 6] = ["nonce", "at_hash", "c_hash", "events", "htm", "htu"];
+/// DPoP proofs (RFC 9449 section 4.2); and those that are bound to a key (RFC 7800), which are no bearer tokens: nobody shows that key here.
+const FOREIGN_CLAIMS: [&str; 7] = ["nonce", "at_hash", "c_hash", "events", "htm", "htu", "cnf"];
 /// What Keycloak writes into a claim `typ`, and Cognito and Hydra into `token_use`, of tokens that are no access tokens.
 const FOREIGN_KINDS: [&str; 6] = ["ID", "Refresh", "refresh_token", "Offline", "Logout", "Serialized-ID"];
 

@@ -12,13 +12,15 @@ use crate::core::claims::Caller;
 
 /// How much memory they may take, in bytes, about.
 const BYTES: u64 = 32 << 20;
-/// What an entry takes besides its claims, about: the caller with its own texts, its place in the cache.
-const OVERHEAD: usize = 1024;
+/// What an entry takes besides what is weighed, about: the caller with its own texts, its place in the cache.
+pub(super) const OVERHEAD: usize = 1024;
 /// What the members of an object take, about: they stand in nodes of this many, each with room for all.
 const MEMBERS_PER_NODE: usize = 11;
 /// What a value takes besides what it points to, and the least that an allocation takes.
 const VALUE: usize = size_of::<Value>();
 const ALLOCATION: usize = 16;
+/// What a text in a set takes besides itself, about: the nodes of a set are half empty at worst.
+const TEXT: usize = 2 * size_of::<String>() + ALLOCATION;
 
 /// SHA-256 of a token: the token itself is not kept.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,8 +49,15 @@ pub(super) struct Entry {
 
 impl Weighter<Fingerprint, Entry> for Bytes {
     fn weight(&self, _: &Fingerprint, entry: &Entry) -> u64 {
-        (OVERHEAD + size_of_members(&entry.caller.claims)) as u64
+        weight(&entry.caller)
     }
+}
+
+/// How much memory a cached caller takes, in bytes, about: its claims, and what of them it has once more.
+pub(super) fn weight(caller: &Caller) -> u64 {
+    let texts = caller.scopes.iter().chain(&caller.token_scopes).chain(&caller.permissions).chain(&caller.audience);
+    let texts: usize = texts.map(|text| TEXT + text.len()).sum();
+    (OVERHEAD + size_of_members(&caller.claims) + texts) as u64
 }
 
 fn size_of_members(members: &Map<String, Value>) -> usize {
@@ -94,8 +103,9 @@ mod tests {
 
     use serde_json::{Map, Value, json};
 
-    use super::{BYTES, Entry, Fingerprint, OVERHEAD, Verified};
+    use super::{BYTES, Entry, Fingerprint, OVERHEAD, Verified, weight};
     use crate::core::claims::{Caller, OwnerClaim, Reading, UnverifiedClaims};
+    use crate::core::clock::Timestamp;
 
     fn entry(claims: &Value) -> Entry {
         let mut all: Map<String, Value> =
@@ -142,5 +152,21 @@ mod tests {
         assert_eq!(verified.get(last).unwrap().caller.subject, "ada");
         verified.forget(last);
         assert!(verified.get(last).is_none() && verified.get(Fingerprint::of("8")).is_some());
+    }
+
+    /// A claim of many short words takes much more as words than as a claim.
+    #[test]
+    fn the_words_of_a_caller_weigh_what_they_take() {
+        let words: BTreeSet<String> = (1000..3000).map(|number| number.to_string()).collect();
+        let scope = words.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+        let Value::Object(claims) = json!({ "active": true, "sub": "acme", "scope": scope }) else { panic!() };
+        let genuine = UnverifiedClaims::from_introspection(claims, "https://idp.example/", Timestamp::from_millis(0));
+        let reading = Reading { audience: &"aud".into(), email: &"email".into(), owner: OwnerClaim::default() };
+        let caller = Caller { token_scopes: words, ..genuine.unwrap().into_caller(BTreeSet::new(), reading) };
+        let bare = Caller { token_scopes: BTreeSet::new(), ..caller.clone() };
+        // Each stands in the set as a text, and has an allocation of its own.
+        let least = 2000 * (size_of::<String>() + 4) as u64;
+        assert!(weight(&bare) > scope.len() as u64, "{}", weight(&bare));
+        assert!(weight(&caller) - weight(&bare) > least, "{}", weight(&caller));
     }
 }

@@ -153,7 +153,7 @@ async fn an_operator_has_keys_fetched_at_once() {
     let keys = json!({
         "state": "fresh", "age_seconds": 0, "consecutive_failures": 0, "last_error": null, "keys": [key],
     });
-    let issuer = json!({ "name": "idp", "issuer": idp.issuer(), "ready": true, "keys": keys });
+    let issuer = json!({ "name": "idp", "issuer": idp.issuer(), "ready": true, "keys": keys, "introspection": null });
     let refreshed = operate(&gateway, &token, Method::POST, "/v1/admin/issuers/idp/refresh").await;
     assert_eq!((refreshed.status, view(&refreshed)), (200, issuer));
     assert_eq!(gateway.get(&idp.token(&OTHER_RSA), "/v1/whoami").await.status, 200);

@@ -23,7 +23,7 @@ async fn a_started_gateway_is_alive_and_ready() {
             assert_eq!(bare(&gateway, method, path).await, (200, String::new()), "{path}");
         }
     }
-    let issuer = json!({ "name": "self", "issuer": "http://localhost:8080", "ready": true, "keys": null });
+    let issuer = json!({ "name": "self", "issuer": "http://localhost:8080", "ready": true, "keys": null, "introspection": null });
     let whole =
         json!({ "ready": true, "stopping": false, "store": { "ready": true }, "issuers": [issuer], "problems": [] });
     let detailed = gateway.operate("/readyz").await;

@@ -7,7 +7,7 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::core::clock::Timestamp;
-use crate::verify::{FetchErrorClass, KeyReport, KeySetReport, KeySetState, Readiness};
+use crate::verify::{FetchErrorClass, IntrospectionReport, KeyReport, KeySetReport, KeySetState, Readiness};
 
 /// A verifier, and the issuer whose tokens it decides about.
 #[derive(Serialize, ToSchema)]
@@ -15,7 +15,7 @@ use crate::verify::{FetchErrorClass, KeyReport, KeySetReport, KeySetState, Readi
     "name": "auth0", "issuer": "https://tenant.eu.auth0.com/", "ready": true, "keys": {
         "state": "fresh", "age_seconds": 12, "next_refresh_seconds": 468, "last_error": null, "consecutive_failures": 0,
         "keys": [{ "id": "2026-11", "algorithms": ["RS256"], "first_seen": "2026-11-22T06:12:03.482Z" }],
-    },
+    }, "introspection": null,
 }))]
 pub(in crate::http) struct IssuerView {
     /// The name of its verifier in the configuration.
@@ -27,6 +27,9 @@ pub(in crate::http) struct IssuerView {
     /// Its keys; `null` where none are fetched.
     #[schema(required)]
     keys: Option<KeySetView>,
+    /// How the calls get on by which it is asked about tokens; `null` where it is not.
+    #[schema(required)]
+    introspection: Option<IntrospectionView>,
 }
 
 /// How the keys of one issuer get on.
@@ -51,6 +54,20 @@ struct KeySetView {
     keys: Vec<KeyView>,
 }
 
+/// How the calls to an issuer get on that is asked about tokens.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Introspection)]
+struct IntrospectionView {
+    /// How long ago the last call ended; none before the first time.
+    #[schema(required)]
+    last_call_seconds: Option<u64>,
+    /// How many calls failed since the last that did not.
+    consecutive_failures: u32,
+    /// Why the last call failed; none when it did not.
+    #[schema(required, value_type = Option<ErrorClassName>)]
+    last_error: Option<&'static str>,
+}
+
 /// One key of a set.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Key)]
@@ -67,7 +84,13 @@ struct KeyView {
 
 /// What is wrong with an issuer, in a sentence.
 pub(in crate::http) fn problem(verifier: &Readiness) -> Option<String> {
-    let Readiness { name, issuer, keys, .. } = verifier;
+    let Readiness { name, issuer, keys, introspection, .. } = verifier;
+    if let Some(class) = introspection.and_then(|calls| calls.last_error) {
+        let class = class.name();
+        return Some(format!(
+            "{name}: {issuer} can not be asked about tokens ({class}): those that are not known are answered 503."
+        ));
+    }
     let keys = keys.as_ref()?;
     let error = keys.last_error.map(|class| format!(" ({})", class.name())).unwrap_or_default();
     match keys.state {
@@ -86,10 +109,12 @@ pub(in crate::http) fn problem(verifier: &Readiness) -> Option<String> {
 
 impl From<Readiness> for IssuerView {
     fn from(verifier: Readiness) -> Self {
-        let Readiness { name, issuer, is_ready, keys } = verifier;
+        let Readiness { name, issuer, is_ready, keys, introspection } = verifier;
         let usable = |keys: &KeySetReport| matches!(keys.state, KeySetState::Fresh | KeySetState::Stale);
-        let ready = is_ready && keys.as_ref().is_none_or(usable);
-        Self { name, issuer, ready, keys: keys.map(KeySetView::from) }
+        let answers = introspection.is_none_or(|calls| calls.last_error.is_none());
+        let ready = is_ready && answers && keys.as_ref().is_none_or(usable);
+        let introspection = introspection.map(IntrospectionView::from);
+        Self { name, issuer, ready, keys: keys.map(KeySetView::from), introspection }
     }
 }
 
@@ -104,6 +129,14 @@ impl From<KeySetReport> for KeySetView {
             last_error: last_error.map(FetchErrorClass::name),
             keys: keys.into_iter().map(KeyView::from).collect(),
         }
+    }
+}
+
+impl From<IntrospectionReport> for IntrospectionView {
+    fn from(report: IntrospectionReport) -> Self {
+        let IntrospectionReport { last_call, consecutive_failures, last_error } = report;
+        let last_call_seconds = last_call.map(|ago| ago.as_secs());
+        Self { last_call_seconds, consecutive_failures, last_error: last_error.map(FetchErrorClass::name) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `/guard/{guard}`: a decision for a reverse proxy. Its rules come from the configuration, never from the caller's headers.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
@@ -16,6 +16,7 @@ use crate::core::error::Error;
 use crate::core::guard::GuardRules;
 use crate::core::policy::Audience;
 use crate::core::verdict::Verdict;
+use crate::telemetry::metrics::{Decided, GuardMetrics};
 use crate::verify::{Chain, Trust};
 
 mod identity;
@@ -31,6 +32,8 @@ pub struct Guard {
     name: Arc<str>,
     /// None: it is open to everybody.
     demands: Option<Demands>,
+    /// What it decided; resolved when it first decides.
+    counted: OnceLock<GuardMetrics>,
 }
 
 /// What a guard asks for, and what it tells the service.
@@ -105,7 +108,11 @@ pub(super) async fn decide(
     let (guard, trust) = gateway.guards.0.get(name.as_str()).ok_or_else(|| Problem::new(Code::NotFound))?;
     let call = origin::forwarded_call(&http, &gateway.server)?;
     trace::note_guarded(&http, &guard.name, call);
-    let Some(demands) = &guard.demands else { return Ok(HttpResponse::Ok().finish()) };
+    let counted = guard.counted.get_or_init(|| gateway.metrics.guard(&guard.name));
+    let Some(demands) = &guard.demands else {
+        counted.decided(Decided::Allowed);
+        return Ok(HttpResponse::Ok().finish());
+    };
     let sent = sent(&gateway.token_places, &http, call);
     let verdict = sent.judge(&gateway, trust).await.map_err(Problem::of_another_resource)?;
     let decided = decided(verdict.as_ref(), &demands.rules).map(|caller| {
@@ -113,6 +120,7 @@ pub(super) async fn decide(
         demands.headers.tell(caller, &mut answer);
         answer.finish()
     });
+    counted.decided(result_of(&decided));
     if let Some(verdict) = verdict {
         http.extensions_mut().insert(verdict);
     }
@@ -124,6 +132,16 @@ fn sent<'r>(places: &TokenPlaces, http: &'r HttpRequest, call: ForwardedCall<'_>
     let query = if call.is_told() { call.query() } else { http.uri().query() };
     let in_query = query.map_or(Sent::Nothing, |query| places.in_query(query));
     in_query.and(places.in_headers(http.headers()))
+}
+
+/// A decision, as it is counted.
+fn result_of<T>(decided: &Result<T, Error>) -> Decided {
+    match decided {
+        Ok(_) => Decided::Allowed,
+        Err(Error::InsufficientScope(_)) => Decided::Denied,
+        Err(Error::VerifierUnavailable { .. }) => Decided::Unavailable,
+        Err(_) => Decided::Unauthenticated,
+    }
 }
 
 fn decided<'v>(verdict: Option<&'v Verdict>, rules: &GuardRules) -> Result<&'v Caller, Error> {

@@ -1,5 +1,7 @@
 //! The section `[guards.NAME]`: who may pass to a service behind a reverse proxy.
 
+use std::sync::OnceLock;
+
 use serde::{Deserialize, Serialize};
 
 use super::identity::HeaderNames;
@@ -66,10 +68,11 @@ impl GuardSettings {
         let audience = Audience { any: names(&self.audience), all: names(&self.audience_all) };
         let verifiers = self.verifiers.clone().unwrap_or_else(|| chain.to_vec());
         match headers.filter(|_| mistakes.found.is_empty()) {
-            Some(_) if self.public => Ok(Guard { name: name.into(), demands: None }),
+            Some(_) if self.public => Ok(Guard { name: name.into(), demands: None, counted: OnceLock::new() }),
             Some(headers) => {
                 let audience = Some(audience).filter(|audience| *audience != Audience::default());
-                Ok(Guard { name: name.into(), demands: Some(Demands { verifiers, audience, rules, headers }) })
+                let demands = Some(Demands { verifiers, audience, rules, headers });
+                Ok(Guard { name: name.into(), demands, counted: OnceLock::new() })
             }
             None => Err(mistakes.found),
         }

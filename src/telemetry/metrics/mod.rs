@@ -8,6 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+mod guard;
 mod histogram;
 mod http;
 mod introspection;
@@ -15,6 +16,7 @@ mod key_set;
 mod store;
 mod verifier;
 
+pub use guard::{Decided, GuardMetrics};
 pub use http::RouteMetrics;
 pub use introspection::{Introspected, IntrospectionMetrics};
 pub use key_set::{Fetched, KeySetGauges, KeySetMetrics, UnknownKey};
@@ -33,6 +35,7 @@ pub struct Metrics {
     registry: Registry,
     verifications: Family<Labels<2>, Counter>,
     verified_cache: Family<Labels<2>, Counter>,
+    guards: Family<Labels<2>, Counter>,
     key_sets: key_set::Families,
     introspection: introspection::Families,
     http: http::Families,
@@ -52,11 +55,13 @@ impl Metrics {
         let verified_cache = Family::default();
         let help = "Tokens that were looked up among those found genuine before";
         registry.register("verified_cache", help, verified_cache.clone());
+        let guards = Family::default();
+        registry.register("guard_decisions", "Calls that a guard decided about, by result", guards.clone());
         let key_sets = key_set::Families::register(&mut registry);
         let introspection = introspection::Families::register(&mut registry);
         let http = http::Families::register(&mut registry);
         let store = StoreMetrics::register(&mut registry);
-        Self { registry, verifications, verified_cache, key_sets, introspection, http, store }
+        Self { registry, verifications, verified_cache, guards, key_sets, introspection, http, store }
     }
 
     /// What the verifier of this name counts. Where no verifier is known yet, that name is "none".
@@ -67,6 +72,11 @@ impl Metrics {
     /// What the tokens count that the verifier of this name found genuine before.
     pub fn verified_cache(&self, verifier: &str) -> VerifiedCacheMetrics {
         VerifiedCacheMetrics::of(&self.verified_cache, verifier)
+    }
+
+    /// What the guard of this name counts.
+    pub fn guard(&self, name: &str) -> GuardMetrics {
+        GuardMetrics::of(&self.guards, name)
     }
 
     /// What the key set of the verifier of this name counts; the name is the label `issuer`.
@@ -140,7 +150,7 @@ use closed;
 mod tests {
     use std::time::Duration;
 
-    use super::{Commit, Fetched, Introspected, KeySetGauges, Metrics, UnknownKey};
+    use super::{Commit, Decided, Fetched, Introspected, KeySetGauges, Metrics, UnknownKey};
     use crate::core::verdict::Reason;
     use crate::net::FetchErrorClass;
 
@@ -166,6 +176,9 @@ mod tests {
         metrics.verified_cache("auth0").miss();
         for reason in Reason::ALL {
             verifier.rejected(*reason);
+        }
+        for result in Decided::ALL {
+            metrics.guard("billing").decided(*result);
         }
         let key_set = metrics.key_set("auth0");
         for result in Fetched::ALL {
@@ -233,6 +246,7 @@ mod tests {
             .extend(UnknownKey::ALL.iter().map(|it| of("jwks_unknown_kid", "issuer=\"auth0\",outcome", it.label())));
         let calls = Introspected::ALL.iter().map(|it| it.label()).chain(failures());
         expected.extend(calls.map(|it| of("introspection_calls", "verifier=\"keycloak\",result", it)));
+        expected.extend(Decided::ALL.iter().map(|it| of("guard_decisions", "guard=\"billing\",result", it.label())));
         expected.extend(Commit::ALL.iter().map(|it| of("store_commits", "result", it.label())));
         expected.sort_unstable();
         assert_eq!(counted(&text), expected);

@@ -44,6 +44,8 @@ struct State {
     /// Until when the rate is used up; a second ahead of now at most.
     spent_until: Duration,
     paused_until: Duration,
+    /// When a token that was active may be asked about although there is a pause: whoever can cause one must not stop the others.
+    next_in_pause: Duration,
 }
 
 struct Call {
@@ -130,11 +132,12 @@ impl Calls {
         Some((own, self.waiting.place(is_unknown)?))
     }
 
-    /// Makes no call for a while, because the issuer asks for that; gives how long that is.
+    /// Makes next to no call for a while, because the issuer asks for that; gives how long that is.
     pub(super) fn pause(&self, now: Duration, wait: Duration) -> Duration {
         let wait = wait.clamp(SOON, MAX_PAUSE);
         let mut state = self.lock();
         state.paused_until = state.paused_until.max(now + wait);
+        state.next_in_pause = now + SOON;
         wait
     }
 
@@ -146,7 +149,8 @@ impl Calls {
 impl State {
     /// Takes the room and the rate for one more call, or says how long to wait.
     fn spend(&mut self, is_unknown: bool, cost: Duration, now: Duration) -> Result<(), Duration> {
-        if now < self.paused_until {
+        let is_paused = now < self.paused_until;
+        if is_paused && (is_unknown || now < self.next_in_pause) {
             return Err(self.paused_until.saturating_sub(now).max(SOON));
         }
         if self.under_way.len() >= MAX_CALLS {
@@ -159,6 +163,9 @@ impl State {
             }
             self.spent_until = spent_until;
             self.about_unknown += 1;
+        }
+        if is_paused {
+            self.next_in_pause = now + SOON;
         }
         Ok(())
     }

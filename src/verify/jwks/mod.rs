@@ -229,8 +229,8 @@ impl RemoteKeys {
         let now = self.refresher.clock.monotonic();
         let snapshot = self.refresher.snapshot();
         let snapshot = snapshot.as_deref();
-        let asked = self.refresher.lock();
-        let pacing = &asked.pacing;
+        let shared = self.refresher.lock();
+        let pacing = &shared.pacing;
         let state = match snapshot {
             None if pacing.is_running() => KeySetState::Loading,
             None => KeySetState::Empty,

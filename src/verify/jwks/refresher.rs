@@ -10,7 +10,7 @@ use super::RemoteSetup;
 use super::absent::AbsentKeys;
 use super::fetch::{Download, FetchError, Fetcher, Memory};
 use super::pacing::{Attempt, Pacing};
-use super::snapshot::{Lease, Snapshot};
+use super::snapshot::{Snapshot, Validity};
 use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
 use crate::telemetry::metrics::{Fetched, KeySetMetrics, UnknownKey};
@@ -23,13 +23,13 @@ pub(super) struct Refresher {
     entropy: Arc<dyn Entropy>,
     stale_if_error: Duration,
     snapshot: ArcSwapOption<Snapshot>,
-    asked: Mutex<Asked>,
+    shared: Mutex<Shared>,
     wake: Notify,
     fetcher: tokio::sync::Mutex<Fetcher>,
 }
 
-/// What was asked of the provider, and what may be.
-pub(super) struct Asked {
+/// What the task shares with those who wait for it: what was asked of the provider, and what may be.
+pub(super) struct Shared {
     pub(super) pacing: Pacing,
     absent: AbsentKeys,
     /// The number of the last attempt that is over.
@@ -54,7 +54,7 @@ impl Refresher {
             entropy: setup.entropy,
             stale_if_error: setup.stale_if_error,
             snapshot: ArcSwapOption::empty(),
-            asked: Mutex::new(Asked { pacing, absent: AbsentKeys::default(), over: watch::Sender::new(0) }),
+            shared: Mutex::new(Shared { pacing, absent: AbsentKeys::default(), over: watch::Sender::new(0) }),
             wake: Notify::new(),
             fetcher: tokio::sync::Mutex::new(fetcher),
         }
@@ -68,8 +68,8 @@ impl Refresher {
         self.snapshot().as_ref().is_some_and(|snapshot| snapshot.is_usable(now))
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Asked> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has the task look whether an attempt is due.
@@ -116,12 +116,12 @@ impl Refresher {
         let Download { keys, lifetime, is_confirmed } = download;
         self.metrics.fetched(Ok(if is_confirmed { Fetched::NotModified } else { Fetched::KeySet }), took);
         let before = self.snapshot.load_full();
-        let lease = Lease { now, lifetime, stale_if_error: self.stale_if_error };
+        let validity = Validity { now, lifetime, stale_if_error: self.stale_if_error };
         let unchanged = before.as_deref().filter(|before| before.keys.is_same(&keys));
         let has_changed = unchanged.is_none();
         let next = match unchanged {
-            Some(before) => before.renewed(lease),
-            None => Snapshot::of(keys, before.as_deref(), self.clock.now(), lease),
+            Some(before) => before.renewed(validity),
+            None => Snapshot::of(keys, before.as_deref(), self.clock.now(), validity),
         };
         let (keys, generation) = (next.keys.iter().len(), next.generation);
         self.snapshot.store(Some(Arc::new(next)));
@@ -131,21 +131,21 @@ impl Refresher {
         } else if self.lock().pacing.failures() > 0 {
             tracing::info!(issuer = self.issuer, keys, "the issuer's keys can be fetched again");
         }
-        let mut asked = self.lock();
+        let mut shared = self.lock();
         if has_changed {
-            asked.absent.clear();
+            shared.absent.clear();
         }
-        asked.pacing.succeeded(now, lifetime, self.random());
-        asked.tell();
+        shared.pacing.succeeded(now, lifetime, self.random());
+        shared.tell();
     }
 
     fn failed(&self, error: &FetchError, now: Duration, took: Duration) {
         let class = error.class();
         self.metrics.fetched(Err(class), took);
-        let mut asked = self.lock();
-        asked.pacing.failed(now, class, error.retry_after(), self.random());
-        let (failures, next) = (asked.pacing.failures(), asked.pacing.time_left(now));
-        drop(asked);
+        let mut shared = self.lock();
+        shared.pacing.failed(now, class, error.retry_after(), self.random());
+        let (failures, next) = (shared.pacing.failures(), shared.pacing.time_left(now));
+        drop(shared);
         let (issuer, class, next_seconds) = (&self.issuer, class.name(), next.as_secs_f64());
         tracing::warn!(issuer, error = %error, class, failures, next_seconds, "the issuer's keys can not be fetched");
         self.lock().tell();
@@ -157,7 +157,7 @@ impl Refresher {
     }
 }
 
-impl Asked {
+impl Shared {
     /// The attempt that is due or running, to wait for.
     pub(super) fn join(&self, now: Duration) -> Option<(Attempt, watch::Receiver<u64>)> {
         Some((self.pacing.attempt(now)?, self.over.subscribe()))

@@ -43,6 +43,36 @@ async fn every_rule_has_to_be_met() {
 }
 
 #[tokio::test]
+async fn decisions_are_counted_by_guard() {
+    let gateway = with_guards("");
+    let good = token(|_| ());
+    let elsewhere = token(|claims| claims["iss"] = json!("https://down.example/"));
+    for (guard, token, status) in [
+        ("open", "none", 200),
+        ("idp", &good, 200),
+        ("idp", &good, 200),
+        ("idp", "none", 401),
+        ("ours", &good, 403),
+        ("down", &elsewhere, 503),
+        ("nobody", &good, 404),
+    ] {
+        assert_eq!(ask(&gateway, guard, token).await.status, status, "{guard}");
+    }
+    let metrics = gateway.operate("/metrics").await.text;
+    let counted = metrics.lines().filter_map(|line| line.strip_prefix("anteroom_guard_decisions_total"));
+    let mut counted: Vec<_> = counted.filter(|line| !line.ends_with(" 0")).collect();
+    counted.sort_unstable();
+    let expected = [
+        "{guard=\"down\",result=\"unavailable\"} 1",
+        "{guard=\"idp\",result=\"allowed\"} 2",
+        "{guard=\"idp\",result=\"unauthenticated\"} 1",
+        "{guard=\"open\",result=\"allowed\"} 1",
+        "{guard=\"ours\",result=\"denied\"} 1",
+    ];
+    assert_eq!(counted, expected);
+}
+
+#[tokio::test]
 async fn two_guards_judge_one_token_apart_from_the_cache_too() {
     let gateway = with_guards("");
     let own = gateway.token("acme", SECRET, None).await;

@@ -45,6 +45,33 @@ fn oidc(lines: &str) -> String {
     format!("[verifiers.idp]\nkind = \"oidc\"\n{issuer}{audience}{lines}\n")
 }
 
+/// What stands before an `@` may be a password, whatever else is wrong with the address.
+#[test]
+fn a_password_in_an_address_is_not_repeated() {
+    const PROBLEM: &str = "has a user name or a password in it";
+    const PLAIN: &str = "is not https (http is allowed for localhost only, or with allow_http = true)";
+    let files = files();
+    let issuer = |address: &str| oidc(&format!("issuer = \"{address}\"\njwks_uri = \"https://idp.example/keys\""));
+    let keys = |address: &str| oidc(&format!("jwks_uri = \"{address}\""));
+    let endpoint = |address: &str| {
+        let rest = "client_id = \"gateway\"\nclient_secret = \"file:nonsense\"";
+        oidc(&format!("endpoint = \"{address}\"\n{rest}")).replace("\"oidc\"", "\"introspection\"")
+    };
+    for (key, table) in [("issuer", &issuer as &dyn Fn(&str) -> String), ("jwks_uri", &keys), ("endpoint", &endpoint)] {
+        for (address, shown, problem) in [
+            ("https://gateway:hunter2@idp.example/", "https://…@idp.example/", PROBLEM),
+            ("https://hunter2@idp.example/", "https://…@idp.example/", PROBLEM),
+            ("http://gateway:hunter2@idp.example/", "http://…@idp.example/", PLAIN),
+            ("https://gateway:hunter2/@idp.example/", "https://…@idp.example/", "is not a URL"),
+            ("ftp://gateway:hunter2@idp.example/", "…@idp.example/", PLAIN),
+        ] {
+            let told = mistakes(&table(address), files.path()).join("\n");
+            assert!(told.starts_with(&format!("verifiers.idp.{key}: \"{shown}\" {problem}. ")), "{told}");
+            assert!(!told.contains("hunter2"), "{told}");
+        }
+    }
+}
+
 #[test]
 fn what_is_wrong_with_a_provider() {
     const ALGORITHMS: &str = "Allow what its keys sign with: \"RS256\", \"RS384\", \"RS512\", \"PS256\", \"PS384\", \"PS512\", \

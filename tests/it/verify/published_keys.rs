@@ -153,6 +153,26 @@ async fn what_is_told_of_keys_is_of_bearable_length() {
     assert_eq!((expected.chars().count(), expected.ends_with('…')), (1001, true), "{expected}");
 }
 
+/// What is no key must not take much memory: only so much of a set is looked at.
+#[tokio::test]
+async fn a_set_that_is_stuffed() {
+    let judge = async |stuffing: Vec<Value>| {
+        let keys: Vec<_> = stuffing.into_iter().chain([RSA.jwk()]).collect();
+        let set = ResponseTemplate::new(200).set_body_json(json!({ "keys": keys }));
+        Provider::publishing(set).await.judge(&RSA).await
+    };
+    assert_eq!(judge(vec![json!({ "": 0 }); 255]).await, "accepted");
+    assert_eq!(judge(vec![json!({ "": 0 }); 256]).await, "unavailable");
+    let with_certificates = |bytes: usize| {
+        let mut key = RSA.jwk();
+        key["x5c"] = json!(["A".repeat(bytes)]);
+        vec![EC.jwk(), key]
+    };
+    let of = |keys: Vec<Value>| ResponseTemplate::new(200).set_body_json(json!({ "keys": keys }));
+    assert_eq!(Provider::publishing(of(with_certificates(20_000))).await.judge(&RSA).await, "accepted");
+    assert_eq!(Provider::publishing(of(with_certificates(40_000))).await.judge(&RSA).await, "key_unknown");
+}
+
 fn zero_before(number: &Value) -> String {
     let number = URL_SAFE_NO_PAD.decode(number.as_str().unwrap()).unwrap();
     encode([vec![0], number].concat())

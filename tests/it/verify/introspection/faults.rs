@@ -10,11 +10,11 @@ use reqwest::Method;
 use serde_json::json;
 use wiremock::ResponseTemplate;
 
-use super::{Idp, SECRET, TOKEN, body, chain, good, retry_after};
+use super::{Idp, SECRET, TOKEN, body, chain, good, retry_after, with};
 use crate::gateway::{Answer, Gateway as OwnGateway};
 use crate::process::Gateway;
 use crate::verify::fake_provider::failures;
-use crate::verify::subjects::{ISSUER, now, verify, word};
+use crate::verify::subjects::{ISSUER, NOW, now, verify, word};
 use crate::verify::wire::{NOBODY, Wire};
 
 #[tokio::test]
@@ -60,6 +60,21 @@ async fn a_provider_that_takes_its_time() {
     assert_eq!((word(&verdict), retry_after(&verdict)), ("unavailable", 1));
 }
 
+/// Times are judged when the answer is there, and one without `exp` is good for who waited for it.
+#[tokio::test]
+async fn a_token_that_expires_while_it_is_asked_about() {
+    for (exp, expected) in [(json!(NOW + 1), "token_expired"), (json!(NOW + 2), "accepted"), (json!(null), "accepted")]
+    {
+        let slow = with(&json!({ "exp": exp })).set_delay(Duration::from_millis(200));
+        let idp = Idp::configured(slow, "leeway = \"0s\"\ncache = \"0s\"").await;
+        let time_goes_by = async {
+            idp.asked(1).await;
+            idp.clock.advance(Duration::from_millis(1500));
+        };
+        assert_eq!(join(idp.judge(), time_goes_by).await.0, expected, "{exp}");
+    }
+}
+
 #[tokio::test]
 async fn nothing_stale_is_served() {
     let idp = Idp::answering(body(&good())).await;
@@ -94,6 +109,30 @@ async fn a_provider_that_asks_for_a_pause_gets_one() {
     assert_eq!(idp.judged().await, ("accepted", 2), "no longer than a minute");
 }
 
+/// What is said of one token stops no other, and a pause leaves those that were active one call in a second.
+#[tokio::test]
+async fn whoever_can_cause_a_pause_stops_nobody_else() {
+    const BAD: &str = "the-token-of-one-who-means-harm";
+    let idp = Idp::configured(body(&good()), "cache = \"0s\"").await;
+    let bad = async |status| {
+        idp.answers(ResponseTemplate::new(status).insert_header("retry-after", "60"));
+        let told = retry_after(&idp.verify(BAD).await);
+        idp.answers(body(&good()));
+        told
+    };
+    assert_eq!(idp.judged().await, ("accepted", 1));
+    for (status, calls) in [(400, 3), (401, 5), (500, 7)] {
+        assert_eq!((bad(status).await, idp.judged().await), (1, ("accepted", calls)), "{status}");
+    }
+    assert_eq!((bad(429).await, idp.judged().await), (60, ("unavailable", 8)));
+    for calls in [9, 10] {
+        idp.later(1);
+        assert_eq!(idp.judged().await, ("accepted", calls));
+        assert_eq!(idp.judged().await, ("unavailable", calls));
+    }
+    assert_eq!((retry_after(&idp.verify(BAD).await), idp.calls().await), (58, 10));
+}
+
 /// A verifier for a gateway whose folder holds the secret.
 pub(super) fn table(server: &str) -> String {
     format!(
@@ -119,6 +158,35 @@ async fn a_client_is_told_to_come_again() {
     idp.answers(body(&good()));
     gateway.advance(5);
     assert_eq!(ask().await.status, 200);
+}
+
+/// Operators see a provider that is down, and why, before its clients ask them.
+#[tokio::test]
+async fn an_operator_is_told() {
+    let idp = Idp::answering(ResponseTemplate::new(500)).await;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("secret"), SECRET).unwrap();
+    let toml = format!("server.mode = \"production\"\nshutdown.delay = \"0s\"\n{}", table(&idp.server.uri()));
+    let gateway = OwnGateway::in_folder(folder, &toml);
+    let told = async || {
+        let readiness = gateway.operate("/readyz").await.json();
+        (readiness["ready"].clone(), readiness["issuers"].clone(), readiness["problems"].clone())
+    };
+    let view = |ready: bool, calls: serde_json::Value| json!([{ "name": "idp", "issuer": ISSUER, "ready": ready, "keys": null, "introspection": calls }]);
+    let nothing = json!({ "last_call_seconds": null, "consecutive_failures": 0, "last_error": null });
+    assert_eq!(told().await, (json!(true), view(true, nothing), json!([])), "nobody has asked yet");
+    for _ in 0..2 {
+        assert_eq!(gateway.get(TOKEN, "/v1/whoami").await.status, 503);
+    }
+    gateway.advance(3);
+    let down = json!({ "last_call_seconds": 3, "consecutive_failures": 2, "last_error": "http" });
+    let problem =
+        format!("idp: {ISSUER} can not be asked about tokens (http): those that are not known are answered 503.");
+    assert_eq!(told().await, (json!(true), view(false, down), json!([problem])), "it serves the others");
+    idp.answers(body(&json!({ "active": false })));
+    assert_eq!(gateway.get(TOKEN, "/v1/whoami").await.status, 401);
+    let up = json!({ "last_call_seconds": 0, "consecutive_failures": 0, "last_error": null });
+    assert_eq!(told().await, (json!(true), view(true, up), json!([])));
 }
 
 /// C4: our credentials are in no line of the log, and which key is wrong is in one.
