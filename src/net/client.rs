@@ -14,8 +14,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 
 use super::address::is_exposed;
-use super::error::explain;
-use super::{NetError, Provider, secure_url, shown};
+use super::error::{self, NetError};
+use super::{Provider, secure_url, shown};
 
 /// How much of the answer to a form is read, at most: it says something, and is no document that grows.
 const MAX_STATEMENT_BYTES: usize = 64 * 1024;
@@ -27,6 +27,8 @@ pub struct HttpClient {
     max_body_bytes: usize,
     /// The verifier whose provider it asks, for what is told to the operator.
     verifier: Arc<str>,
+    /// The keys of the configuration that name private CAs, if any does.
+    ca_files: Option<Arc<str>>,
     allow_http: bool,
     has_warned: Arc<AtomicBool>,
 }
@@ -62,9 +64,10 @@ pub enum Answer<T> {
 }
 
 impl HttpClient {
-    pub(super) fn new(client: Client, max_body_bytes: usize, provider: Provider<'_>) -> Self {
+    pub(super) fn new(client: Client, max_body_bytes: usize, provider: Provider<'_>, ca_files: Option<String>) -> Self {
         let Provider { verifier, allow_http, .. } = provider;
-        Self { client, max_body_bytes, verifier: verifier.into(), allow_http, has_warned: Arc::default() }
+        let ca_files = ca_files.map(Into::into);
+        Self { client, max_body_bytes, verifier: verifier.into(), ca_files, allow_http, has_warned: Arc::default() }
     }
 
     /// Fetches a JSON document.
@@ -136,7 +139,11 @@ impl HttpClient {
 
     async fn send(&self, url: &Url, request: RequestBuilder) -> Result<Response, NetError> {
         let request = request.header(ACCEPT, "application/json");
-        request.send().await.map_err(|error| explain(url, &error, &self.verifier))
+        request.send().await.map_err(|error| self.explain(url, &error))
+    }
+
+    fn explain(&self, url: &Url, error: &reqwest::Error) -> NetError {
+        error::explain(url, error, &self.verifier, self.ca_files.as_deref())
     }
 
     async fn document<T: DeserializeOwned>(&self, response: Response, url: Url) -> Result<Fetched<T>, NetError> {
@@ -163,7 +170,7 @@ impl HttpClient {
             return Err(too_large());
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| explain(url, &error, &self.verifier))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.explain(url, &error))? {
             if body.len() + chunk.len() > limit {
                 return Err(too_large());
             }

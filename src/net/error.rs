@@ -137,15 +137,19 @@ impl NetError {
     }
 }
 
-pub(super) fn explain(url: &Url, error: &reqwest::Error, verifier: &str) -> NetError {
+/// `ca_files` are the keys of the configuration that name the private CAs which are trusted.
+pub(super) fn explain(url: &Url, error: &reqwest::Error, verifier: &str, ca_files: Option<&str>) -> NetError {
     let (url, problem) = (url.clone(), innermost(error));
     let is = |signs: &[&str]| signs.iter().any(|sign| problem.contains(sign));
     if error.is_timeout() {
         NetError::Timeout(url)
     } else if is(&["UnknownIssuer", "unknown issuer"]) {
-        let remedy = format!(
-            "Put the certificate of its CA into a PEM file and name that in verifiers.{verifier}.ca_file or net.ca_file"
-        );
+        let remedy = match ca_files {
+            Some(keys) => format!("What {keys} names does not hold its CA: put that CA's certificate into it, too"),
+            None => format!(
+                "Put the certificate of its CA into a PEM file and name that in verifiers.{verifier}.ca_file or net.ca_file"
+            ),
+        };
         let problem = "its certificate is from a CA that is not trusted here".into();
         NetError::Tls { url, problem, remedy: remedy.into() }
     } else if is(&["certificate"]) {

@@ -112,7 +112,10 @@ impl Net {
                 let remedy = "Check that its certificates are those of CAs, in PEM";
                 Misconfiguration::new(faulty, format!("can not be used: {}", error::innermost(&error)), remedy)
             })?;
-        Ok(HttpClient::new(client, self.settings.max_body_bytes, provider))
+        let of_all = self.settings.ca_file.as_ref().map(|_| "net.ca_file".to_owned());
+        let named: Vec<_> = provider.ca_file.map(|_| key).into_iter().chain(of_all).collect();
+        let ca_files = (!named.is_empty()).then(|| named.join(" or "));
+        Ok(HttpClient::new(client, self.settings.max_body_bytes, provider, ca_files))
     }
 }
 

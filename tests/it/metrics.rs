@@ -1,5 +1,9 @@
 //! `/metrics`: what happened, under labels that nobody from outside can make up.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use anteroom::telemetry::metrics::{KeySetGauges, Metrics};
 use reqwest::Method;
 use serde_json::json;
 
@@ -134,4 +138,48 @@ async fn how_keys_get_on_is_shown_by_issuer() {
         "jwks_state{issuer=\"idp\",state=\"stale\"} 1",
     ];
     assert_eq!(scrape(&gateway, &["jwks"]).await, expected);
+}
+
+/// The rows of the table are the families that there are, each with its type, its labels and its help.
+#[test]
+fn the_page_about_metrics_is_true() {
+    let metrics = Metrics::new();
+    let moment = Duration::from_millis(1);
+    metrics.verifier("idp").accepted();
+    metrics.key_set("idp").stale_served();
+    metrics.introspection("idp").limited();
+    metrics.route("/healthz").answered("GET", 200, moment);
+    let states = vec![("fresh", true)];
+    let gauges = KeySetGauges { verifier: "idp", age: Some(moment), keys: 1, states, consecutive_failures: 0 };
+    let text = metrics.encode(&[gauges]);
+    let about = |what: &str| -> BTreeMap<String, String> {
+        let lines = text.lines().filter_map(|line| line.strip_prefix(what)?.split_once(' '));
+        lines.map(|(name, rest)| (name.to_owned(), rest.to_owned())).collect()
+    };
+    let (types, helps) = (about("# TYPE "), about("# HELP "));
+    let labels = |name: &str| -> BTreeSet<String> {
+        let parts = ["", "_info", "_total", "_bucket", "_sum", "_count"].map(|end| format!("{name}{end}{{"));
+        let samples = text.lines().filter_map(|line| parts.iter().find_map(|part| line.strip_prefix(part)));
+        let pairs = samples.flat_map(|rest| rest.split('}').next().unwrap().split(','));
+        let names = pairs.map(|pair| pair.split('=').next().unwrap().to_owned());
+        names.filter(|name| name != "le").collect()
+    };
+    let expected: BTreeSet<_> = types
+        .iter()
+        .map(|(name, kind)| {
+            let end = if kind == "info" { "_info" } else { "" };
+            let (help, labels) = (helps[name].trim_end_matches('.'), labels(name));
+            (format!("{name}{end}"), kind.clone(), labels, help.to_owned())
+        })
+        .collect();
+    let rows = include_str!("../../docs/metrics.md").lines().filter(|line| line.starts_with("| `"));
+    let told: BTreeSet<_> = rows
+        .map(|row| {
+            let cells: Vec<_> = row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+            let labels = cells[2].split(',').map(|label| label.trim().trim_matches('`').to_owned());
+            let labels = labels.filter(|label| !label.is_empty()).collect::<BTreeSet<_>>();
+            (cells[0].trim_matches('`').to_owned(), cells[1].clone(), labels, cells[3].clone())
+        })
+        .collect();
+    assert_eq!(told, expected);
 }

@@ -48,6 +48,21 @@ async fn a_private_ca_is_trusted_when_named() {
         assert_eq!(client.get_json::<Value>(&url).await.unwrap().document["keys"], serde_json::json!([]));
     }
 
+    // Files are named, and they hold another CA.
+    std::fs::write(files.path().join("ca.pem"), Wire::start_tls(ok("")).1).unwrap();
+    let misled = settings.open(files.path()).unwrap();
+    for (client, keys) in [
+        (misled.client(PROVIDER).unwrap(), "net.ca_file"),
+        (
+            misled.client(Provider { ca_file: Some(Path::new("ca.pem")), ..PROVIDER }).unwrap(),
+            "verifiers.idp.ca_file or net.ca_file",
+        ),
+    ] {
+        let told = error(&client, &url).await;
+        let remedy = format!("What {keys} names does not hold its CA: put that CA's certificate into it, too");
+        assert!(told.ends_with(&remedy), "{told}");
+    }
+
     let by_address = error(&trusting, &format!("https://127.0.0.1:{port}/keys")).await;
     assert!(by_address.contains("can not be trusted") && by_address.contains("not valid for name"), "{by_address}");
 }
