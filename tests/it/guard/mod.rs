@@ -2,6 +2,7 @@
 
 mod configuration;
 mod decisions;
+mod dodges;
 mod forwarded;
 mod identity;
 mod proxies;

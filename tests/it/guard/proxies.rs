@@ -31,7 +31,7 @@ fn service() -> SocketAddr {
 }
 
 /// A proxy in front of the service, which asks the gateway.
-struct Proxy {
+pub(super) struct Proxy {
     process: Child,
     address: SocketAddr,
     _port: TcpSocket,
@@ -49,8 +49,9 @@ impl Drop for Proxy {
 impl Proxy {
     /// Starts it on a free port. A socket that does not listen holds the port: the proxy can listen there, and the system gives it to
     /// nobody else.
-    async fn start(command: impl Fn(&Path, u16, SocketAddr, SocketAddr) -> Command) -> Self {
-        let gateway = with_guards("verify.token_in_query = true\n[server]\ntrusted_proxies = [\"127.0.0.1\"]\n");
+    pub(super) async fn start(command: impl Fn(&Path, u16, SocketAddr, SocketAddr) -> Command) -> Self {
+        let places = "verify.token_in_query = true\nverify.token_header = \"x-access-tokens\"\n";
+        let gateway = with_guards(&format!("{places}[server]\ntrusted_proxies = [\"127.0.0.1\"]\n"));
         let (folder, service) = (tempfile::tempdir().unwrap(), service());
         let port = TcpSocket::new_v4().unwrap();
         port.set_reuseaddr(true).unwrap();
@@ -68,24 +69,38 @@ impl Proxy {
     }
 
     /// The answer to a call with these lines in its head: status line and headers, and body.
-    fn call(&self, path: &str, lines: &[&str]) -> (String, String) {
+    pub(super) fn call(&self, path: &str, lines: &[&str]) -> (String, String) {
         let first = format!("GET {path} HTTP/1.1");
-        let head = [&[&*first, "Host: gateway.example", "Connection: close"], lines, &["\r\n"]].concat().join("\r\n");
+        self.raw(&[&[&*first, "Host: gateway.example", "Connection: close"], lines, &["\r\n"]].concat().join("\r\n"))
+    }
+
+    /// The answer to this head.
+    pub(super) fn raw(&self, head: &str) -> (String, String) {
         let mut answer = String::new();
-        connect(self.address, &head).read_to_string(&mut answer).unwrap();
+        connect(self.address, head).read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         (head.to_owned(), body.to_owned())
     }
 }
 
+/// A file of `deploy/`, with the lines for `verify.token_header` put in force.
+fn shipped(name: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name);
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.contains("X-Access-Tokens"), "{name}");
+    text.replace("# proxy_set_header X-Access", "proxy_set_header X-Access")
+        .replace("# request_header -X-Access", "request_header -X-Access")
+}
+
 /// The guarded locations, as `deploy/nginx-guard.conf` says to write them.
-fn nginx(folder: &Path, port: u16, gateway: SocketAddr, service: SocketAddr) -> Command {
-    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+pub(super) fn nginx(folder: &Path, port: u16, gateway: SocketAddr, service: SocketAddr) -> Command {
+    for name in ["nginx.conf", "nginx-guard.conf"] {
+        std::fs::write(folder.join(format!("shipped-{name}")), shipped(name)).unwrap();
+    }
     let location = |guard: &str| {
-        let include = deploy.join("nginx-guard.conf");
-        let include = include.display();
+        let include = "include shipped-nginx-guard.conf";
         format!(
-            "location /{guard}/ {{ auth_request /_anteroom_guard/{guard}; include {include}; proxy_pass http://service; }}\n"
+            "location /{guard}/ {{ auth_request /_anteroom_guard/{guard}; {include}; proxy_pass http://service; }}\n"
         )
     };
     let locations = ["billing", "idp", "down", "open", "nobody"].map(location).concat();
@@ -93,9 +108,8 @@ fn nginx(folder: &Path, port: u16, gateway: SocketAddr, service: SocketAddr) -> 
     let temporary = temporary.map(|name| format!("{name}_temp_path {name};\n")).concat();
     let whole = format!(
         "daemon off;\nmaster_process off;\npid nginx.pid;\nerror_log stderr warn;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}\
-         upstream anteroom {{ server {gateway}; }}\nupstream service {{ server {service}; }}\n\
-         server {{\nlisten 127.0.0.1:{port};\ninclude {};\n{locations}}}\n}}\n",
-        deploy.join("nginx.conf").display()
+         upstream anteroom {{ server {gateway}; server 127.0.0.1:1 backup; }}\nupstream service {{ server {service}; }}\n\
+         server {{\nlisten 127.0.0.1:{port};\ninclude shipped-nginx.conf;\n{locations}}}\n}}\n"
     );
     std::fs::write(folder.join("nginx.conf"), whole).unwrap();
     let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap());
@@ -105,8 +119,8 @@ fn nginx(folder: &Path, port: u16, gateway: SocketAddr, service: SocketAddr) -> 
 }
 
 /// The snippet as it stands, in a site of the test's own, without administration and state: here the path says which guard is asked.
-fn caddy(folder: &Path, port: u16, gateway: SocketAddr, service: SocketAddr) -> Command {
-    let shipped = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/Caddyfile")).unwrap();
+pub(super) fn caddy(folder: &Path, port: u16, gateway: SocketAddr, service: SocketAddr) -> Command {
+    let shipped = shipped("Caddyfile");
     let (snippet, _) = shipped.split_once("{$ANTEROOM_SITE").unwrap();
     let guards = ["billing", "idp", "down", "open", "nobody"];
     let handle =
@@ -133,7 +147,7 @@ fn spellings(what: &str) -> Vec<String> {
 const WHAT: [&str; 5] = ["Subject", "Client", "Scopes", "Issuer", "Email"];
 
 /// The identity that reached the service, however it is spelt.
-fn reached(head: &str) -> Vec<String> {
+pub(super) fn reached(head: &str) -> Vec<String> {
     let mut lines: Vec<_> = head.lines().map(str::to_lowercase).filter(|line| line.contains("anteroom")).collect();
     lines.sort();
     lines
@@ -148,7 +162,7 @@ fn forged() -> Vec<String> {
     WHAT.iter().flat_map(|what| spellings(what)).map(|name| format!("{name}: root")).collect()
 }
 
-fn bearer(token: String) -> String {
+pub(super) fn bearer(token: String) -> String {
     format!("Authorization: Bearer {token}")
 }
 
@@ -269,10 +283,10 @@ async fn caddy_lets_pass_whom_a_guard_lets_pass() {
 /// A gateway that is not there lets nobody pass.
 #[tokio::test]
 async fn without_the_gateway_nobody_passes() {
-    for command in [nginx, caddy] {
+    for (command, status) in [(nginx as fn(&Path, u16, SocketAddr, SocketAddr) -> Command, 503), (caddy, 502)] {
         let proxy = Proxy::start(|folder, port, _, service| command(folder, port, NOBODY, service)).await;
         let (head, body) = proxy.call("/open/", &[]);
-        assert!(head.starts_with("HTTP/1.1 50"), "{head}");
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
         assert!(!body.contains("HTTP/1.1"), "{body}");
     }
 }
