@@ -1,4 +1,4 @@
-//! The composition root: judges the settings, opens the store, wires the services, serves, and stops gracefully.
+//! The composition root: opens the store, wires the services, serves, and stops gracefully.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -11,132 +11,24 @@ use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
 use crate::core::period::Period;
 use crate::core::ports::Store;
-use crate::http::{Contract, Gateway, Guard, Guards, Mode, Server, Services, TokenPlaces};
+use crate::http::{Contract, Gateway, Mode, Server, Services};
 use crate::oauth::TokenService;
-use crate::oauth::clients::{Client, Clients, default_scopes, generate_secret};
-use crate::oauth::issuer::Issuer;
+use crate::oauth::clients::{Client, Clients, default_scopes};
 use crate::queue::Queue;
-use crate::queue::types::Types;
 use crate::settings::Settings;
 use crate::store;
 use crate::telemetry::access::AccessLog;
-use crate::telemetry::metrics::Metrics;
-use crate::verify::{Chain, OwnIssuer, Setup, parse_table};
 
 mod data_dir;
+mod plan;
 mod system;
 
-use data_dir::existing_issuer_secret;
-
-pub use data_dir::DataDir;
+pub use data_dir::{DEMO_SECRET, DataDir};
+pub use plan::{Plan, SecretOrigin};
 pub use system::{SystemClock, SystemEntropy};
 
 /// The client id of the demo client.
 pub const DEMO_CLIENT: &str = "demo";
-
-/// What follows from the settings alone: nothing is opened, made or fetched for it.
-pub struct Plan {
-    /// The clients that are configured.
-    pub clients: Vec<Client>,
-    /// The request types.
-    pub types: Types,
-    /// The verifiers that guard the API.
-    pub chain: Chain,
-    /// Where a token may be.
-    pub token_places: TokenPlaces,
-    /// What guards other services.
-    pub guards: Guards,
-}
-
-impl Plan {
-    /// Judges the settings, every section of them. `secrets` are those that tokens are signed with; `metrics` counts what becomes of
-    /// tokens.
-    ///
-    /// # Errors
-    /// Every mistake there is.
-    pub fn of(
-        settings: &Settings,
-        secrets: Vec<SecretString>,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-        metrics: Arc<Metrics>,
-    ) -> Result<Self, Vec<Misconfiguration>> {
-        let mut mistakes: Vec<_> = store::judge(&settings.store).err().into_iter().collect();
-        let mut clients = Vec::new();
-        for (id, client) in &settings.clients {
-            match Client::build(id, client, &settings.base) {
-                Ok(client) => clients.push(client),
-                Err(mistake) => mistakes.push(mistake),
-            }
-        }
-        let types = Types::build(&settings.types, &settings.base).map_err(|found| mistakes.extend(found));
-        let chain = build_chain(settings, secrets, clock, entropy, metrics).map_err(|found| mistakes.extend(found));
-        let token_places = TokenPlaces::of(&settings.verify).map_err(|mistake| mistakes.push(mistake));
-        let guards = build_guards(settings).map_err(|found| mistakes.extend(found));
-        match (types, chain, token_places, guards) {
-            (Ok(types), Ok(chain), Ok(token_places), Ok(guards)) if mistakes.is_empty() => {
-                let guards = Guards::new(guards, &chain);
-                Ok(Self { clients, types, chain, token_places, guards })
-            }
-            _ => Err(mistakes),
-        }
-    }
-}
-
-fn build_guards(settings: &Settings) -> Result<Vec<Guard>, Vec<Misconfiguration>> {
-    let known: Vec<&String> = settings.verifiers.keys().collect();
-    let (mut guards, mut mistakes) = (Vec::new(), Vec::new());
-    for (name, guard) in &settings.guards {
-        match guard.build(name, &known, settings.chain()) {
-            Ok(guard) => guards.push(guard),
-            Err(found) => mistakes.extend(found),
-        }
-    }
-    if mistakes.is_empty() { Ok(guards) } else { Err(mistakes) }
-}
-
-fn build_chain(
-    settings: &Settings,
-    secrets: Vec<SecretString>,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
-    metrics: Arc<Metrics>,
-) -> Result<Chain, Vec<Misconfiguration>> {
-    let net = settings.net.open(&settings.base).map_err(|mistake| vec![mistake])?;
-    let own = OwnIssuer { url: settings.issuer_url(), audience: settings.issuer.audience.clone(), secrets };
-    let setup = Setup { base: &settings.base, net, clock, entropy, metrics, own: Some(own) };
-    let chain = Chain::build(settings.chain(), &settings.named_by_guards(), &settings.verifiers, &setup);
-    if settings.believes_itself() {
-        return chain;
-    }
-    // The gateway gives tokens even where others alone believe them: their issuer is judged as its verifier would.
-    let itself = config::Map::from([("kind".to_owned(), config::Value::from("self"))]);
-    let judged = parse_table("self", config::Value::from(itself)).map_err(|mistake| vec![mistake]);
-    match (chain, judged.and_then(|own| own.build("self", &setup))) {
-        (Err(mut mistakes), Err(more)) => {
-            mistakes.extend(more);
-            Err(mistakes)
-        }
-        (chain, own) => own.and(chain),
-    }
-}
-
-/// The secrets that tokens are signed with and verified by: those configured, else the one that a gateway has made in the data
-/// directory, else the one that `make` gives.
-///
-/// # Errors
-/// One that can not be read.
-pub fn signing_secrets(
-    settings: &Settings,
-    make: impl FnOnce() -> Result<SecretString, Misconfiguration>,
-) -> Result<Vec<SecretString>, Misconfiguration> {
-    let configured = settings.issuer.read_secrets(&settings.base)?;
-    if !configured.is_empty() {
-        return Ok(configured);
-    }
-    let existing = existing_issuer_secret(&settings.server.data_dir)?;
-    Ok(vec![existing.map_or_else(make, Ok)?])
-}
 
 /// A gateway that listens.
 pub struct Application {
@@ -161,15 +53,11 @@ impl Application {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, Vec<Misconfiguration>> {
         let one = |mistake| vec![mistake];
-        let metrics = Arc::new(Metrics::new());
-        let secrets = signing_secrets(settings, || Ok(generate_secret(&*entropy))).map_err(one)?;
-        let signing = secrets[0].clone();
-        let issuer = Issuer::new(settings.issuer_url(), &settings.issuer, &signing, Arc::clone(&entropy));
-        let plan = Plan::of(settings, secrets, Arc::clone(&clock), Arc::clone(&entropy), Arc::clone(&metrics))?;
-        let Plan { mut clients, types, chain, token_places, guards } = plan;
+        let plan = Plan::of(settings, clock, entropy)?;
+        let Plan { mut clients, types, chain, token_places, guards, issuer, clock, entropy, metrics, .. } = plan;
         let data_dir = DataDir::open(&settings.server.data_dir).map_err(one)?;
-        if settings.issuer.secrets.is_empty() {
-            data_dir.keep_issuer_secret(&signing).map_err(one)?;
+        if plan.secret_origin != SecretOrigin::Configured {
+            data_dir.keep_issuer_secret(&plan.signing_secret).map_err(one)?;
         }
         let demo_secret =
             settings.has_demo_client().then(|| data_dir.demo_secret(&*entropy)).transpose().map_err(one)?;
@@ -249,7 +137,8 @@ impl Application {
     }
 }
 
-fn shutdown_delay(settings: &Settings) -> Period {
+/// How long `/readyz` says 503 before no new connection is taken.
+pub fn shutdown_delay(settings: &Settings) -> Period {
     let usual = match settings.server.effective_mode() {
         Mode::Development => Period::default(),
         Mode::Production => Period::seconds(1),

@@ -16,7 +16,7 @@ use crate::oauth::issuer::IssuerSettings;
 use crate::queue::types::{TypeSettings, built_in};
 use crate::store::StoreSettings;
 use crate::telemetry::logs::{LogFormat, LogSettings};
-use crate::verify::VerifySettings;
+use crate::verify::{Mention, VerifySettings, is_own, issuer_in, own_table};
 
 mod environment;
 mod mistakes;
@@ -177,8 +177,12 @@ impl Settings {
     }
 
     /// The names of the verifiers that guards name, in the chain or not.
-    pub fn named_by_guards(&self) -> Vec<String> {
-        self.guards.values().filter_map(|guard| guard.verifiers.as_ref()).flatten().cloned().collect()
+    pub fn named_by_guards(&self) -> Vec<Mention> {
+        let mentions = |(guard, settings): (_, &GuardSettings)| {
+            let names = settings.verifiers.clone().unwrap_or_default();
+            names.into_iter().map(move |name| Mention { key: format!("guards.{guard}.verifiers"), name })
+        };
+        self.guards.iter().flat_map(mentions).collect()
     }
 
     /// Whether our own tokens are believed.
@@ -186,10 +190,17 @@ impl Settings {
         self.chain().iter().any(|name| self.is_self(name))
     }
 
+    /// The issuer of the tokens that the verifier of that name checks, as far as its table says.
+    pub fn issuer_of(&self, name: &str) -> Option<String> {
+        if self.is_self(name) {
+            return Some(self.issuer_url());
+        }
+        self.verifiers.get(name).and_then(issuer_in)
+    }
+
     /// Whether the verifier of that name checks our own tokens.
     fn is_self(&self, name: &str) -> bool {
-        let table = self.verifiers.get(name).and_then(|table| table.clone().into_table().ok());
-        table.and_then(|table| table.get("kind")?.clone().into_string().ok()).as_deref() == Some("self")
+        self.verifiers.get(name).is_some_and(is_own)
     }
 
     /// Whether nobody can get a token that the gateway believes: no client, and no issuer but itself.
@@ -256,8 +267,7 @@ impl Sections {
         let mut verifiers: BTreeMap<String, Value> = self.section("verifiers");
         let mut verify: VerifySettings = self.section("verify");
         if verifiers.is_empty() {
-            let kind = Map::from([("kind".to_owned(), Value::from("self"))]);
-            verifiers.insert("self".into(), Value::from(kind));
+            verifiers.insert("self".into(), own_table());
         }
         verify.chain.get_or_insert_with(|| verifiers.keys().cloned().collect());
         let types: BTreeMap<String, TypeSettings> = self.section("types");

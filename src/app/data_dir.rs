@@ -11,8 +11,8 @@ use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
 use crate::oauth::clients::generate_secret;
 
-/// The secret of the demo client.
-const DEMO_SECRET: &str = "demo-secret";
+/// The file in it that has the secret of the demo client.
+pub const DEMO_SECRET: &str = "demo-secret";
 /// The secret that tokens are signed with when none is configured.
 const ISSUER_SECRET: &str = "issuer-secret";
 /// What is shorter was not made here, or not written whole.

@@ -5,16 +5,39 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Failure, judge, load};
+use super::warnings::warnings;
+use super::{Failure, plan};
+use crate::app::shutdown_delay;
+use crate::http::Listener;
 use crate::settings::{Flags, Settings};
 use crate::verify::parse_table;
 
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
-    let settings = load(flags)?;
-    judge(&settings).map_err(|mistakes| settings.unusable(mistakes))?;
+    let (settings, _) = plan(flags)?;
     let text = toml::to_string(&effective(&settings)?).map_err(|error| Failure::Failed(error.to_string()))?;
-    write!(io::stdout(), "# The configuration can be used. This is what holds, defaults filled in:\n\n{text}")?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "# The configuration can be used. This is what holds, defaults filled in:")?;
+    for remark in remarks(&settings) {
+        writeln!(out, "# {remark}")?;
+    }
+    write!(out, "\n{text}")?;
     Ok(())
+}
+
+/// What is not among the values.
+fn remarks(settings: &Settings) -> Vec<String> {
+    let mut remarks: Vec<_> = warnings(settings).into_iter().map(|warning| format!("Warning: {warning}")).collect();
+    if settings.server.main_listener() == Listener::All {
+        remarks
+            .push("server.admin_bind is not set: in development mode operators are served at server.bind".to_owned());
+    }
+    let by_guards = settings.named_by_guards();
+    let is_named = |name: &String| settings.chain().contains(name) || by_guards.iter().any(|other| other.name == *name);
+    let unused = settings.verifiers.keys().filter(|name| !is_named(name));
+    remarks.extend(unused.map(|name| {
+        format!("[verifiers.{name}] is not looked at, nor printed: neither verify.chain nor a guard names it")
+    }));
+    remarks
 }
 
 /// What holds, section by section. Keys without a value are left out: TOML has no null.
@@ -24,19 +47,24 @@ fn effective(settings: &Settings) -> Result<Value, Failure> {
     if let Some(admin) = settings.server.admin_address() {
         server["admin_bind"] = json(&admin)?;
     }
+    let mut log = json(&settings.log)?;
+    log["format"] = json(&settings.log_format())?;
+    log["level"] = settings.log.effective_level().into();
+    let mut shutdown = json(&settings.shutdown)?;
+    shutdown["delay"] = json(&shutdown_delay(settings))?;
     let mut issuer = json(&settings.issuer)?;
     issuer["url"] = settings.issuer_url().into();
     let named = |name: &String| Some((name.clone(), settings.verifiers.get(name)?.clone()));
-    let by_guards = settings.named_by_guards();
+    let by_guards: Vec<_> = settings.named_by_guards().into_iter().map(|mention| mention.name).collect();
     let verifiers = settings.chain().iter().chain(&by_guards).filter_map(named).filter_map(|(name, table)| {
         let settings = parse_table(&name, table).ok()?;
         Some((name, settings.effective()))
     });
     Ok(without_nulls(json!({
         "server": server,
-        "log": json(&settings.log)?,
+        "log": log,
         "store": json(&settings.store)?,
-        "shutdown": json(&settings.shutdown)?,
+        "shutdown": shutdown,
         "net": json(&settings.net)?,
         "verify": json(&settings.verify)?,
         "verifiers": verifiers.collect::<Map<_, _>>(),

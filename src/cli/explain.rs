@@ -4,22 +4,18 @@
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Args;
 
-use super::{Failure, MISCONFIGURED, load};
-use crate::app::{Plan, SystemClock, SystemEntropy, signing_secrets};
-use crate::core::clock::Clock;
+use super::{Failure, MISCONFIGURED, plan};
+use crate::app::{Plan, SecretOrigin};
 use crate::core::error::Misconfiguration;
 use crate::core::guard::GuardRules;
-use crate::core::verdict::{Denial, Verdict};
+use crate::core::verdict::{Denial, Reason, Verdict};
 use crate::http::Asked;
-use crate::oauth::clients::generate_secret;
 use crate::settings::{Flags, Settings};
 use crate::telemetry::logs::{LogFormat, LogSettings};
-use crate::telemetry::metrics::Metrics;
-use crate::verify::{Explanation, Means};
+use crate::verify::{Explanation, Means, Trust};
 
 mod report;
 
@@ -48,34 +44,39 @@ pub(super) fn run(flags: &Flags, arguments: &Explain) -> Result<ExitCode, Failur
         writeln!(io::stderr(), "anteroom: {sentence}")?;
         return Ok(ExitCode::from(MISCONFIGURED));
     }
-    let settings = load(flags)?;
-    let mut means = Means { live: arguments.live, own_secret: true };
-    let stand_in = || {
-        means.own_secret = false;
-        Ok(generate_secret(&SystemEntropy))
-    };
-    let secrets = signing_secrets(&settings, stand_in).map_err(|mistake| settings.unusable(vec![mistake]))?;
-    let (clock, metrics) = (Arc::new(SystemClock::start()), Arc::new(Metrics::new()));
-    let Plan { chain, guards, .. } = Plan::of(&settings, secrets, clock.clone(), Arc::new(SystemEntropy), metrics)
-        .map_err(|mistakes| settings.unusable(mistakes))?;
+    let (settings, plan) = plan(flags)?;
     // Why a provider can not be asked is told where it is.
     LogSettings { level: Some("warn".into()), ..LogSettings::default() }.start(LogFormat::Pretty);
-    let (trust, rules) = match arguments.guard.as_deref().map(|name| (name, guards.asked_by(name))) {
-        None => (chain.api(), None),
-        Some((_, Some(Asked::Token { trust, rules }))) => (trust, Some(rules)),
+    let guard = arguments.guard.as_deref();
+    match guard.map(|name| (name, plan.guards.asked_by(name))) {
+        None => explain(&settings, &plan, arguments.live, plan.chain.api(), None),
+        Some((name, Some(Asked::Token { trust, rules }))) => {
+            explain(&settings, &plan, arguments.live, trust, Some((name, rules)))
+        }
         Some((name, Some(Asked::Nothing))) => {
             writeln!(io::stdout(), "[guards.{name}] is public: every call passes, with or without a token.")?;
-            return Ok(ExitCode::SUCCESS);
+            Ok(ExitCode::SUCCESS)
         }
-        Some((name, None)) => return Err(settings.unusable(vec![no_such_guard(name, &settings)]).into()),
-    };
+        Some((name, None)) => Err(settings.unusable(vec![no_such_guard(name, &settings)]).into()),
+    }
+}
+
+/// Explains the token on standard input at the door that trusts as `trust` says, and asks what this guard asks.
+fn explain(
+    settings: &Settings,
+    plan: &Plan,
+    live: bool,
+    trust: &Trust,
+    guard: Option<(&str, &GuardRules)>,
+) -> Result<ExitCode, Failure> {
+    let means = Means { live, own_secret: plan.secret_origin != SecretOrigin::New };
     let text = read_token()?;
     let token = bare(&text);
-    let now = clock.now();
+    let now = plan.clock.now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut told = runtime.block_on(chain.explain(token, trust, now, means));
-    told.hints.extend(unused_verifiers(&settings, &told));
-    let demands = demands(&told, arguments.guard.as_deref().zip(rules));
+    let mut told = runtime.block_on(plan.chain.explain(token, trust, now, means));
+    told.hints.extend(unused_verifiers(settings, &told, guard.map(|(name, _)| name)));
+    let demands = demands(&told, guard);
     report::write(&told, token.len(), now, demands.as_ref(), &mut io::stdout().lock())?;
     Ok(match told.verdict {
         Some(Verdict::Accepted(_)) if demands.is_some_and(|demands| !demands.are_met()) => ExitCode::FAILURE,
@@ -85,9 +86,10 @@ pub(super) fn run(flags: &Flags, arguments: &Explain) -> Result<ExitCode, Failur
     })
 }
 
-/// How a genuine token meets what a guard asks for.
+/// How a token meets what a guard asks for.
 struct Demands<'a> {
     guard: &'a str,
+    /// None where the token is not genuine.
     checks: Vec<(&'static str, Result<(), Denial>)>,
 }
 
@@ -98,8 +100,12 @@ impl Demands<'_> {
 }
 
 fn demands<'a>(told: &Explanation, guard: Option<(&'a str, &GuardRules)>) -> Option<Demands<'a>> {
-    let ((guard, rules), Some(Verdict::Accepted(caller))) = (guard?, &told.verdict) else { return None };
-    let checks = GuardRules::CHECKS.iter().map(|(name, check)| (*name, check(rules, caller))).collect();
+    let (guard, rules) = guard?;
+    let judged = |caller| GuardRules::CHECKS.iter().map(|(name, check)| (*name, check(rules, caller))).collect();
+    let checks = match &told.verdict {
+        Some(Verdict::Accepted(caller)) => judged(caller),
+        _ => Vec::new(),
+    };
     Some(Demands { guard, checks })
 }
 
@@ -132,15 +138,19 @@ fn bare(text: &str) -> &str {
     token
 }
 
-/// Tables of the token's issuer that no verifier is made of.
-fn unused_verifiers(settings: &Settings, told: &Explanation) -> Vec<String> {
-    let issuer =
-        told.unverified_claims.as_ref().and_then(|claims| claims.get("iss")).and_then(|issuer| issuer.as_str());
-    let Some(issuer) = issuer.filter(|_| told.verifier.is_none()) else { return Vec::new() };
-    let is_of_it = |table: &config::Value| {
-        let table = table.clone().into_table().unwrap_or_default();
-        table.get("issuer").is_some_and(|value| value.clone().into_string().is_ok_and(|found| found == issuer))
+/// Tables of the token's issuer that are not trusted here, where it is the issuer that is refused.
+fn unused_verifiers(settings: &Settings, told: &Explanation, guard: Option<&str>) -> Vec<String> {
+    let claims = told.unverified_claims.as_ref();
+    let issuer = claims.and_then(|claims| claims.get("iss")).and_then(|issuer| issuer.as_str());
+    let is_unknown =
+        matches!(&told.verdict, Some(Verdict::Rejected(refusal)) if refusal.reason == Reason::IssuerUnknown);
+    let Some(issuer) = issuer.filter(|_| is_unknown) else { return Vec::new() };
+    let of_guard = guard.and_then(|name| Some((name, settings.guards.get(name)?.verifiers.as_deref()?)));
+    let (key, trusted) = match of_guard {
+        Some((name, verifiers)) => (format!("guards.{name}.verifiers"), verifiers),
+        None => ("verify.chain".to_owned(), settings.chain()),
     };
-    let unused = settings.verifiers.iter().filter(|(name, table)| !settings.chain().contains(name) && is_of_it(table));
-    unused.map(|(name, _)| format!("[verifiers.{name}] is of this issuer, and verify.chain does not name it")).collect()
+    let unused = settings.verifiers.keys().filter(|name| !trusted.contains(name));
+    let of_issuer = unused.filter(|name| settings.issuer_of(name).is_some_and(|found| found == issuer));
+    of_issuer.map(|name| format!("[verifiers.{name}] is of this issuer, and {key} does not name it")).collect()
 }

@@ -7,11 +7,9 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::app::{Plan, SystemClock, SystemEntropy, signing_secrets};
+use crate::app::{Plan, SystemClock, SystemEntropy};
 use crate::core::error::Misconfiguration;
-use crate::oauth::clients::generate_secret;
 use crate::settings::{Flags, Origin, Settings, Unusable};
-use crate::telemetry::metrics::Metrics;
 
 mod check;
 mod client;
@@ -20,6 +18,7 @@ mod healthcheck;
 mod openapi;
 mod serve;
 mod token;
+mod warnings;
 
 /// The configuration or the command line can not be used.
 const MISCONFIGURED: u8 = 2;
@@ -128,11 +127,18 @@ fn load(flags: &Flags) -> Result<Settings, Unusable> {
     })
 }
 
-/// What follows from the settings. Nothing is made for it: where no signing secret is configured or made yet, one for the moment
-/// stands in.
+/// The settings and what follows from them. Nothing is made for it: where no signing secret is configured or made yet, one for the
+/// moment stands in.
+fn plan(flags: &Flags) -> Result<(Settings, Plan), Unusable> {
+    let settings = load(flags)?;
+    match judge(&settings) {
+        Ok(plan) => Ok((settings, plan)),
+        Err(mistakes) => Err(settings.unusable(mistakes)),
+    }
+}
+
 fn judge(settings: &Settings) -> Result<Plan, Vec<Misconfiguration>> {
-    let secrets = signing_secrets(settings, || Ok(generate_secret(&SystemEntropy))).map_err(|mistake| vec![mistake])?;
-    Plan::of(settings, secrets, Arc::new(SystemClock::start()), Arc::new(SystemEntropy), Arc::new(Metrics::new()))
+    Plan::of(settings, Arc::new(SystemClock::start()), Arc::new(SystemEntropy))
 }
 
 fn read(flags: &Flags) -> Result<Settings, Unusable> {

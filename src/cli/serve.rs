@@ -6,8 +6,9 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::warnings::warnings;
 use super::{Failure, load};
-use crate::app::{Application, DEMO_CLIENT, SystemClock, SystemEntropy};
+use crate::app::{Application, DEMO_CLIENT, DEMO_SECRET, SystemClock, SystemEntropy};
 use crate::settings::{Flags, Settings};
 
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
@@ -41,7 +42,7 @@ fn announce(application: &Application, settings: &Settings) -> io::Result<()> {
         }
     }
     if let Some(secret) = application.demo_secret() {
-        let place = settings.server.data_dir.join("demo-secret");
+        let place = settings.server.data_dir.join(DEMO_SECRET);
         writeln!(
             io::stdout(),
             "\n  Anteroom is ready.  Swagger UI: http://{address}/ui/\n\n  client id      {DEMO_CLIENT}\n  client secret  {}   (kept in {})\n\n  \
@@ -50,22 +51,8 @@ fn announce(application: &Application, settings: &Settings) -> io::Result<()> {
             place.display(),
         )?;
     }
-    if settings.serves_nobody() {
-        tracing::warn!(
-            "no client is configured, so nobody can get a token here: run `anteroom client new NAME`, put the lines it prints into the \
-             file that --config or ANTEROOM_CONFIG names (or set ANTEROOM__CLIENTS='{{\"NAME\": {{\"secrets\": [\"sha256:…\"]}}}}'), and \
-             restart; or add an oidc verifier, see config/auth0.toml"
-        );
-    }
-    for (key, on) in [("query", settings.verify.token_in_query), ("form", settings.verify.token_in_form)] {
-        if on {
-            tracing::warn!(
-                "verify.token_in_{key} is on: addresses and forms are kept in histories and logs, and so are tokens in them"
-            );
-        }
-    }
-    if settings.issuer.open {
-        tracing::warn!("issuer.open is on: whoever reaches this gateway gets a token");
+    for warning in warnings(settings) {
+        tracing::warn!("{warning}");
     }
     Ok(())
 }

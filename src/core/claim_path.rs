@@ -36,14 +36,15 @@ impl ClaimPath {
     }
 }
 
-/// The words of a claim: a string, separated by spaces (RFC 6749 section 3.3), or an array of strings. One of another type holds none.
+/// The words of a claim: those of a string, separated by spaces (RFC 6749 section 3.3), or the strings of an array, each as it stands:
+/// a role called "Printer admin" is not the role "admin". A claim of another type holds none.
 pub fn words(claim: Option<&Value>) -> impl Iterator<Item = &str> {
-    let items = match claim {
-        Some(Value::Array(items)) => items.as_slice(),
-        Some(value) => std::slice::from_ref(value),
-        None => &[],
+    let (text, items) = match claim {
+        Some(Value::String(text)) => (text.as_str(), [].as_slice()),
+        Some(Value::Array(items)) => ("", items.as_slice()),
+        _ => ("", [].as_slice()),
     };
-    items.iter().filter_map(Value::as_str).flat_map(|text| text.split(' ')).filter(|word| !word.is_empty())
+    text.split(' ').chain(items.iter().filter_map(Value::as_str)).filter(|word| !word.is_empty())
 }
 
 impl From<&str> for ClaimPath {

@@ -100,3 +100,32 @@ impl Misconfiguration {
         Self { key: key.into(), problem: problem.into(), remedy: remedy.into() }
     }
 }
+
+/// The mistakes found in one named table of the configuration.
+#[derive(Debug)]
+pub struct Mistakes<'a> {
+    /// The section that the table is in.
+    section: &'static str,
+    /// The table's name.
+    pub name: &'a str,
+    /// What was found.
+    pub found: Vec<Misconfiguration>,
+}
+
+impl<'a> Mistakes<'a> {
+    /// None as yet, in the table `[section.name]`.
+    pub fn of(section: &'static str, name: &'a str) -> Self {
+        Self { section, name, found: Vec::new() }
+    }
+
+    /// One more, at a key of the table; without a key it is the table's.
+    pub fn add(&mut self, key: &str, problem: impl Into<String>, remedy: impl Into<String>) {
+        let dot = if key.is_empty() { "" } else { "." };
+        self.found.push(Misconfiguration::new(format!("{}.{}{dot}{key}", self.section, self.name), problem, remedy));
+    }
+}
+
+/// The items in quotes, with commas.
+pub fn list<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
+    items.into_iter().map(|item| format!("\"{item}\"")).collect::<Vec<_>>().join(", ")
+}

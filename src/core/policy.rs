@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::claims::Caller;
 use super::error::Error;
-use super::verdict::{Denial, Evidence, Reason, Verdict};
+use super::verdict::{Denial, Evidence, Verdict};
 
 /// Reading requests and their results.
 pub const REQUESTS_READ: &str = "requests:read";
@@ -99,14 +99,7 @@ pub struct Permit<P> {
 impl<P: Policy> Permit<P> {
     /// Judges a verdict by the policy. Without a verdict there was no token.
     pub fn grant(verdict: Option<&Verdict>) -> Result<Self, Error> {
-        let caller = match verdict {
-            Some(Verdict::Accepted(caller)) => caller,
-            Some(Verdict::Rejected(refusal)) => return Err(Error::Unauthenticated(refusal.clone())),
-            Some(Verdict::Unavailable { retry_after }) => {
-                return Err(Error::VerifierUnavailable { retry_after: *retry_after });
-            }
-            None => return Err(Error::Unauthenticated(Reason::TokenMissing.into())),
-        };
+        let caller = Verdict::caller(verdict)?;
         match P::SCOPE {
             Some(scope) if !caller.scopes.contains(scope) => {
                 let lacks = format!("the scope {scope}");

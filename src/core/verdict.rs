@@ -1,11 +1,13 @@
 //! What a verifier concludes about a token, and the closed list of reasons why one is refused.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::claims::Caller;
+use super::error::Error;
 
 /// A verifier's conclusion about a token.
 #[derive(Clone, Debug)]
@@ -19,6 +21,21 @@ pub enum Verdict {
         /// When it makes sense to ask again.
         retry_after: Duration,
     },
+}
+
+impl Verdict {
+    /// Whom the verdict on a call's token speaks for. Without a verdict there was no token.
+    ///
+    /// # Errors
+    /// Nobody: the token is missing or not believed, or that can not be told now.
+    pub fn caller(on_token: Option<&Self>) -> Result<&Arc<Caller>, Error> {
+        match on_token {
+            Some(Self::Accepted(caller)) => Ok(caller),
+            Some(Self::Rejected(refusal)) => Err(Error::Unauthenticated(refusal.clone())),
+            Some(Self::Unavailable { retry_after }) => Err(Error::VerifierUnavailable { retry_after: *retry_after }),
+            None => Err(Error::Unauthenticated(Reason::TokenMissing.into())),
+        }
+    }
 }
 
 /// Why a token is not believed: the client learns the reason, the operator what was expected and found too.
@@ -46,29 +63,53 @@ pub struct Denial {
 /// What a check expected, and what it found in the token. For the operator's eyes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
-    /// What would have passed.
+    /// What would have passed; of bearable length, since a provider may have a part in it.
     pub expected: String,
     /// What the token says: escaped and of bearable length, since nobody has vouched for it.
     pub unverified_found: String,
 }
 
-/// How much of what a token says is shown, in characters.
+/// How much is shown of what a token or a provider says, and of what was expected, in characters.
 const MAX_SHOWN: usize = 200;
+const MAX_EXPECTED: usize = 1000;
+
+/// What a token or a provider says, as it can be shown: in JSON, escaped, of bearable length. Where that is nothing, it says so.
+pub fn shown(unverified: &(impl Serialize + ?Sized)) -> String {
+    match serde_json::to_string(unverified) {
+        Ok(json) if json != "null" => cut(escaped(&json), MAX_SHOWN),
+        _ => "nothing".to_owned(),
+    }
+}
+
+fn cut(mut text: String, limit: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(limit) {
+        text.replace_range(end.., "…");
+    }
+    text
+}
 
 impl Evidence {
-    /// What was expected, and what was found: written as `Debug` has it, which escapes texts, and cut where it is long.
-    pub fn new(expected: impl Into<String>, unverified_found: &dyn fmt::Debug) -> Box<Self> {
-        let mut found = format!("{unverified_found:?}");
-        if let Some((end, _)) = found.char_indices().nth(MAX_SHOWN) {
-            found.replace_range(end.., "…");
-        }
-        Box::new(Self { expected: expected.into(), unverified_found: found })
+    /// What was expected, and what was found, both cut where they are long.
+    pub fn new(expected: impl Into<String>, unverified_found: &(impl Serialize + ?Sized)) -> Box<Self> {
+        Box::new(Self { expected: cut(expected.into(), MAX_EXPECTED), unverified_found: shown(unverified_found) })
     }
+}
+
+/// JSON in which no character can be mistaken for another, or moves the rest of the line.
+fn escaped(json: &str) -> String {
+    let escape = |character: char| {
+        let (as_it_is, escaped) = match character {
+            ' '..='~' => (Some(character), None),
+            other => (None, Some(other.escape_debug())),
+        };
+        as_it_is.into_iter().chain(escaped.into_iter().flatten())
+    };
+    json.chars().flat_map(escape).collect()
 }
 
 impl Refusal {
     /// A refusal for this reason, with what was expected and found.
-    pub fn because(reason: Reason, expected: impl Into<String>, unverified_found: &dyn fmt::Debug) -> Self {
+    pub fn because(reason: Reason, expected: impl Into<String>, unverified_found: &(impl Serialize + ?Sized)) -> Self {
         Self { evidence: Some(Evidence::new(expected, unverified_found)), ..Self::from(reason) }
     }
 }
@@ -107,7 +148,7 @@ macro_rules! reasons {
 
 reasons! {
     TokenMissing "token_missing" "No bearer token was sent."
-    TokenMalformed "token_malformed" "The token is not a well-formed signed JWT."
+    TokenMalformed "token_malformed" "The token is not well-formed."
     TokenTooLarge "token_too_large" "The token is larger than the gateway reads."
     AlgorithmNotAllowed "algorithm_not_allowed" "The token is signed with an algorithm that is not allowed for its issuer."
     CriticalHeaderUnsupported "critical_header_unsupported" "The token's header names a critical extension that the gateway does not understand."

@@ -7,10 +7,9 @@ use actix_web::web::Data;
 use actix_web::{Error, HttpMessage};
 
 use super::Gateway;
-use super::code::Code;
 use super::problem::Problem;
 use super::token_places::Sent;
-use crate::core::verdict::{Reason, Verdict};
+use crate::core::verdict::Verdict;
 
 /// Judges the request's token. A missing one is not an error yet: whether one is needed is the policy's to say.
 pub(super) async fn authenticate<B: MessageBody>(
@@ -28,18 +27,8 @@ pub(super) async fn authenticate<B: MessageBody>(
 async fn verdict(request: &mut ServiceRequest) -> Result<Option<Verdict>, Problem> {
     let elsewhere = take(request).await?;
     let Some(gateway) = request.app_data::<Data<Gateway>>() else { return Ok(None) };
-    Ok(match elsewhere.and(gateway.token_places.in_headers(request.headers())) {
-        Sent::Nothing => {
-            gateway.chain.refused(Reason::TokenMissing);
-            None
-        }
-        Sent::One(Ok(token)) => Some(gateway.chain.verify(&token, gateway.chain.api(), gateway.clock.now()).await),
-        Sent::One(Err(reason)) => {
-            gateway.chain.refused(reason);
-            Some(Verdict::Rejected(reason.into()))
-        }
-        Sent::Several => return Err(Problem::new(Code::TokenRepeated)),
-    })
+    let sent = elsewhere.and(gateway.token_places.in_headers(request.headers()));
+    sent.judge(gateway, gateway.chain.api()).await
 }
 
 /// Takes the tokens out of query and form, where one may be there.

@@ -71,7 +71,7 @@ codes! {
     RequestFinished "request_finished" CONFLICT "Request finished"
         "The request had reached its end before it could be cancelled." "The member `request` shows how it ended."
     KeysNotFetched "keys_not_fetched" CONFLICT "Keys not fetched"
-        "The keys of this issuer are not fetched: they stand in the configuration." "Change them there and restart."
+        "This verifier fetches no keys: there is nothing to refresh." "Refresh one that has `keys` in `GET /v1/admin/issuers`."
     PayloadTooLarge "payload_too_large" PAYLOAD_TOO_LARGE "Payload too large"
         "The body is larger than the gateway reads." "Send less, or have server.max_body_bytes raised."
     UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "Unsupported media type"

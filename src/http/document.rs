@@ -49,7 +49,7 @@ const WITH_BODY: &[(u16, &str)] = &[
     (400, "The request can not be read; `errors` says where"),
     (408, "The body did not arrive in time"),
     (413, "The body is too large"),
-    (415, "The body is not JSON, or it is compressed"),
+    (415, "The body is not of a media type that is read here, or it is compressed"),
 ];
 
 /// Where tokens are to be had; relative to the server, so that it holds behind a path prefix.

@@ -12,6 +12,7 @@ use actix_web::{Error, HttpMessage, HttpRequest};
 
 use super::Gateway;
 use super::code::Code;
+use super::healthz::is_health;
 use super::origin;
 use super::problem::Problem;
 use super::settings::{Mode, host_of, is_loopback_host};
@@ -73,8 +74,10 @@ fn refuse<B>(request: ServiceRequest, problem: Problem) -> ServiceResponse<Eithe
     request.error_response(problem).map_into_right_body()
 }
 
-/// Lets a request in: repeated slashes merged, not from elsewhere in development mode, and not over the bound of requests in work.
+/// Lets a request in: repeated slashes merged, not from elsewhere in development mode, and where it `is_bounded` not over the bound of
+/// requests in work.
 pub(super) async fn admit<B: MessageBody>(
+    is_bounded: bool,
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
@@ -82,8 +85,11 @@ pub(super) async fn admit<B: MessageBody>(
         Ok(gateway) => gateway,
         Err(problem) => return Ok(refuse(request, problem)),
     };
+    if !is_bounded && is_by_foreign_name(&request, &gateway) {
+        return Ok(refuse(request, Problem::new(Code::HostUnknown)));
+    }
     // Health is always answered.
-    if matches!(request.path(), "/healthz" | "/readyz") {
+    if !is_bounded || is_health(request.path()) {
         return Ok(next.call(request).await?.map_into_left_body());
     }
     let Some(_counted) = gateway.in_flight.enter(gateway.server.max_in_flight) else {
@@ -91,18 +97,6 @@ pub(super) async fn admit<B: MessageBody>(
     };
     request.extensions_mut().insert(InWork(()));
     Ok(next.call(request).await?.map_into_left_body())
-}
-
-/// Lets an operator's request in. What bounds them is the number of connections.
-pub(super) async fn admit_operator<B: MessageBody>(
-    mut request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    match receive(&mut request) {
-        Ok(gateway) if is_by_foreign_name(&request, &gateway) => Ok(refuse(request, Problem::new(Code::HostUnknown))),
-        Ok(_) => Ok(next.call(request).await?.map_into_left_body()),
-        Err(problem) => Ok(refuse(request, problem)),
-    }
 }
 
 /// Whether a gateway that is operated on this machine only is called by another name: that of a page that rebinds it to this machine.
@@ -128,7 +122,7 @@ fn receive(request: &mut ServiceRequest) -> Result<Data<Gateway>, Problem> {
 /// What development mode refuses: another machine, a foreign `Host` (a page that rebinds its name to this machine), and what a proxy
 /// passed on, unless it is one that is trusted.
 fn from_elsewhere(request: &ServiceRequest, gateway: &Gateway) -> Option<Problem> {
-    if request.peer_addr().is_none_or(|peer| !peer.ip().to_canonical().is_loopback()) {
+    if origin::peer_ip(request.request()).is_none_or(|peer| !peer.is_loopback()) {
         return Some(Problem::new(Code::DevelopmentMode));
     }
     let headers = request.headers();

@@ -25,6 +25,51 @@ pub(super) fn is_proxy_header(name: &HeaderName) -> bool {
         || ["x-forwarded-", "x-original-", "x-real-ip"].iter().any(|prefix| name.as_str().starts_with(prefix))
 }
 
+/// The headers of connections, of requests and of traces.
+const TAKEN: [&str; 33] = [
+    "connection",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "expect",
+    "host",
+    "http2-settings",
+    "authorization",
+    "cookie",
+    "set-cookie",
+    "www-authenticate",
+    "origin",
+    "referer",
+    "user-agent",
+    "from",
+    "date",
+    "range",
+    "max-forwards",
+    "cache-control",
+    "pragma",
+    "priority",
+    "dnt",
+    "upgrade-insecure-requests",
+    "idempotency-key",
+    "traceparent",
+    "tracestate",
+    "baggage",
+    "x-trace-id",
+    "x-request-id",
+    "x-correlation-id",
+    "x-requested-with",
+];
+const TAKEN_PREFIXES: [&str; 10] =
+    ["accept", "access-control-", "content-", "if-", "proxy-", "sec-", "x-accel-", "x-content-", "x-frame-", "x-real-"];
+
+/// Whether a header means something already, so that neither a token nor an identity can be told by it.
+pub(super) fn is_taken(name: &HeaderName) -> bool {
+    let text = name.as_str();
+    is_proxy_header(name) || TAKEN.contains(&text) || TAKEN_PREFIXES.iter().any(|prefix| text.starts_with(prefix))
+}
+
 /// The call that a reverse proxy asks about, as far as it says and is believed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ForwardedCall<'r> {
@@ -103,19 +148,28 @@ pub(super) fn base_url(request: &HttpRequest, server: &ServerSettings) -> String
 
 /// The client's address: the peer's, or what a chain of trusted proxies says of it.
 pub(super) fn client_address(request: &HttpRequest, server: &ServerSettings) -> Option<IpAddr> {
-    let peer = request.peer_addr()?.ip();
-    if !from_trusted_proxy(request, server) {
+    let peer = peer_ip(request)?;
+    if !is_trusted(peer, server) {
         return Some(peer);
     }
     let lines = request.headers().get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok());
     let hops: Vec<_> = lines.flat_map(|line| line.split(',')).map(|hop| hop.trim().parse::<IpAddr>()).collect();
-    let client = hops.into_iter().rev().map_while(Result::ok).find(|hop| !server.trusted_proxies.contains(hop));
-    Some(client.unwrap_or(peer))
+    let mut known = hops.into_iter().rev().map_while(Result::ok).map(|hop| hop.to_canonical());
+    Some(known.find(|hop| !is_trusted(*hop, server)).unwrap_or(peer))
 }
 
 /// Whether the peer is a proxy whose headers are believed.
 pub(super) fn from_trusted_proxy(request: &HttpRequest, server: &ServerSettings) -> bool {
-    request.peer_addr().is_some_and(|peer| server.trusted_proxies.contains(&peer.ip()))
+    peer_ip(request).is_some_and(|peer| is_trusted(peer, server))
+}
+
+/// Who the connection is from. A listener on `[::]` has its IPv4 peers with addresses in the form of IPv6.
+pub(super) fn peer_ip(request: &HttpRequest) -> Option<IpAddr> {
+    request.peer_addr().map(|peer| peer.ip().to_canonical())
+}
+
+fn is_trusted(ip: IpAddr, server: &ServerSettings) -> bool {
+    server.trusted_proxies.iter().any(|proxy| proxy.to_canonical() == ip)
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

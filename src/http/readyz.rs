@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Gateway;
-use super::admin::issuers::IssuerView;
+use super::admin::view::{IssuerView, problem};
 
 /// Whether the gateway is ready for traffic
 ///
@@ -48,15 +48,16 @@ pub(super) struct StoreView {
 /// Whether the gateway is ready for traffic, and why not
 ///
 /// Answers 503 while it shuts down, while its store can not be used, and while a verifier whose `startup` asks for keys has none. The
-/// body has each part, and for each issuer its keys.
+/// body has each part, and for each issuer its keys, or how the calls to it get on.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses(
     (status = 200, description = "Ready", body = ReadinessView),
     (status = 503, description = "Not ready", body = ReadinessView),
 ))]
 pub(super) async fn get_detailed_readiness(gateway: Data<Gateway>) -> HttpResponse {
-    let issuers: Vec<_> = gateway.chain.readiness().into_iter().map(IssuerView::from).collect();
+    let verifiers = gateway.chain.readiness();
     let (stopping, store) = (gateway.is_stopping(), StoreView { ready: gateway.store.is_ready() });
-    let mut problems: Vec<_> = issuers.iter().filter_map(IssuerView::problem).collect();
+    let mut problems: Vec<_> = verifiers.iter().filter_map(problem).collect();
+    let issuers = verifiers.into_iter().map(IssuerView::from).collect();
     if stopping {
         problems.push("The gateway is shutting down.".into());
     }

@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
-use actix_web::middleware::{Condition, from_fn};
+use actix_web::dev::{ServerHandle, ServiceRequest};
+use actix_web::middleware::{Condition, Next, from_fn};
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpResponse, HttpServer};
 use futures_util::future::try_join;
@@ -39,24 +39,18 @@ impl Server {
     /// # Errors
     /// An address that can not be had.
     pub fn bind(gateway: Arc<Gateway>, contract: Contract, grace: Period) -> Result<Self, Misconfiguration> {
-        let settings = &gateway.server;
-        let have = |key, address, with| {
-            listen(address, settings.write_timeout).map_err(|error| address_mistake(key, address, with, &error))
+        let settings = gateway.server.clone();
+        let listen = |key, address, with| {
+            let socket = listen(address, settings.write_timeout);
+            let socket = socket.map_err(|error| address_mistake(key, address, with, &error))?;
+            Ok(Door { key, socket, grace })
         };
-        let main = have("server.bind", settings.bind, "--bind")?;
-        let admin = settings.admin_address().map(|address| have("server.admin_bind", address, "this key, or \"off\""));
-        let admin = admin.transpose()?;
-        let gateway = Data::from(gateway);
-        let unusable = |error: io::Error| {
-            Misconfiguration::new(
-                "server.bind",
-                format!("it can not be served at: {error}"),
-                "Look at the system's limits",
-            )
-        };
+        let main = listen("server.bind", settings.bind, "--bind")?;
         let admin =
-            admin.map(|socket| serve_operators(gateway.clone(), socket, grace).map_err(unusable)).transpose()?;
-        Ok(Self { main: serve_clients(gateway, contract, main, grace).map_err(unusable)?, admin })
+            settings.admin_address().map(|address| listen("server.admin_bind", address, "this key, or \"off\""));
+        let (admin, gateway) = (admin.transpose()?, Data::from(gateway));
+        let admin = admin.map(|door| door.serve(&gateway, Listener::Admin, None)).transpose()?;
+        Ok(Self { main: main.serve(&gateway, settings.main_listener(), Some(contract))?, admin })
     }
 
     /// The address that it listens on for clients.
@@ -86,70 +80,71 @@ impl Server {
     }
 }
 
-/// The listener for clients, and for operators too where they have none of their own.
-fn serve_clients(
-    gateway: Data<Gateway>,
-    contract: Contract,
-    socket: TcpListener,
-    grace: Period,
-) -> io::Result<Listening> {
-    let (settings, address) = (gateway.server.clone(), socket.local_addr()?);
-    let rows = super::table(settings.main_listener(), gateway.queue.types().partner().is_some());
-    let routes = Data::new(Routes::new(rows, &gateway.metrics));
-    let assets = Data::new(Assets::load(&contract, gateway.ui_client_id.as_deref()));
-    let contract = Data::new(contract);
-    let app = move || {
-        let origins = &gateway.server.cors_origins;
-        let cors_layer = cors::layer(origins, gateway.token_places.header());
-        App::new()
-            .app_data(gateway.clone())
-            .app_data(contract.clone())
-            .app_data(assets.clone())
-            .app_data(routes.clone())
-            .configure(|config| routes.mount(config))
-            .default_service(web::to(not_found))
-            .wrap(from_fn(limits::admit))
-            .wrap(Condition::new(!origins.is_empty(), cors_layer))
-            .wrap(Condition::new(!origins.is_empty(), from_fn(cors::spare_guards)))
-            .wrap(from_fn(trace::trace))
-    };
-    let server = HttpServer::new(app)
-        .client_request_timeout(settings.head_timeout.duration())
-        .keep_alive(settings.keep_alive.duration())
-        .max_connections(settings.max_connections)
-        .shutdown_timeout(whole_seconds(grace))
-        .disable_signals()
-        .listen(socket)?;
-    Ok(Listening { server: server.run(), address })
-}
-
 /// Connections of operators at once.
 const MAX_ADMIN_CONNECTIONS: usize = 64;
 /// How long an idle one is kept, at most: few are enough to keep all others out.
 const ADMIN_KEEP_ALIVE: Duration = Duration::from_secs(5);
 
-/// The listener for operators: one worker, few connections, and no page of another origin.
-fn serve_operators(gateway: Data<Gateway>, socket: TcpListener, grace: Period) -> io::Result<Listening> {
-    let (settings, address) = (gateway.server.clone(), socket.local_addr()?);
-    let routes = Data::new(Routes::new(super::table(Listener::Admin, false), &gateway.metrics));
-    let app = move || {
-        App::new()
-            .app_data(gateway.clone())
-            .app_data(routes.clone())
-            .configure(|config| routes.mount(config))
-            .default_service(web::to(not_found))
-            .wrap(from_fn(limits::admit_operator))
-            .wrap(from_fn(trace::trace))
-    };
-    let server = HttpServer::new(app)
-        .workers(1)
-        .client_request_timeout(settings.head_timeout.duration())
-        .keep_alive(settings.keep_alive.duration().min(ADMIN_KEEP_ALIVE))
-        .max_connections(MAX_ADMIN_CONNECTIONS)
-        .shutdown_timeout(whole_seconds(grace))
-        .disable_signals()
-        .listen(socket)?;
-    Ok(Listening { server: server.run(), address })
+/// An address that is listened on, and not served yet.
+struct Door {
+    /// Where the configuration names it.
+    key: &'static str,
+    socket: TcpListener,
+    grace: Period,
+}
+
+impl Door {
+    /// Serves what the listener has. Where there are no clients one worker and few connections will do, no page of
+    /// another origin is let in, and what bounds the requests is the number of connections.
+    fn serve(
+        self,
+        gateway: &Data<Gateway>,
+        listener: Listener,
+        contract: Option<Contract>,
+    ) -> Result<Listening, Misconfiguration> {
+        let key = self.key;
+        self.start(gateway.clone(), listener, contract).map_err(|error| {
+            Misconfiguration::new(key, format!("it can not be served at: {error}"), "Look at the system's limits")
+        })
+    }
+
+    fn start(self, gateway: Data<Gateway>, listener: Listener, contract: Option<Contract>) -> io::Result<Listening> {
+        let (settings, address) = (gateway.server.clone(), self.socket.local_addr()?);
+        let partner = gateway.queue.types().partner().is_some();
+        let routes = Data::new(Routes::new(super::table(listener, partner), &gateway.metrics));
+        let documents = contract.map(|contract| {
+            let assets = Assets::load(&contract, gateway.ui_client_id.as_deref());
+            (Data::new(contract), Data::new(assets))
+        });
+        let has_api = listener.has_api();
+        let app = move || {
+            let origins = &gateway.server.cors_origins;
+            let crosses_origins = has_api && !origins.is_empty();
+            App::new()
+                .app_data(gateway.clone())
+                .app_data(routes.clone())
+                .configure(|config| {
+                    if let Some((contract, assets)) = &documents {
+                        config.app_data(contract.clone()).app_data(assets.clone());
+                    }
+                    routes.mount(config);
+                })
+                .default_service(web::to(not_found))
+                .wrap(from_fn(move |request: ServiceRequest, next: Next<_>| limits::admit(has_api, request, next)))
+                .wrap(Condition::new(crosses_origins, cors::layer(origins, gateway.token_places.header())))
+                .wrap(Condition::new(crosses_origins, from_fn(cors::spare_guards)))
+                .wrap(from_fn(trace::trace))
+        };
+        let keep_alive = settings.keep_alive.duration();
+        let server = HttpServer::new(app)
+            .client_request_timeout(settings.head_timeout.duration())
+            .keep_alive(if has_api { keep_alive } else { keep_alive.min(ADMIN_KEEP_ALIVE) })
+            .max_connections(if has_api { settings.max_connections } else { MAX_ADMIN_CONNECTIONS })
+            .shutdown_timeout(whole_seconds(self.grace))
+            .disable_signals();
+        let server = if has_api { server } else { server.workers(1) };
+        Ok(Listening { server: server.listen(self.socket)?.run(), address })
+    }
 }
 
 /// Rounded up: 0 would cut off what is in flight.

@@ -6,16 +6,18 @@ use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::http::uri::PathAndQuery;
 use actix_web::http::{Method, Uri};
-use actix_web::web::Bytes;
+use actix_web::web::{Bytes, Data};
 use actix_web::{HttpMessage, HttpRequest};
 use futures_util::{StreamExt, stream};
 
-use super::body;
+use super::code::Code;
 use super::limits::InWork;
+use super::origin::is_taken;
 use super::problem::Problem;
+use super::{Gateway, body};
 use crate::core::error::Misconfiguration;
-use crate::core::verdict::Reason;
-use crate::verify::{MAX_TOKEN_BYTES, VerifySettings};
+use crate::core::verdict::{Reason, Refusal, Verdict};
+use crate::verify::{MAX_TOKEN_BYTES, Trust, UnverifiedToken, VerifySettings};
 
 /// The name of the parameter, RFC 6750 sections 2.2 and 2.3.
 const PARAMETER: &str = "access_token";
@@ -45,6 +47,29 @@ impl<'r> Sent<'r> {
             (Self::Nothing, sent) | (sent, Self::Nothing) => sent,
             _ => Self::Several,
         }
+    }
+
+    /// The verdict on the token, at a door that trusts as `trust` says; none when there is no token.
+    ///
+    /// # Errors
+    /// There is more than one.
+    pub(super) async fn judge(self, gateway: &Gateway, trust: &Trust) -> Result<Option<Verdict>, Problem> {
+        let chain = &gateway.chain;
+        let sent = match &self {
+            Self::Nothing => {
+                chain.refuse(Reason::TokenMissing);
+                return Ok(None);
+            }
+            Self::Several => {
+                chain.repeated();
+                return Err(Problem::new(Code::TokenRepeated));
+            }
+            Self::One(sent) => sent.as_deref().map_err(|reason| Refusal::from(*reason)),
+        };
+        Ok(Some(match sent.and_then(UnverifiedToken::from_bearer) {
+            Ok(token) => chain.verify(token, trust, gateway.clock.now()).await,
+            Err(refusal) => chain.refuse(refusal),
+        }))
     }
 
     fn all(tokens: impl Iterator<Item = Result<Cow<'r, str>, Reason>>) -> Self {
@@ -137,11 +162,25 @@ async fn take_from_form(request: &mut ServiceRequest) -> Result<Sent<'static>, P
         return Ok(Sent::Nothing);
     }
     let mut payload = request.take_payload();
-    let form = body::read_at_most(MAX_FORM_BYTES, request.request(), &mut payload).await?;
+    let form = body::read_at_most(MAX_FORM_BYTES, request.request(), &mut payload).await;
+    let form = form.map_err(|problem| told_of_forms(problem, request.request()))?;
     let taken = std::str::from_utf8(&form).ok().and_then(take_parameter);
     let (rest, sent) = taken.map_or((form, Sent::Nothing), |(rest, sent)| (Bytes::from(rest), sent));
     request.set_payload(Payload::Stream { payload: stream::iter([Ok(rest)]).boxed_local() });
     Ok(sent)
+}
+
+/// The bound of forms is not the one of all bodies, which the problem's own words are about.
+fn told_of_forms(problem: Problem, request: &HttpRequest) -> Problem {
+    let gateway = request.app_data::<Data<Gateway>>();
+    let is_of_forms = gateway.is_some_and(|gateway| gateway.server.max_body_bytes > MAX_FORM_BYTES);
+    if problem.code != Code::PayloadTooLarge || !is_of_forms {
+        return problem;
+    }
+    problem.with_detail(format!(
+        "Where a form may carry the token, a form of more than {MAX_FORM_BYTES} bytes is not read, with a token in it or without. \
+         Send less; or send the body as JSON, and the token as `Authorization: Bearer TOKEN`."
+    ))
 }
 
 /// RFC 6750 section 2.2: a form in one part, and a method whose body means something.
@@ -161,26 +200,13 @@ fn take_parameter(text: &str) -> Option<(String, Sent<'static>)> {
     (sent != Sent::Nothing).then(|| (rest(), sent))
 }
 
-/// Headers that mean something else to clients, proxies or the gateway.
-const TAKEN: [&str; 8] = [
-    "authorization",
-    "proxy-authorization",
-    "cookie",
-    "host",
-    "connection",
-    "idempotency-key",
-    "traceparent",
-    "origin",
-];
-const TAKEN_PREFIXES: [&str; 6] = ["content-", "x-forwarded-", "x-original-", "x-anteroom-", "accept", "if-"];
-
 fn token_header(name: &str) -> Result<HeaderName, Misconfiguration> {
-    let lower = name.to_ascii_lowercase();
-    let is_plain = !lower.is_empty() && lower.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    let is_taken = TAKEN.contains(&&*lower) || TAKEN_PREFIXES.iter().any(|prefix| lower.starts_with(prefix));
-    let problem = match HeaderName::from_bytes(lower.as_bytes()) {
-        Ok(header) if is_plain && !is_taken => return Ok(header),
-        Ok(_) if is_taken => "means something else",
+    let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    // The services behind guards are told who calls by those that begin so.
+    let is_taken = |name: &HeaderName| is_taken(name) || name.as_str().starts_with("x-anteroom-");
+    let problem = match HeaderName::from_bytes(name.as_bytes()) {
+        Ok(header) if is_taken(&header) => "means something else",
+        Ok(header) if is_plain => return Ok(header),
         _ => "can not be the name of a header",
     };
     let remedy =

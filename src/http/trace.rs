@@ -13,6 +13,7 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, HttpRequest};
 
+use super::healthz::is_routine;
 use super::origin::ForwardedCall;
 use super::problem::{self, Problem};
 use super::routes::Routes;
@@ -200,6 +201,6 @@ fn record<B>(
         guarded_method: guarded.and_then(|guarded| guarded.method.as_deref()),
         guarded_path: guarded.and_then(|guarded| guarded.path.as_deref()),
         request_id: extensions.get::<About>().map(|about| about.0),
-        is_routine: matches!(route.path(), "/healthz" | "/readyz" | "/metrics"),
+        is_routine: is_routine(route.path()),
     });
 }

@@ -1,5 +1,6 @@
 //! Which addresses may be asked.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use reqwest::Url;
@@ -21,6 +22,13 @@ pub fn secure_url(text: &str, allow_http: bool) -> Result<Url, &'static str> {
         return Err("has a user name or a password in it");
     }
     Ok(url)
+}
+
+/// An address as it may be shown, right or wrong: without what comes before an `@`, which may be a password.
+pub fn shown(address: &str) -> Cow<'_, str> {
+    let Some((hidden, rest)) = address.rsplit_once('@') else { return address.into() };
+    let scheme = ["https://", "http://"].into_iter().find(|scheme| hidden.starts_with(scheme)).unwrap_or_default();
+    format!("{scheme}…@{rest}").into()
 }
 
 /// Whether an address is asked without encryption, and on another machine.

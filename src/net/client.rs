@@ -15,7 +15,10 @@ use serde::de::DeserializeOwned;
 
 use super::address::is_exposed;
 use super::error::explain;
-use super::{NetError, Provider, secure_url};
+use super::{NetError, Provider, secure_url, shown};
+
+/// How much of the answer to a form is read, at most: it says something, and is no document that grows.
+const MAX_STATEMENT_BYTES: usize = 64 * 1024;
 
 /// Asks one provider: follows no redirect, reads no more than it has to, and sends nothing unencrypted unless it is allowed to.
 #[derive(Clone, Debug)]
@@ -97,7 +100,7 @@ impl HttpClient {
         self.document(response, url).await.map(Answer::Document)
     }
 
-    /// Posts a form and reads the JSON document that it is answered. `auth` are a client's id and secret, sent as RFC 6749 section
+    /// Posts a form and reads the JSON document that it is answered, 64 KiB at most. `auth` are a client's id and secret, sent as RFC 6749 section
     /// 2.3.1 has it.
     ///
     /// # Errors
@@ -116,12 +119,13 @@ impl HttpClient {
             request = request.basic_auth(encode(id), Some(encode(secret.expose_secret())));
         }
         let response = self.send(&url, request.body(body)).await?;
-        self.document(response, url).await
+        let limited = Self { max_body_bytes: self.max_body_bytes.min(MAX_STATEMENT_BYTES), ..self.clone() };
+        limited.document(response, url).await
     }
 
     fn address(&self, url: &str) -> Result<Url, NetError> {
-        let url =
-            secure_url(url, self.allow_http).map_err(|problem| NetError::Address { url: url.to_owned(), problem })?;
+        let url = secure_url(url, self.allow_http)
+            .map_err(|problem| NetError::Address { url: shown(url).into_owned(), problem })?;
         if is_exposed(&url) && !self.has_warned.swap(true, Ordering::Relaxed) {
             let problem =
                 "allow_http: who is on the way to the provider can make tokens that pass, and learns what is sent";
@@ -152,13 +156,15 @@ impl HttpClient {
     }
 
     async fn read(&self, mut response: Response, url: &Url) -> Result<Vec<u8>, NetError> {
-        let too_large = || NetError::TooLarge { url: url.clone(), limit: self.max_body_bytes };
-        if response.content_length().is_some_and(|length| length > self.max_body_bytes as u64) {
+        let limit = self.max_body_bytes;
+        let setting = if limit == MAX_STATEMENT_BYTES { "" } else { " (net.max_body_bytes)" };
+        let too_large = || NetError::TooLarge { url: url.clone(), limit, setting };
+        if response.content_length().is_some_and(|length| length > limit as u64) {
             return Err(too_large());
         }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| explain(url, &error, &self.verifier))? {
-            if body.len() + chunk.len() > self.max_body_bytes {
+            if body.len() + chunk.len() > limit {
                 return Err(too_large());
             }
             body.extend_from_slice(&chunk);

@@ -11,7 +11,7 @@ pub enum NetError {
     /// The address is not one that may be asked.
     #[error("{url:?} {problem}")]
     Address {
-        /// As it was given.
+        /// As it was given, but for what may not be shown.
         url: String,
         /// Why not.
         problem: &'static str,
@@ -48,12 +48,14 @@ pub enum NetError {
         retry_after: Option<Duration>,
     },
     /// The answer is too large.
-    #[error("{url} answered more than {limit} bytes (net.max_body_bytes)")]
+    #[error("{url} answered more than {limit} bytes{setting}")]
     TooLarge {
         /// The address.
         url: Url,
         /// The limit in bytes.
         limit: usize,
+        /// Which setting it is, in brackets; empty where it is none.
+        setting: &'static str,
     },
     /// The answer is not the JSON that was asked for.
     #[error("{url} did not answer the JSON document that was expected, at line {line}, column {column}")]
@@ -65,6 +67,74 @@ pub enum NetError {
         /// Where reading stopped.
         column: usize,
     },
+}
+
+/// What went wrong when a provider was asked, in one word: one list for metrics, log lines and what operators see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FetchErrorClass {
+    /// The answer was not a success.
+    Http,
+    /// It took too long.
+    Timeout,
+    /// There was no trusted connection.
+    Tls,
+    /// There was no connection, or it broke.
+    Connection,
+    /// The answer was not the JSON that was asked for.
+    Parse,
+    /// The set has no key that can be used.
+    Empty,
+    /// The discovery document is that of another issuer.
+    Issuer,
+    /// The answer was too large.
+    TooLarge,
+    /// The address is not one that may be asked.
+    Address,
+}
+
+impl FetchErrorClass {
+    /// Every one there is.
+    pub const ALL: [Self; 9] = [
+        Self::Http,
+        Self::Timeout,
+        Self::Tls,
+        Self::Connection,
+        Self::Parse,
+        Self::Empty,
+        Self::Issuer,
+        Self::TooLarge,
+        Self::Address,
+    ];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Timeout => "timeout",
+            Self::Tls => "tls",
+            Self::Connection => "connection",
+            Self::Parse => "parse",
+            Self::Empty => "empty",
+            Self::Issuer => "issuer",
+            Self::TooLarge => "too_large",
+            Self::Address => "address",
+        }
+    }
+}
+
+impl NetError {
+    /// Its class.
+    pub fn class(&self) -> FetchErrorClass {
+        match self {
+            Self::Address { .. } => FetchErrorClass::Address,
+            Self::Timeout(_) => FetchErrorClass::Timeout,
+            Self::Tls { .. } => FetchErrorClass::Tls,
+            Self::Connection { .. } => FetchErrorClass::Connection,
+            Self::Status { .. } => FetchErrorClass::Http,
+            Self::TooLarge { .. } => FetchErrorClass::TooLarge,
+            Self::NotJson { .. } => FetchErrorClass::Parse,
+        }
+    }
 }
 
 pub(super) fn explain(url: &Url, error: &reqwest::Error, verifier: &str) -> NetError {

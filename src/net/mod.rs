@@ -12,9 +12,9 @@ mod address;
 mod client;
 mod error;
 
-pub use address::secure_url;
+pub use address::{secure_url, shown};
 pub use client::{Answer, Fetched, HttpClient, Validators};
-pub use error::NetError;
+pub use error::{FetchErrorClass, NetError};
 
 /// The section `[net]`: how the gateway talks to identity providers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,15 +40,24 @@ impl NetSettings {
     /// Judges the settings and reads what they name. `base` is the folder that a relative path is relative to.
     ///
     /// # Errors
-    /// A limit of 0; a CA file that can not be used.
-    pub fn open(&self, base: &Path) -> Result<Net, Misconfiguration> {
-        if self.timeout.duration().is_zero() || self.max_body_bytes == 0 {
-            let key = if self.timeout.duration().is_zero() { "net.timeout" } else { "net.max_body_bytes" };
-            return Err(Misconfiguration::new(key, "is 0", "Leave it out, or write a limit greater than 0"));
-        }
+    /// Every limit of 0; a CA file that can not be used.
+    pub fn open(&self, base: &Path) -> Result<Net, Vec<Misconfiguration>> {
+        let is_zero =
+            [("net.timeout", self.timeout.duration().is_zero()), ("net.max_body_bytes", self.max_body_bytes == 0)];
+        let mistake = |key| Misconfiguration::new(key, "is 0", "Leave it out, or write a limit greater than 0");
+        let mut mistakes: Vec<_> =
+            is_zero.iter().filter(|(_, is_zero)| *is_zero).map(|(key, _)| mistake(*key)).collect();
         let ca_file = self.ca_file.as_ref().map(|path| read_authorities("net.ca_file", &base.join(path)));
-        let authorities = ca_file.transpose()?.unwrap_or_default();
-        Ok(Net { settings: self.clone(), base: base.to_owned(), authorities })
+        match ca_file.transpose() {
+            Ok(authorities) if mistakes.is_empty() => {
+                let authorities = authorities.unwrap_or_default();
+                Ok(Net { settings: self.clone(), base: base.to_owned(), authorities })
+            }
+            ca_file => {
+                mistakes.extend(ca_file.err());
+                Err(mistakes)
+            }
+        }
     }
 
     fn builder(&self) -> ClientBuilder {

@@ -126,32 +126,35 @@ impl Client {
     /// Builds a client from its table; `file:` paths are relative to `base`.
     ///
     /// # Errors
-    /// A secret that can not be read or is too short, a scope that does not exist, an id that can not be one.
-    pub fn build(id: &str, settings: &ClientSettings, base: &Path) -> Result<Self, Misconfiguration> {
-        let key = |key: &str| format!("clients.{id}.{key}");
+    /// Every secret that can not be read or is too short, a scope that does not exist, an id that can not be one.
+    pub fn build(id: &str, settings: &ClientSettings, base: &Path) -> Result<Self, Vec<Misconfiguration>> {
         if let Err(problem) = judge_id(id) {
-            return Err(Misconfiguration::new("clients", format!("{id:?} {problem}"), "Rename it"));
+            return Err(vec![Misconfiguration::new("clients", format!("{id:?} {problem}"), "Rename it")]);
         }
+        let mut mistakes = Vec::new();
+        let mut add = |key: &str, problem: String, remedy: String| {
+            mistakes.push(Misconfiguration::new(format!("clients.{id}.{key}"), problem, remedy));
+        };
         if settings.secrets.is_empty() {
             let remedy = format!("Run `anteroom client new {id}` and put the line it prints here");
-            return Err(Misconfiguration::new(
-                key("secrets"),
-                "there is none, so the client can not get a token",
-                remedy,
-            ));
+            add("secrets", "there is none, so the client can not get a token".into(), remedy);
         }
         if let Some(unknown) = settings.scopes.iter().find(|scope| !is_scope(scope)) {
             let known = SCOPES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-            return Err(Misconfiguration::new(
-                key("scopes"),
-                format!("\"{unknown}\" is not a scope"),
-                format!("Use {known}"),
-            ));
+            add("scopes", format!("\"{unknown}\" is not a scope"), format!("Use {known}"));
         }
-        let secrets = settings.secrets.iter().map(|secret| {
-            digest_of(secret, base).map_err(|(problem, remedy)| Misconfiguration::new(key("secrets"), problem, remedy))
-        });
-        Ok(Self { id: id.into(), scopes: settings.scopes.clone(), secrets: secrets.collect::<Result<_, _>>()? })
+        let mut secrets = Vec::new();
+        for secret in &settings.secrets {
+            match digest_of(secret, base) {
+                Ok(digest) => secrets.push(digest),
+                Err((problem, remedy)) => add("secrets", problem, remedy),
+            }
+        }
+        if mistakes.is_empty() {
+            Ok(Self { id: id.into(), scopes: settings.scopes.clone(), secrets })
+        } else {
+            Err(mistakes)
+        }
     }
 
     /// Whether `secret` is one of this client's; takes the same time wherever they differ.

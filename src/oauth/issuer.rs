@@ -77,13 +77,20 @@ impl IssuerSettings {
     /// Reads the secrets; `file:` paths are relative to `base`. Their length is the verifier's to judge.
     ///
     /// # Errors
-    /// A secret that can not be read.
-    pub fn read_secrets(&self, base: &Path) -> Result<Vec<SecretString>, Misconfiguration> {
-        let read = |source: &Source| {
-            let remedy = "Put the secret there, or name another place; without `secrets` one is made in data_dir";
-            source.read(base).map_err(|problem| Misconfiguration::new("issuer.secrets", problem, remedy))
-        };
-        self.secrets.iter().map(read).collect()
+    /// Every secret that can not be read.
+    pub fn read_secrets(&self, base: &Path) -> Result<Vec<SecretString>, Vec<Misconfiguration>> {
+        let (mut secrets, mut mistakes) = (Vec::new(), Vec::new());
+        for source in &self.secrets {
+            match source.read(base) {
+                Ok(secret) => secrets.push(secret),
+                Err(problem) => {
+                    let remedy =
+                        "Put the secret there, or name another place; without `secrets` one is made in data_dir";
+                    mistakes.push(Misconfiguration::new("issuer.secrets", problem, remedy));
+                }
+            }
+        }
+        if mistakes.is_empty() { Ok(secrets) } else { Err(mistakes) }
     }
 }
 

@@ -270,7 +270,7 @@ mod tests {
         let (mut text, mut json) = (String::new(), String::new());
         refused.as_text("INFO", &mut text).expect("written");
         refused.as_json("INFO", &mut json).expect("written");
-        let found = format!("[\"a\\\"b\\r\\n\\u{{202e}}\", \"{}…", "x".repeat(178));
+        let found = format!("[\"a\\\"b\\r\\n\\u{{202e}}\",\"{}…", "x".repeat(179));
         assert_eq!(found.chars().count(), 201);
         let read: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         assert_eq!(
@@ -279,7 +279,7 @@ mod tests {
         );
         assert_eq!((&read["expected"], &read["got"]), (&"one of [\"anteroom\"]".into(), &found.into()));
         let whole = " code=unauthenticated reason=audience_mismatch verifier=\"idp\" \
-                     expected=\"one of [\\\"anteroom\\\"]\" got=\"[\\\"a\\\\\\\"b\\\\r\\\\n\\\\u{202e}\\\", ";
+                     expected=\"one of [\\\"anteroom\\\"]\" got=\"[\\\"a\\\\\\\"b\\\\r\\\\n\\\\u{202e}\\\",";
         assert!(text.contains(whole) && text.ends_with("\\u2026\" duration_us=87\n"), "{text}");
     }
 }

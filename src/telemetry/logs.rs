@@ -41,8 +41,13 @@ impl LogSettings {
         self.filter().err().map(mistake).into_iter().collect()
     }
 
+    /// What is logged, as said or else as usual.
+    pub fn effective_level(&self) -> &str {
+        self.level.as_deref().unwrap_or(USUAL)
+    }
+
     fn filter(&self) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
-        EnvFilter::builder().parse(format!("{NEVER},{}", self.level.as_deref().unwrap_or(USUAL)))
+        EnvFilter::builder().parse(format!("{NEVER},{}", self.effective_level()))
     }
 
     /// Begins to log in this format. The first call in a process counts.

@@ -7,15 +7,15 @@ use jsonwebtoken::Algorithm;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::ScopeMeaning;
 use super::rules::{ACCESS_TOKEN, Rules, UNTYPED};
-use super::table::{Mistakes, list};
+use super::{ScopeMeaning, Setup};
 use crate::core::claim_path::ClaimPath;
 use crate::core::claim_rule::ClaimRule;
 use crate::core::claims::{Caller, OwnerClaim, Reading, UnverifiedClaims};
+use crate::core::error::{Mistakes, list};
 use crate::core::period::Period;
 use crate::core::policy::{Audience, SCOPES, is_scope};
-use crate::net::secure_url;
+use crate::net::{secure_url, shown};
 
 /// Which tokens of an issuer are accepted, and what they grant here.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -73,21 +73,24 @@ const MAX_LEEWAY: Period = Period::seconds(60);
 
 impl AcceptanceSettings {
     /// Judges them.
-    pub(super) fn check(&self, mistakes: &mut Mistakes<'_>) {
-        self.check_issuer(mistakes);
+    pub(super) fn check(&self, setup: &Setup<'_>, mistakes: &mut Mistakes<'_>) {
+        self.check_issuer(setup, mistakes);
         self.check_audience(mistakes);
         self.check_type_and_leeway(mistakes);
         self.check_scopes(mistakes);
     }
 
-    fn check_issuer(&self, mistakes: &mut Mistakes<'_>) {
+    fn check_issuer(&self, setup: &Setup<'_>, mistakes: &mut Mistakes<'_>) {
         let remedy = "Write the exact `iss` of its tokens, like \"https://TENANT.eu.auth0.com/\"";
         if self.issuer.is_empty() {
             mistakes.add("issuer", "is missing", remedy);
         } else if let Err(problem) = secure_url(&self.issuer, self.allow_http) {
-            mistakes.add("issuer", format!("\"{}\" {problem}", self.issuer), remedy);
+            mistakes.add("issuer", format!("\"{}\" {problem}", shown(&self.issuer)), remedy);
         } else if self.issuer.contains(['?', '#']) {
-            mistakes.add("issuer", format!("\"{}\" has a query or a fragment", self.issuer), remedy);
+            mistakes.add("issuer", format!("\"{}\" has a query or a fragment", shown(&self.issuer)), remedy);
+        } else if setup.own.as_ref().is_some_and(|own| own.url == self.issuer) {
+            let problem = "is our own, and whoever makes its tokens could speak in our name";
+            mistakes.add("issuer", problem, "Name the other issuer, or write kind = \"self\"");
         }
     }
 

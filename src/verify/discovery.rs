@@ -1,19 +1,34 @@
 //! What an issuer says of itself in its discovery document, once that has proved to be its own.
 
 use crate::core::json::Object;
-use crate::net::{HttpClient, NetError};
+use crate::core::verdict;
+use crate::net::{FetchErrorClass, HttpClient, NetError, shown};
+
+/// The longest address that is asked, in bytes: it is told whenever it can not be reached.
+const MAX_ADDRESS: usize = 2048;
 
 /// Why an issuer's discovery document does not tell an address.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DiscoveryError {
     #[error(transparent)]
     Net(#[from] NetError),
-    #[error("{address} is the discovery document of {found:?}{hint}")]
+    #[error("{address} is the discovery document of {found}{hint}")]
     ForeignIssuer { address: String, found: String, hint: &'static str },
-    #[error("{address} names {found:?} as its {member}, and an https issuer is asked by https alone")]
+    #[error("{address} names {found} as its {member}, and an https issuer is asked by https alone")]
     Insecure { address: String, member: &'static str, found: String },
-    #[error("{address} names no {member}")]
+    #[error("{address} names no {member}, or one longer than {MAX_ADDRESS} bytes")]
     Absent { address: String, member: &'static str },
+}
+
+impl DiscoveryError {
+    pub(super) fn class(&self) -> FetchErrorClass {
+        match self {
+            Self::Net(error) => error.class(),
+            Self::ForeignIssuer { .. } => FetchErrorClass::Issuer,
+            Self::Insecure { .. } => FetchErrorClass::Address,
+            Self::Absent { .. } => FetchErrorClass::Parse,
+        }
+    }
 }
 
 /// The address that the discovery document gives as `member` (OpenID Connect Discovery section 3, RFC 8414 section 2).
@@ -34,14 +49,14 @@ pub(super) async fn discover(
         } else {
             ", and not of the configured issuer: correct `issuer`"
         };
-        return Err(DiscoveryError::ForeignIssuer { address, found: claimed, hint });
+        return Err(DiscoveryError::ForeignIssuer { address, found: verdict::shown(&shown(&claimed)), hint });
     }
-    if found.is_empty() {
+    if found.is_empty() || found.len() > MAX_ADDRESS {
         return Err(DiscoveryError::Absent { address, member });
     }
     // Else whoever writes the document could point us at what listens on this machine.
     if issuer.starts_with("https://") && !found.starts_with("https://") && !allow_http {
-        return Err(DiscoveryError::Insecure { address, member, found });
+        return Err(DiscoveryError::Insecure { address, member, found: verdict::shown(&shown(&found)) });
     }
     Ok(found)
 }

@@ -33,13 +33,29 @@ const REMEDY: &str = "Make one with `openssl rand -base64 48 > FILE` and name it
 /// RFC 7518 section 3.2: a key at least as long as the hash.
 const MIN_SECRET_BYTES: usize = 32;
 
-/// Secrets from tutorials and from the documentation of well-known tools, long enough to pass for real ones.
-const PUBLISHED: [&str; 5] = [
+/// Secrets from tutorials and from the documentation of well-known tools, long enough to pass for real ones; as [`bare`] has them.
+const PUBLISHED: [&str; 21] = [
     "your-256-bit-secret-your-256-bit-secret",
-    "a-string-secret-at-least-256-bits-long",
+    "your-384-bit-secret-your-384-bit-secret",
     "your-512-bit-secret-your-512-bit-secret",
+    "a-string-secret-at-least-256-bits-long",
+    "a-valid-string-secret-that-is-at-least-384-bits-long",
+    "a-valid-string-secret-that-is-at-least-512-bits-long-which-is-very-long",
     "this-is-a-very-secure-secret-key-that-is-at-least-32-characters",
+    "super-secret-jwt-token-with-at-least-32-characters-long",
+    "your-super-secret-jwt-token-with-at-least-32-characters-long",
+    "your-super-secret-jwt-key-change-in-production",
+    "your-super-secret-jwt-key-change-this-in-production",
+    "your-secret-key-change-in-production",
+    "your-secret-key-change-this-in-production",
+    "your-jwt-secret-key-change-in-production",
+    "your-jwt-secret-key-change-this-in-production",
+    "your-jwt-secret-key-here-at-least-32-characters-long",
+    "reallyreallyreallyreallyverysafe",
     "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
+    "404e635266556a586e3272357538782f413f4428472b4b6250645367566b5970",
+    "0f987876650b4a085e64594fae9219e7781b17506bec02489ad061fba8cb22db",
+    "3ek6fd+o0+c7tzbnvfjpmkndi2yaraakzqlk8o2ikoxqu4nf7edah8s3twphwrdwt6r",
 ];
 
 /// What makes these secrets, which are configured at `key`, unfit to sign with; says nothing of what they are.
@@ -57,13 +73,18 @@ pub(super) fn mistakes(key: &str, secrets: &[SecretString]) -> Vec<Misconfigurat
 fn weakness(secret: &str) -> Option<String> {
     if secret.len() < MIN_SECRET_BYTES {
         Some(format!("is {} bytes long, and HS256 needs at least {MIN_SECRET_BYTES}", secret.len()))
-    } else if is_repetitive(secret) || PUBLISHED.iter().any(|known| known.eq_ignore_ascii_case(secret.trim())) {
+    } else if is_repetitive(secret) || PUBLISHED.contains(&bare(secret).as_str()) {
         Some("is a published or repetitive one, which anybody can guess".to_owned())
     } else if is_key_material(secret) {
         Some("is a key or a certificate, whose public part anybody may know; HS256 needs a secret".to_owned())
     } else {
         None
     }
+}
+
+/// A secret without what people change in one that they copy.
+fn bare(secret: &str) -> String {
+    secret.trim().to_ascii_lowercase().replace(['_', ' '], "-")
 }
 
 /// Whether it is one short text over and over: `secretsecretsecret…`, `0000…`.

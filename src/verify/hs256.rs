@@ -9,11 +9,11 @@ use serde_json::{Map, Value};
 use super::acceptance::AcceptanceSettings;
 use super::hmac::{self, HmacKeys};
 use super::rules::Rules;
-use super::table::{Accepting, Mistakes};
+use super::table::Accepting;
 use super::{Proof, ScopeMeaning, Setup, Step, Terms, Unverified, UnverifiedJwt, Verifier, VerifierSettings};
 use crate::core::BoxFuture;
-use crate::core::claims::Caller;
-use crate::core::error::Misconfiguration;
+use crate::core::claims::{Caller, OwnerClaim};
+use crate::core::error::{Misconfiguration, Mistakes};
 use crate::core::verdict::{Reason, Refusal, Verdict};
 use crate::secret::Source;
 
@@ -30,15 +30,10 @@ pub(super) struct SharedSecrets {
 
 impl VerifierSettings for Hs256Settings {
     fn build(&self, name: &str, setup: &Setup<'_>) -> Result<Arc<dyn Verifier>, Vec<Misconfiguration>> {
-        let mut mistakes = Mistakes::of(name);
-        self.acceptance.check(&mut mistakes);
-        let own = setup.own.as_ref();
-        if own.is_some_and(|own| own.url == self.acceptance.issuer) {
-            let problem = "is our own, and whoever shares a secret could speak in our name";
-            mistakes.add("issuer", problem, "Name the other issuer, or write kind = \"self\"");
-        }
+        let mut mistakes = Mistakes::of("verifiers", name);
+        self.acceptance.check(setup, &mut mistakes);
         let secrets = self.own.read(setup, &mut mistakes);
-        if let Some(index) = own.and_then(|own| common(&secrets, &own.secrets)) {
+        if let Some(index) = setup.own.as_ref().and_then(|own| common(&secrets, &own.secrets)) {
             let problem = "is a secret of [issuer] as well, and whoever shares it could make tokens of ours";
             mistakes.add(&format!("secrets[{index}]"), problem, "Agree on another secret with that issuer");
         }
@@ -67,7 +62,7 @@ impl SharedSecrets {
             }
         }
         if secrets.len() == self.secrets.len() {
-            mistakes.found.extend(hmac::mistakes(&format!("verifiers.{}.secrets", mistakes.verifier), &secrets));
+            mistakes.found.extend(hmac::mistakes(&format!("verifiers.{}.secrets", mistakes.name), &secrets));
         }
         secrets
     }
@@ -95,6 +90,10 @@ impl Hs256 {
 impl Verifier for Hs256 {
     fn issuer(&self) -> &str {
         &self.acceptance.issuer
+    }
+
+    fn owner(&self) -> OwnerClaim {
+        self.rules.owner
     }
 
     fn verify<'a>(&'a self, token: Unverified<'a>, terms: Terms<'a>) -> BoxFuture<'a, Verdict> {

@@ -1,16 +1,22 @@
 //! The public keys of one issuer, ready for use, and which of them a token may be checked with.
 
+use std::fmt;
+
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaPublicKeyComponents, VerificationAlgorithm};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
-use serde::Deserialize;
-use serde_json::Value;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
-use super::token::UnverifiedJwt;
+use super::token::{MAX_KEY_ID_BYTES, UnverifiedJwt};
 use crate::core::verdict::{Reason, Refusal};
 
+/// How many members of a set are looked at, and how long one may be: a key comes with a chain of certificates at most.
+const MAX_MEMBERS: usize = 256;
+const MAX_MEMBER_BYTES: usize = 32 * 1024;
 /// How many keys of a set are kept.
 const MAX_KEYS: usize = 64;
 /// How many keys are tried for a token that does not name its key.
@@ -23,10 +29,46 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 const RSA: &[Algorithm] =
     &[Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256, Algorithm::PS384, Algorithm::PS512];
 
-/// A JWK Set (RFC 7517 section 5). Its keys are read one by one, so that one that can not be read spoils nothing.
-#[derive(Deserialize)]
+/// The members of a JWK that are nobody's business (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1).
+const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
+/// A JWK Set (RFC 7517 section 5). Its keys are read one by one from their texts, so that one that can not be read spoils nothing, and
+/// what is no key takes no memory.
+#[derive(serde::Deserialize)]
 pub(super) struct JwkSet {
-    keys: Vec<Value>,
+    keys: Members,
+}
+
+/// The texts of the members that are looked at.
+struct Members(Vec<Box<RawValue>>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of keys")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut members: A) -> Result<Members, A::Error> {
+        let mut texts = Vec::new();
+        for _ in 0..MAX_MEMBERS {
+            match members.next_element::<Box<RawValue>>()? {
+                Some(text) if text.get().len() <= MAX_MEMBER_BYTES => texts.push(text),
+                Some(_) => {}
+                None => return Ok(Members(texts)),
+            }
+        }
+        while members.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Members(texts))
+    }
 }
 
 /// The keys of one issuer.
@@ -57,11 +99,17 @@ enum KeyName {
 }
 
 impl KeySet {
-    /// Takes what can be used from a JWK Set, and leaves out the rest: one odd key spoils
+    /// Takes what can be used from a JWK Set, each key once, and leaves out the rest: one odd key spoils
     /// nothing. The set may turn out empty.
     pub(super) fn from_jwks(set: JwkSet) -> Self {
-        let jwks = set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok());
-        Self { keys: jwks.filter_map(|jwk| PublicKey::from_jwk(&jwk)).take(MAX_KEYS).collect() }
+        let jwks = set.keys.0.iter().filter_map(|text| serde_json::from_str(text.get()).ok());
+        let mut keys: Vec<PublicKey> = Vec::new();
+        for key in jwks.filter_map(|jwk| PublicKey::from_jwk(&jwk)) {
+            if keys.len() < MAX_KEYS && !keys.iter().any(|known| known.is(&key)) {
+                keys.push(key);
+            }
+        }
+        Self { keys }
     }
 
     /// Reads the text of a key file: a JWK Set, or one public key or certificate in PEM.
@@ -74,6 +122,13 @@ impl KeySet {
         }
         let set: JwkSet =
             serde_json::from_str(text).map_err(|_| "is not a JWK Set, an object with the member `keys`")?;
+        let is_private = |text: &RawValue| {
+            let members: Map<String, Value> = serde_json::from_str(text.get()).unwrap_or_default();
+            PRIVATE.iter().any(|member| members.contains_key(*member))
+        };
+        if set.keys.0.iter().any(|text| is_private(text)) {
+            return Err("holds a private key or a secret; only public keys belong here");
+        }
         Some(Self::from_jwks(set)).filter(|keys| !keys.is_empty()).ok_or("holds no key that can be used")
     }
 
@@ -102,8 +157,8 @@ impl KeySet {
 
     /// Whether the other set has the same keys, in whatever order.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        let has = |key: &PublicKey| other.keys.iter().any(|known| known.is(key));
-        self.keys.len() == other.keys.len() && self.keys.iter().all(has)
+        let has = |keys: &[PublicKey], key: &PublicKey| keys.iter().any(|known| known.is(key));
+        self.keys.iter().all(|key| has(&other.keys, key)) && other.keys.iter().all(|key| has(&self.keys, key))
     }
 
     /// Whether some key can sign with one of the algorithms.
@@ -122,11 +177,14 @@ impl KeySet {
         Refusal::because(Reason::KeyUnknown, format!("one of {ids:?}"), &unverified_key_id)
     }
 
-    /// Checks the signature with the keys that the token's key id and the algorithm leave.
+    /// Checks the signature with the keys that the token's key id and the algorithm leave: first with those for this algorithm alone.
     pub(super) fn check(&self, jwt: &UnverifiedJwt<'_>, algorithm: Algorithm) -> Result<(), Refusal> {
         let key_id = jwt.unverified_header.key_id.as_deref();
         let fits = |key: &&PublicKey| key.name.answers_to(key_id) && key.algorithms.contains(&algorithm);
-        let mut candidates = self.keys.iter().filter(fits).take(MAX_TRIED).peekable();
+        let is_for_it_alone = |key: &&PublicKey| key.algorithms == [algorithm];
+        let (first, then) =
+            (self.keys.iter().filter(is_for_it_alone), self.keys.iter().filter(|key| !is_for_it_alone(key)));
+        let mut candidates = first.chain(then).filter(fits).take(MAX_TRIED).peekable();
         if candidates.peek().is_none() {
             return Err(self.lacks(key_id));
         }
@@ -178,7 +236,9 @@ impl PublicKey {
         let for_signatures = common.public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature);
         let for_checking =
             common.key_operations.as_ref().is_none_or(|operations| operations.contains(&KeyOperations::Verify));
-        if !for_signatures || !for_checking {
+        // No token can name a key by more than that.
+        let is_named_briefly = common.key_id.as_ref().is_none_or(|id| id.len() <= MAX_KEY_ID_BYTES);
+        if !for_signatures || !for_checking || !is_named_briefly {
             return None;
         }
         let (key, algorithms) = match &jwk.algorithm {
@@ -244,8 +304,42 @@ fn trim(number: &[u8]) -> &[u8] {
     &number[number.iter().take_while(|byte| **byte == 0).count()..]
 }
 
+/// The points of Ed25519 whose order divides 8, by their y coordinate: 0, 1, -1 and two more. For these anybody can sign.
+const SMALL_ORDER: [[u8; 32]; 5] = [
+    [0; 32],
+    ends(1, 0, 0),
+    ends(0xec, 0xff, 0x7f),
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
+        0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
+        0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ],
+];
+
+const fn ends(first: u8, middle: u8, last: u8) -> [u8; 32] {
+    let mut bytes = [middle; 32];
+    bytes[0] = first;
+    bytes[31] = last;
+    bytes
+}
+
+/// Whether a key of Ed25519 is a point of small order, of either sign, or written in another way than RFC 8032 section 5.1.2 has it:
+/// y not less than 2^255 - 19.
+fn is_weak(bytes: &[u8]) -> bool {
+    let Ok(mut y) = <[u8; 32]>::try_from(bytes) else { return true };
+    y[31] &= 0x7f;
+    let is_reduced = y[0] < 0xed || y[1..31].iter().any(|byte| *byte != 0xff) || y[31] < 0x7f;
+    !is_reduced || SMALL_ORDER.contains(&y)
+}
+
 /// A key on a curve; the library is asked whether the bytes are a point of it.
 fn curve_key(algorithm: Algorithm, bytes: &[u8]) -> Option<UsableKey> {
+    if algorithm == Algorithm::EdDSA && is_weak(bytes) {
+        return None;
+    }
     let (curve, key, algorithms): (&'static dyn VerificationAlgorithm, _, &[_]) = match algorithm {
         Algorithm::ES256 => (&signature::ECDSA_P256_SHA256_FIXED, DecodingKey::from_ec_der(bytes), &[Algorithm::ES256]),
         Algorithm::ES384 => (&signature::ECDSA_P384_SHA384_FIXED, DecodingKey::from_ec_der(bytes), &[Algorithm::ES384]),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::core::BoxFuture;
-use crate::core::claims::Caller;
+use crate::core::claims::{Caller, OwnerClaim};
 use crate::core::clock::{Clock, Timestamp};
 use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
@@ -28,18 +28,23 @@ mod introspection;
 mod jwks;
 mod keys;
 mod oidc;
+mod peek;
 mod report;
 mod rules;
 mod self_issued;
 mod table;
 mod token;
 mod verified;
+mod waiting;
 
-pub use chain::{Chain, NotRefreshed, Readiness, Trust};
+pub use crate::net::FetchErrorClass;
+pub use chain::{Chain, Mention, NotRefreshed, Readiness, Trust};
 pub use explain::{Explanation, Means, Outcome, Proof, ScopeMeaning, Step};
-pub use report::{FetchErrorClass, KeyReport, KeySetReport, KeySetState};
+pub use peek::{is_own, issuer_in, own_table};
+pub use report::{IntrospectionReport, KeyReport, KeySetReport, KeySetState};
 pub use self_issued::OwnIssuer;
 pub use token::{MAX_TOKEN_BYTES, UnverifiedHeader, UnverifiedJwt, UnverifiedToken};
+pub use waiting::Waiting;
 
 /// Decides whether tokens of one issuer are genuine.
 pub trait Verifier: Send + Sync {
@@ -49,6 +54,11 @@ pub trait Verifier: Send + Sync {
     /// Which tokens it decides about.
     fn takes(&self) -> Tokens {
         Tokens::Jwts
+    }
+
+    /// Which claim names the owner of the requests that come with them.
+    fn owner(&self) -> OwnerClaim {
+        OwnerClaim::default()
     }
 
     /// Decides about a token: one that names this issuer, or an opaque one.
@@ -80,6 +90,11 @@ pub trait Verifier: Send + Sync {
 
     /// How the keys that it fetches get on; none when it fetches none.
     fn report(&self) -> Option<KeySetReport> {
+        None
+    }
+
+    /// How the calls to its issuer get on; none when it asks about no token.
+    fn calls(&self) -> Option<IntrospectionReport> {
         None
     }
 
@@ -142,6 +157,8 @@ pub struct Setup<'a> {
     pub entropy: Arc<dyn Entropy>,
     /// What counts what happens to them.
     pub metrics: Arc<Metrics>,
+    /// Where requests wait for issuers.
+    pub waiting: Waiting,
     /// Our own issuer, for the kind `self`.
     pub own: Option<OwnIssuer>,
 }

@@ -12,17 +12,17 @@ use super::acceptance::AcceptanceSettings;
 use super::jwks::{KeySource, RemoteKeys, RemoteSetup, Startup};
 use super::keys::KeySet;
 use super::rules::Rules;
-use super::table::{Accepting, Mistakes, list};
+use super::table::Accepting;
 use super::{
     FetchErrorClass, KeySetReport, Proof, ScopeMeaning, Setup, Step, Terms, Unverified, UnverifiedJwt, Verifier,
     VerifierSettings,
 };
 use crate::core::BoxFuture;
-use crate::core::claims::Caller;
-use crate::core::error::Misconfiguration;
+use crate::core::claims::{Caller, OwnerClaim};
+use crate::core::error::{Misconfiguration, Mistakes, list};
 use crate::core::period::Period;
 use crate::core::verdict::{Reason, Verdict};
-use crate::net::{Provider, secure_url};
+use crate::net::{Provider, secure_url, shown};
 use crate::secret::Source;
 
 /// The table of the kind `oidc`.
@@ -61,8 +61,8 @@ impl Default for KeySettings {
 
 impl VerifierSettings for OidcSettings {
     fn build(&self, name: &str, setup: &Setup<'_>) -> Result<Arc<dyn Verifier>, Vec<Misconfiguration>> {
-        let mut mistakes = Mistakes::of(name);
-        self.acceptance.check(&mut mistakes);
+        let mut mistakes = Mistakes::of("verifiers", name);
+        self.acceptance.check(setup, &mut mistakes);
         let algorithms = self.own.algorithms(&mut mistakes);
         self.own.check_stale_window(&mut mistakes);
         let keys = self.own.keys(&self.acceptance, setup, &algorithms, &mut mistakes);
@@ -120,9 +120,9 @@ impl KeySettings {
             && let Err(problem) = secure_url(address, acceptance.allow_http)
         {
             let remedy = "Write the address of its JWK Set, or leave it out for discovery";
-            mistakes.add("jwks_uri", format!("\"{address}\" {problem}"), remedy);
+            mistakes.add("jwks_uri", format!("\"{}\" {problem}", shown(address)), remedy);
         }
-        let (verifier, allow_http) = (mistakes.verifier, acceptance.allow_http);
+        let (verifier, allow_http) = (mistakes.name, acceptance.allow_http);
         let provider = Provider { verifier, ca_file: self.ca_file.as_deref(), allow_http };
         let http = setup.net.client(provider).map_err(|mistake| mistakes.found.push(mistake)).ok()?;
         Some(Keys::Remote(RemoteKeys::new(RemoteSetup {
@@ -136,6 +136,7 @@ impl KeySettings {
             clock: Arc::clone(&setup.clock),
             entropy: Arc::clone(&setup.entropy),
             metrics: setup.metrics.key_set(verifier),
+            waiting: setup.waiting.clone(),
         })))
     }
 
@@ -199,6 +200,10 @@ impl Verifier for Oidc {
         &self.acceptance.issuer
     }
 
+    fn owner(&self) -> OwnerClaim {
+        self.rules.owner
+    }
+
     fn verify<'a>(&'a self, token: Unverified<'a>, terms: Terms<'a>) -> BoxFuture<'a, Verdict> {
         match token {
             Unverified::Jwt(jwt) => Box::pin(self.judge(jwt, terms)),
@@ -214,7 +219,11 @@ impl Verifier for Oidc {
     }
 
     fn recall(&self, accepted: &Arc<Caller>, terms: Terms<'_>) -> Verdict {
-        self.rules.recall(accepted, terms)
+        let verdict = self.rules.recall(accepted, terms);
+        if let (Verdict::Accepted(_), Keys::Remote(keys)) = (&verdict, &self.keys) {
+            keys.note_accepted();
+        }
+        verdict
     }
 
     fn explain(&self, token: &Unverified<'_>, terms: Terms<'_>) -> Vec<Step> {

@@ -40,35 +40,36 @@ pub(super) const ACCESS_TOKEN: &str = "at+jwt";
 /// Stands for a token without `typ`.
 pub(super) const UNTYPED: &str = "none";
 
-/// A check of a token that needs no key.
-pub(super) type Check = fn(&Rules, &UnverifiedJwt<'_>, Terms<'_>) -> Result<(), Refusal>;
+/// A check of a token that needs no key, with what it is about.
+pub(super) type NamedCheck = (&'static str, Check);
+type Check = fn(&Rules, &UnverifiedJwt<'_>, Terms<'_>) -> Result<(), Refusal>;
 
 impl Rules {
-    /// Every check, in the order in which they are made, with what it is about.
-    pub(super) const CHECKS: [(&str, Check); 5] = [
-        ("algorithm", |rules, jwt, _| rules.algorithm(jwt).map(drop)),
-        ("type", |rules, jwt, _| rules.judge_type(jwt)),
-        ("times", |rules, jwt, terms| rules.judge_times(Times::from(&jwt.unverified_claims), terms.now)),
-        ("audience", |rules, jwt, terms| rules.judge_unverified_audience(&jwt.unverified_claims, terms)),
-        ("claims", |rules, jwt, _| rules.judge_claims(&jwt.unverified_claims)),
-    ];
+    const ALGORITHM: NamedCheck = ("algorithm", |rules, jwt, _| rules.algorithm(jwt).map(drop));
+    const TYPE: NamedCheck = ("type", |rules, jwt, _| rules.judge_type(jwt));
+    const TIMES: NamedCheck =
+        ("times", |rules, jwt, terms| rules.judge_times(Times::from(&jwt.unverified_claims), terms.now));
+    const AUDIENCE: NamedCheck =
+        ("audience", |rules, jwt, terms| rules.judge_unverified_audience(&jwt.unverified_claims, terms));
+    const CLAIMS: NamedCheck = ("claims", |rules, jwt, _| rules.judge_claims(&jwt.unverified_claims));
+
+    /// Every check, in the order in which they are made.
+    pub(super) const CHECKS: [NamedCheck; 5] = [Self::ALGORITHM, Self::TYPE, Self::TIMES, Self::AUDIENCE, Self::CLAIMS];
+    /// Those that come after the algorithm.
+    const CHECKS_AFTER_ALGORITHM: [NamedCheck; 4] = [Self::TYPE, Self::TIMES, Self::AUDIENCE, Self::CLAIMS];
     /// Those of a token whose issuer is asked about it: what fails them will not become good by asking. The algorithm is for the issuer
     /// to check, and the claims are those of its answer.
-    pub(super) const CHECKS_BEFORE_ASKING: [(&str, Check); 3] = [Self::CHECKS[1], Self::CHECKS[2], Self::CHECKS[3]];
+    pub(super) const CHECKS_BEFORE_ASKING: [NamedCheck; 3] = [Self::TYPE, Self::TIMES, Self::AUDIENCE];
 
     /// Judges a token by everything but its signature; gives the algorithm that the signature is to be checked with.
     pub(super) fn judge(&self, jwt: &UnverifiedJwt<'_>, terms: Terms<'_>) -> Result<Algorithm, Refusal> {
-        Self::CHECKS.iter().try_for_each(|(_, check)| check(self, jwt, terms))?;
-        self.algorithm(jwt)
+        let algorithm = self.algorithm(jwt)?;
+        Self::CHECKS_AFTER_ALGORITHM.iter().try_for_each(|(_, check)| check(self, jwt, terms))?;
+        Ok(algorithm)
     }
 
     /// How each check of a token goes.
-    pub(super) fn explain(
-        &self,
-        checks: &[(&'static str, Check)],
-        jwt: &UnverifiedJwt<'_>,
-        terms: Terms<'_>,
-    ) -> Vec<Step> {
+    pub(super) fn explain(&self, checks: &[NamedCheck], jwt: &UnverifiedJwt<'_>, terms: Terms<'_>) -> Vec<Step> {
         checks.iter().map(|(name, check)| Step::of(name, check(self, jwt, terms))).collect()
     }
 
@@ -185,8 +186,8 @@ fn is_same_type(name: &str, other: &str) -> bool {
 }
 
 /// Claims that only other tokens carry: ID tokens (OpenID Connect Core section 2), logout and security event tokens (RFC 8417),
-/// DPoP proofs (RFC 9449 section 4.2).
-const FOREIGN_CLAIMS: [&str; 6] = ["nonce", "at_hash", "c_hash", "events", "htm", "htu"];
+/// DPoP proofs (RFC 9449 section 4.2); and those that are bound to a key (RFC 7800), which are no bearer tokens: nobody shows that key here.
+const FOREIGN_CLAIMS: [&str; 7] = ["nonce", "at_hash", "c_hash", "events", "htm", "htu", "cnf"];
 /// What Keycloak writes into a claim `typ`, and Cognito and Hydra into `token_use`, of tokens that are no access tokens.
 const FOREIGN_KINDS: [&str; 6] = ["ID", "Refresh", "refresh_token", "Offline", "Logout", "Serialized-ID"];
 

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::acceptance::AcceptanceSettings;
 use super::{KINDS, Kind};
-use crate::core::error::Misconfiguration;
+use crate::core::error::{Misconfiguration, list};
 
 /// Takes `kind` out of a table and finds it in the list.
 pub(super) fn split_kind(name: &str, table: Value) -> Result<(&'static Kind, Value), Misconfiguration> {
@@ -81,22 +81,6 @@ fn keys_of(settings: &impl Serialize) -> BTreeSet<String> {
     members_of(settings).into_iter().map(|(key, _)| key).collect()
 }
 
-/// The mistakes found in one table.
-pub(super) struct Mistakes<'a> {
-    pub(super) verifier: &'a str,
-    pub(super) found: Vec<Misconfiguration>,
-}
-
-impl<'a> Mistakes<'a> {
-    pub(super) fn of(verifier: &'a str) -> Self {
-        Self { verifier, found: Vec::new() }
-    }
-
-    pub(super) fn add(&mut self, key: &str, problem: impl Into<String>, remedy: impl Into<String>) {
-        self.found.push(Misconfiguration::new(format!("verifiers.{}.{key}", self.verifier), problem, remedy));
-    }
-}
-
 /// Reads the members of a table; an unknown one is a mistake.
 pub(super) fn read<S: DeserializeOwned>(name: &str, table: Value) -> Result<S, Misconfiguration> {
     serde_path_to_error::deserialize(table).map_err(|error| {
@@ -133,9 +117,4 @@ fn unknown_key(name: &str, unknown: &str, known: &str) -> Misconfiguration {
 fn unknown_field(problem: &str) -> Option<(&str, &str)> {
     let (unknown, rest) = problem.strip_prefix("unknown field `")?.split_once('`')?;
     Some((unknown, rest.split_once("expected ").map_or("no key at all", |(_, expected)| expected)))
-}
-
-/// The items in quotes, with commas.
-pub(super) fn list<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
-    items.into_iter().map(|item| format!("\"{item}\"")).collect::<Vec<_>>().join(", ")
 }

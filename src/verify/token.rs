@@ -1,9 +1,8 @@
 //! A bearer token as it came: read strictly, believed not at all.
 
-use std::fmt;
-
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::core::claims::UnverifiedClaims;
@@ -13,32 +12,46 @@ use crate::core::verdict::{Reason, Refusal};
 /// The longest token that is read, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// The longest key id that is looked up, in bytes.
-const MAX_KEY_ID_BYTES: usize = 128;
+pub(super) const MAX_KEY_ID_BYTES: usize = 128;
+/// Reads what may not be base64url in the strict sense, to tell what it was meant to be.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
+);
 
-/// A token as it stands in the `Authorization` header: of bearable size, and written in the characters of RFC 6750 section 2.1.
+/// A token as it was sent, after `Bearer ` or bare: of bearable size, and written in the characters of RFC 6750 section 2.1.
 #[derive(Clone, Copy)]
 pub struct UnverifiedToken<'t>(&'t str);
 
 impl<'t> UnverifiedToken<'t> {
-    /// Takes the credentials that follow `Bearer `.
+    /// Takes the credentials that follow `Bearer `, or stand where a token may stand alone.
+    ///
+    /// # Errors
+    /// They are too large to be looked at, or no token at all.
     pub fn from_bearer(unverified_bearer: &'t str) -> Result<Self, Refusal> {
-        judge_size(unverified_bearer)?;
+        if unverified_bearer.len() > MAX_TOKEN_BYTES {
+            let expected = format!("at most {MAX_TOKEN_BYTES} bytes");
+            return Err(Refusal::because(Reason::TokenTooLarge, expected, &unverified_bearer.len()));
+        }
         let symbols = unverified_bearer.trim_end_matches('=');
         let is_foreign = |byte: u8| !byte.is_ascii_alphanumeric() && !b"-._~+/".contains(&byte);
         match symbols.bytes().position(is_foreign) {
-            None if symbols.is_empty() => Err(malformed("a token", &"none")),
+            None if symbols.is_empty() => Err(malformed("a token", &())),
             None => Ok(Self(unverified_bearer)),
             Some(place) => {
-                let found = symbols[place..].chars().next();
-                let found = format_args!("{:?} after {place} characters", found.unwrap_or_default());
+                let found = symbols[place..].chars().next().unwrap_or_default();
+                let found = format!("'{found}' after {place} characters");
                 Err(malformed("letters, digits and -._~+/ alone, with = at the end", &found))
             }
         }
     }
 
-    /// Whether it is written like a JWT: the dots of a signed (or encrypted) one, and a header that begins like a JSON object.
+    /// Whether it is written like a JWT, be it a spoilt one: the dots, and a segment that begins like a JSON object. Such a token says
+    /// something of itself, and is for nobody but the issuer that it names.
     pub fn looks_like_jwt(self) -> bool {
-        matches!(self.0.matches('.').count(), 2 | 4) && self.0.starts_with("ey")
+        self.0.matches('.').count() >= 2 && self.0.split('.').any(begins_object)
     }
 
     /// The characters of the token.
@@ -92,7 +105,7 @@ impl<'t> UnverifiedJwt<'t> {
             unverified_header,
             unverified_claims: UnverifiedClaims::from_object(claims).map_err(|error| {
                 let expected = format!("a claim {} that is {}", error.name, error.expected);
-                Refusal::because(Reason::ClaimsInvalid, expected, &format_args!("none, or something else"))
+                Refusal::because(Reason::ClaimsInvalid, expected, &"nothing, or something else")
             })?,
         })
     }
@@ -112,22 +125,24 @@ impl UnverifiedHeader {
             return Err(malformed(format!("a kid of at most {MAX_KEY_ID_BYTES} bytes"), &length));
         }
         Ok(Self {
-            algorithm: optional_text(header, "alg")?.ok_or_else(|| malformed("an alg in the header", &"none"))?,
+            algorithm: optional_text(header, "alg")?.ok_or_else(|| malformed("an alg in the header", &()))?,
             key_id,
             token_type: optional_text(header, "typ")?,
         })
     }
 }
 
-/// Refuses what is too large to be looked at.
-pub(super) fn judge_size(unverified_bearer: &str) -> Result<(), Refusal> {
-    match unverified_bearer.len() {
-        0..=MAX_TOKEN_BYTES => Ok(()),
-        length => Err(Refusal::because(Reason::TokenTooLarge, format!("at most {MAX_TOKEN_BYTES} bytes"), &length)),
-    }
+/// Whether a segment begins like a JSON object, with white space or not, whatever is wrong with the rest of it. The second character
+/// counts too, since one opaque token in 256 would pass by the brace alone.
+fn begins_object(segment: &str) -> bool {
+    let plain = |byte: &u8| if byte.is_ascii_alphanumeric() { *byte } else { b'-' };
+    let decode = |group: &[u8]| LENIENT.decode(group.iter().map(plain).collect::<Vec<_>>()).ok();
+    let bytes = segment.as_bytes().chunks(4).map_while(decode).flatten();
+    let mut visible = bytes.filter(|byte| !byte.is_ascii_whitespace());
+    visible.next() == Some(b'{') && visible.next().is_none_or(|byte| b"\"}".contains(&byte))
 }
 
-fn malformed(expected: impl Into<String>, unverified_found: &dyn fmt::Debug) -> Refusal {
+fn malformed(expected: impl Into<String>, unverified_found: &(impl Serialize + ?Sized)) -> Refusal {
     Refusal::because(Reason::TokenMalformed, expected, unverified_found)
 }
 

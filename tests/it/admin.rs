@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::gateway::{Answer, Gateway, client, http, problem};
 use crate::idp::{Idp, RSA_ALGORITHMS, readiness_when};
@@ -120,8 +121,13 @@ fn an_address_that_can_not_be_had_is_told() {
 
 /// A gateway that trusts an issuer, and a token of whom may operate it.
 async fn operated(idp: &Idp) -> (Gateway, String) {
+    operated_in(tempfile::tempdir().unwrap(), &idp.toml("")).await
+}
+
+/// The same with these verifiers, and files that the test put into its folder.
+async fn operated_in(folder: TempDir, verifiers: &str) -> (Gateway, String) {
     let clients = [client("root", SECRET, &["admin"]), client("acme", SECRET, &["requests:read"])];
-    let gateway = Gateway::configured(&format!("{PRODUCTION}{}{}", idp.toml(""), clients.concat()));
+    let gateway = Gateway::in_folder(folder, &format!("{PRODUCTION}{verifiers}{}", clients.concat()));
     let token = gateway.token("root", SECRET, None).await;
     (gateway, token)
 }
@@ -147,7 +153,7 @@ async fn an_operator_has_keys_fetched_at_once() {
     let keys = json!({
         "state": "fresh", "age_seconds": 0, "consecutive_failures": 0, "last_error": null, "keys": [key],
     });
-    let issuer = json!({ "name": "idp", "issuer": idp.issuer(), "ready": true, "keys": keys });
+    let issuer = json!({ "name": "idp", "issuer": idp.issuer(), "ready": true, "keys": keys, "introspection": null });
     let refreshed = operate(&gateway, &token, Method::POST, "/v1/admin/issuers/idp/refresh").await;
     assert_eq!((refreshed.status, view(&refreshed)), (200, issuer));
     assert_eq!(gateway.get(&idp.token(&OTHER_RSA), "/v1/whoami").await.status, 200);
@@ -168,16 +174,24 @@ async fn an_operator_has_keys_fetched_at_once() {
 
 #[tokio::test]
 async fn what_can_not_be_refreshed_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("secret"), SECRET).unwrap();
     let idp = Idp::publishing(&[&RSA]).await;
-    let (gateway, token) = operated(&idp).await;
+    let asked = "[verifiers.asked]\nkind = \"introspection\"\nissuer = \"https://asked.example/\"\n\
+        audience = [\"anteroom\"]\nclient_id = \"gateway\"\nclient_secret = \"file:secret\"\n\
+        endpoint = \"https://localhost:1/introspect\"\n";
+    let (gateway, token) = operated_in(folder, &format!("{}{asked}", idp.toml(""))).await;
     let refresh = async |token: &str, name: &str| {
         operate(&gateway, token, Method::POST, &format!("/v1/admin/issuers/{name}/refresh")).await
     };
     assert_eq!(refresh(&token, "nobody").await.problem()["code"], "not_found");
-    let detail =
-        "The keys of this issuer are not fetched: they stand in the configuration. Change them there and restart.";
-    let fixed = refresh(&token, "self").await;
-    assert_eq!(fixed.problem(), problem(409, "keys_not_fetched", "Keys not fetched", detail));
+    // Neither kind has keys that it fetches: of the one they are our own, of the other there are none.
+    let detail = "This verifier fetches no keys: there is nothing to refresh. \
+        Refresh one that has `keys` in `GET /v1/admin/issuers`.";
+    for name in ["self", "asked"] {
+        let keyless = refresh(&token, name).await;
+        assert_eq!(keyless.problem(), problem(409, "keys_not_fetched", "Keys not fetched", detail), "{name}");
+    }
     let other = gateway.token("acme", SECRET, None).await;
     assert_eq!(refresh(&other, "idp").await.problem()["code"], "insufficient_scope");
 }

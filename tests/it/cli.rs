@@ -6,11 +6,11 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::process::{Gateway, program};
+use crate::process::{self, Gateway, program};
 
 /// Runs the program in a folder of its own.
 fn run(folder: &Path, arguments: &[&str]) -> Output {
-    program().current_dir(folder).args(arguments).output().unwrap()
+    process::run(program().current_dir(folder).args(arguments), "")
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -42,6 +42,53 @@ fn check_prints_what_holds_and_masks_what_is_secret() {
     assert_eq!(effective["verifiers"]["self"]["kind"].as_str(), Some("self"));
     assert!(!printed.contains(hash) && !printed.contains("sixteen"));
     assert!(!folder.path().join("data").exists(), "a check makes nothing");
+}
+
+/// What `check` says of a file besides the values, and the values.
+fn checked(toml: &str) -> (Vec<String>, toml::Table) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("anteroom.toml"), toml).unwrap();
+    let output = run(folder.path(), &["--config", "anteroom.toml", "check"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let printed = text(&output.stdout);
+    let remarks = printed.lines().skip(1).map_while(|line| line.strip_prefix("# ")).map(str::to_owned).collect();
+    (remarks, printed.parse().unwrap())
+}
+
+#[test]
+fn check_warns_of_what_is_seldom_meant_and_leaves_nothing_out_without_a_word() {
+    let (remarks, holds) = checked("");
+    assert_eq!(remarks, ["server.admin_bind is not set: in development mode operators are served at server.bind"]);
+    let usual = "format = \"pretty\"\nlevel = \"info,actix_server=warn\"\n";
+    assert_eq!((holds["log"].to_string(), holds["shutdown"]["delay"].as_str()), (inline(usual), Some("0s")));
+    let (remarks, holds) = checked(
+        "[server]\nbind = \"0.0.0.0:8080\"\n[verify]\nchain = [\"self\", \"idp\"]\n[verifiers.self]\nkind = \"self\"\n\
+         [verifiers.idp]\nkind = \"oidc\"\nissuer = \"https://idp.example/.well-known/openid-configuration\"\n\
+         audience = [\"anteroom\"]\n[verifiers.spare]\nkind = \"oidc\"\n",
+    );
+    assert_eq!(holds["server"]["admin_bind"].as_str(), Some("127.0.0.1:9090"));
+    assert_eq!((holds["log"]["format"].as_str(), holds["shutdown"]["delay"].as_str()), (Some("json"), Some("1s")));
+    for (remark, start) in remarks.iter().zip([
+        "Warning: neither server.public_url nor issuer.url is set, so our tokens and the metadata name \"http://localhost:8080\" ",
+        "Warning: verifiers.idp has neither scopes nor grants: ",
+        "Warning: verifiers.idp.issuer is the address of a discovery document: write the `iss` of its tokens, likely \
+         \"https://idp.example\" or \"https://idp.example/\"",
+        "[verifiers.spare] is not looked at, nor printed: neither verify.chain nor a guard names it",
+    ]) {
+        assert!(remark.starts_with(start), "{remark}");
+    }
+    assert_eq!(remarks.len(), 4, "{remarks:#?}");
+    let elsewhere = "[server]\nbind = \"0.0.0.0:8080\"\nmode = \"development\"\n";
+    assert!(
+        checked(elsewhere).0[0].starts_with("Warning: server.mode is \"development\", and 0.0.0.0:8080 can be reached")
+    );
+    let (remarks, _) = checked("[server]\nbind = \"0.0.0.0:8080\"\npublic_url = \"https://gateway.example\"\n");
+    assert!(remarks.len() == 1 && remarks[0].starts_with("Warning: no client is configured"), "{remarks:?}");
+}
+
+/// TOML as a value prints it.
+fn inline(toml: &str) -> String {
+    toml::Value::Table(toml.parse().unwrap()).to_string()
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! `anteroom explain`: what a support engineer reads when a token is refused.
 
-use std::io::Write;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Output;
 
 use anteroom::app::SystemClock;
 use anteroom::core::clock::Clock;
@@ -11,17 +10,16 @@ use wiremock::MockServer;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, ResponseTemplate};
 
-use crate::process::program;
+use crate::process::{program, run};
 use crate::verify::keys::{OTHER_RSA, RSA, Signer};
+
+mod hints;
 
 /// Runs `explain` in a folder, with this on its standard input.
 fn explain(folder: &Path, arguments: &[&str], input: &str) -> Output {
     let mut command = program();
     command.current_dir(folder).args(["--config", "anteroom.toml", "explain"]).args(arguments);
-    let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // It does not read where it has nothing to explain.
-    _ = process.stdin.take().unwrap().write_all(input.as_bytes());
-    process.wait_with_output().unwrap()
+    run(&mut command, input)
 }
 
 /// What it says, and its exit code. Neither the token nor its signature is in it.
@@ -152,8 +150,8 @@ fn what_is_no_token_is_told_by_its_form() {
     let folder = folder(IDP);
     let large = "x".repeat(9000);
     for (token, reason, expected, got) in [
-        ("", "token_malformed", "a token", "\"none\""),
-        ("a b", "token_malformed", "letters, digits and -._~+/ alone, with = at the end", "' ' after 1 characters"),
+        ("", "token_malformed", "a token", "nothing"),
+        ("a b", "token_malformed", "letters, digits and -._~+/ alone, with = at the end", "\"' ' after 1 characters\""),
         ("opaque-token-of-some-kind", "token_malformed", "three segments with dots between them", "1"),
         ("eyI.a.b.c.d", "token_malformed", "three segments with dots between them", "5"),
         (
@@ -177,6 +175,8 @@ fn what_is_no_token_is_told_by_its_form() {
             "eyI.a.b.c.d" => {
                 "  hint: it is encrypted, for its issuer alone; Auth0 makes such a token where no `audience` was asked for\n"
             }
+            "eyI.e30." => "  hint: it begins like a JWT: it may have been cut off\n",
+            "a b" => "  hint: there are spaces or line breaks in it: paste one token alone, in one piece\n",
             _ => "",
         };
         assert!(text.contains(&format!("  not reached  issuer\n{hint}\nREFUSED: {reason}. ")), "{text}");
@@ -230,6 +230,11 @@ async fn keys_are_fetched_and_providers_asked_only_live() {
         \x20 unknown      introspection: the provider has to be asked: use --live\n\n\
         CAN NOT BE TOLD by [verifiers.desk]: a check is left.\n";
     assert!(text.ends_with(left) && code == 3, "{text}");
+    let (text, code) = run(&["--live"], "short").await;
+    let short = "  FAILED       length: token_malformed\n                 expected an opaque token of at least 16 bytes\n\
+        \x20                got      5\n  not reached  introspection\n\n\
+        REFUSED by [verifiers.desk]: token_malformed. The token is not well-formed.\n";
+    assert!(text.ends_with(short) && code == 1, "{text}");
     assert_eq!(provider.received_requests().await.unwrap().len(), 0, "nobody was asked");
 
     let (text, code) = run(&["--live"], &good).await;
@@ -240,12 +245,12 @@ async fn keys_are_fetched_and_providers_asked_only_live() {
     let (text, code) = run(&["--live"], opaque).await;
     assert!(text.contains("  ok           introspection\n\nACCEPTED by [verifiers.desk].") && code == 0, "{text}");
     let (text, code) = run(&["--live"], &sign(&OTHER_RSA, &claims(&json!({})))).await;
-    let unknown = "  FAILED       key: key_unknown\n                 expected one of [\"rsa-1\"]\n                 got      Some(\"rsa-2\")\n\
+    let unknown = "  FAILED       key: key_unknown\n                 expected one of [\"rsa-1\"]\n                 got      \"rsa-2\"\n\
         \x20 not reached  signature\n\nREFUSED by [verifiers.idp]: key_unknown. ";
     assert!(text.contains(unknown) && code == 1, "{text}");
     let (text, code) = run(&["--live"], &gone).await;
     let lost = "  unknown      key: what is needed can not be had from \"http://127.0.0.1:9/\" (connection)\n  not reached  signature\n\n\
-        CAN NOT BE TOLD by [verifiers.gone] now: the gateway answers 503.\n";
+        CAN NOT BE TOLD by [verifiers.gone] now. A running gateway that still has what it takes serves on; any other answers 503.\n";
     assert!(text.ends_with(lost) && code == 3, "{text}");
 }
 
@@ -261,7 +266,10 @@ fn what_a_guard_asks_for_is_explained_too() {
         told(folder.path(), &["--guard", "billing"], &sign(&RSA, &claims))
     };
     let (text, code) = billing(&json!({}));
-    let (_, asked) = text.split_once("\nWhat ").unwrap();
+    let (caller, asked) = text.split_once("\nWhat ").unwrap();
+    assert!(caller.contains("\nACCEPTED by [verifiers.idp]. The caller:\n"), "whoami would refuse it: {caller}");
+    let scopes = "  \"read:requests\" grants requests:read\n  \"openid\" counts at guards by this name\n";
+    assert!(caller.ends_with(scopes), "{caller}");
     let expected = "[guards.billing] asks for:\n  ok           scopes\n  FAILED       permissions: it lacks the permission \
                     invoices:read\n                 expected the permission invoices:read\n                 got      []\n  \
                     ok           claims\n\nDENIED: /guard/billing answers 403.\n";
@@ -270,9 +278,9 @@ fn what_a_guard_asks_for_is_explained_too() {
     assert!(text.ends_with("\nPASSES: /guard/billing answers 200.\n"), "{text}");
     assert_eq!(code, 0);
     let (text, code) = billing(&json!({ "aud": "anteroom" }));
-    assert!(
-        text.ends_with("\nREFUSED by [verifiers.idp]: audience_mismatch. The token is meant for another audience.\n")
-    );
+    let end = "\nREFUSED by [verifiers.idp]: audience_mismatch. The token is meant for another audience.\n\
+               /guard/billing answers 401.\n";
+    assert!(text.ends_with(end), "{text}");
     assert_eq!(code, 1);
 
     let (text, code) = told(folder.path(), &["--guard", "site"], "");

@@ -5,7 +5,7 @@ use std::io::{Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use anteroom::app::{Application, SystemEntropy};
@@ -19,6 +19,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
+use crate::patience::{PATIENCE, sent};
+
 /// When a test's clock begins: 2026-11-22T06:12:03.482Z.
 pub(crate) const NOON: Timestamp = Timestamp::from_millis(1_795_327_923_482);
 
@@ -31,7 +33,7 @@ pub(crate) struct Gateway {
     pub(crate) folder: TempDir,
     http: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
-    serving: Option<JoinHandle<Result<(), String>>>,
+    ended: mpsc::Receiver<Result<(), String>>,
 }
 
 impl Gateway {
@@ -50,19 +52,22 @@ impl Gateway {
         let clock = SetClock::at(NOON);
         let settings = settings(folder.path(), toml);
         let (stop, stopped) = oneshot::channel();
-        let (started, starting) = std::sync::mpsc::channel();
+        let ((started, starting), (end, ended)) = (mpsc::channel(), mpsc::channel());
         let its_clock = Arc::new(clock.clone());
-        let serving = std::thread::spawn(move || {
+        std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async move {
+            let outcome = runtime.block_on(async move {
                 let application = Application::start(&settings, its_clock, Arc::new(SystemEntropy));
                 let application = application.map_err(|mistakes| format!("{mistakes:?}"))?;
                 started.send((application.address(), application.admin_address())).unwrap();
                 application.run(async { _ = stopped.await }).await
-            })
+            });
+            // Once nothing is left of it.
+            drop(runtime);
+            _ = end.send(outcome);
         });
-        let Ok((address, admin)) = starting.recv() else { panic!("not started: {:?}", serving.join()) };
-        Self { clock, address, admin, folder, http: http(), stop: Some(stop), serving: Some(serving) }
+        let Some((address, admin)) = sent(&starting) else { panic!("not started: {:?}", sent(&ended)) };
+        Self { clock, address, admin, folder, http: http(), stop: Some(stop), ended }
     }
 
     /// Stops it, and gives its folder to the next.
@@ -78,7 +83,10 @@ impl Gateway {
 
     fn end(&mut self) -> Option<Result<(), String>> {
         self.stop.take().map(|stop| stop.send(()));
-        self.serving.take()?.join().ok()
+        let ended = self.ended.recv_timeout(PATIENCE);
+        // Where a test has failed already, its own words count.
+        assert!(ended != Err(RecvTimeoutError::Timeout) || std::thread::panicking(), "the gateway does not stop");
+        ended.ok()
     }
 
     /// The address of a path here.
@@ -138,10 +146,7 @@ impl Gateway {
 
     /// A connection to which these bytes were written: for what no client library would send.
     pub(crate) fn connect(&self, bytes: &str) -> TcpStream {
-        let mut connection = TcpStream::connect(self.address).unwrap();
-        connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        connection.write_all(bytes.as_bytes()).unwrap();
-        connection
+        connect(self.address, bytes)
     }
 
     /// The answer to these bytes, head and body; `bytes` asks for the connection to be closed.
@@ -192,16 +197,27 @@ pub(crate) fn challenge(gateway: &Gateway, error: &str) -> String {
     format!("Bearer realm=\"anteroom\"{error}, resource_metadata=\"{metadata}\"")
 }
 
-/// A client that follows no redirect and asks no proxy.
+/// A connection to this address to which these bytes were written, and which waits for no answer for ever.
+pub(crate) fn connect(address: SocketAddr, bytes: &str) -> TcpStream {
+    let mut connection = TcpStream::connect(address).unwrap();
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    connection.set_write_timeout(Some(PATIENCE)).unwrap();
+    connection.write_all(bytes.as_bytes()).unwrap();
+    connection
+}
+
+/// A client that follows no redirect, asks no proxy and waits for no answer for ever.
 pub(crate) fn http() -> reqwest::Client {
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap()
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+    client.timeout(PATIENCE).build().unwrap()
 }
 
 /// The settings of a gateway in a folder.
 fn settings(folder: &Path, toml: &str) -> Settings {
     let file = folder.join("anteroom.toml");
     std::fs::write(&file, toml).unwrap();
-    let bind = Some("127.0.0.1:0".to_owned());
+    // A test that is about every address says so itself.
+    let bind = (!toml.contains("bind = \"[::]:0\"")).then(|| "127.0.0.1:0".to_owned());
     let flags = Flags { config: Some(file), bind, data_dir: Some(folder.join("data")) };
     let mut settings = Settings::load(&flags, std::iter::empty()).map_err(|unusable| unusable.mistakes).unwrap();
     // Tests run side by side, and the address in production is always the same.

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::gateway::{Answer, Gateway};
 use crate::idp::{Idp, RSA_ALGORITHMS, readiness_when};
+use crate::patience::patiently;
 use crate::verify::keys::RSA;
 
 const PRODUCTION: &str = "shutdown.delay = \"0s\"\nserver.mode = \"production\"\n";
@@ -22,7 +23,7 @@ async fn a_started_gateway_is_alive_and_ready() {
             assert_eq!(bare(&gateway, method, path).await, (200, String::new()), "{path}");
         }
     }
-    let issuer = json!({ "name": "self", "issuer": "http://localhost:8080", "ready": true, "keys": null });
+    let issuer = json!({ "name": "self", "issuer": "http://localhost:8080", "ready": true, "keys": null, "introspection": null });
     let whole =
         json!({ "ready": true, "stopping": false, "store": { "ready": true }, "issuers": [issuer], "problems": [] });
     let detailed = gateway.operate("/readyz").await;
@@ -89,9 +90,7 @@ async fn a_gateway_that_stops_says_so_to_operators_too() {
     let mut gateway = Gateway::configured("server.mode = \"production\"\nshutdown.delay = \"5s\"\n");
     gateway.begin_to_stop();
     // The order to stop reaches the gateway in its own time.
-    while gateway.operate("/readyz").await.status != 503 {
-        tokio::task::yield_now().await;
-    }
+    patiently(async { while gateway.operate("/readyz").await.status != 503 {} }).await;
     let readiness = gateway.operate("/readyz").await.json();
     assert_eq!((&readiness["ready"], &readiness["stopping"]), (&json!(false), &json!(true)));
     assert_eq!(readiness["problems"], json!(["The gateway is shutting down."]));

@@ -1,14 +1,12 @@
 //! An issuer in another process's place: it publishes the keys that a test wants, and a gateway trusts it.
 
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use wiremock::matchers::any;
-use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::gateway::{Gateway, NOON};
-use crate::verify::fake_provider::jwks;
+use crate::patience::patiently;
+use crate::verify::fake_provider::{Changing, jwks};
 use crate::verify::keys::Signer;
 
 /// What an RSA key that does not say more can be used with.
@@ -17,26 +15,24 @@ pub(crate) const RSA_ALGORITHMS: [&str; 6] = ["RS256", "RS384", "RS512", "PS256"
 /// An issuer. Its keys are at its own address.
 pub(crate) struct Idp {
     server: MockServer,
-    answer: Arc<Mutex<ResponseTemplate>>,
+    answer: Changing,
 }
 
 impl Idp {
     pub(crate) async fn publishing(signers: &[&Signer]) -> Self {
-        let idp = Self { server: MockServer::start().await, answer: Arc::new(Mutex::new(jwks(signers))) };
-        let answer = Arc::clone(&idp.answer);
-        let respond = move |_: &Request| answer.lock().unwrap().clone();
-        Mock::given(any()).respond_with(respond).mount(&idp.server).await;
+        let idp = Self { server: MockServer::start().await, answer: Changing::from(jwks(signers)) };
+        Mock::given(any()).respond_with(idp.answer.clone()).mount(&idp.server).await;
         idp
     }
 
     /// Publishes these from here on.
     pub(crate) fn publish(&self, signers: &[&Signer]) {
-        *self.answer.lock().unwrap() = jwks(signers);
+        self.answer.to(jwks(signers));
     }
 
     /// Answers with this status from here on.
     pub(crate) fn fail(&self, status: u16) {
-        *self.answer.lock().unwrap() = ResponseTemplate::new(status);
+        self.answer.to(ResponseTemplate::new(status));
     }
 
     /// The `iss` of its tokens.
@@ -71,5 +67,5 @@ pub(crate) async fn readiness_when(gateway: &Gateway, is_so: impl Fn(&Value) -> 
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("the keys do not get that far")
+    patiently(waiting).await
 }

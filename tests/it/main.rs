@@ -16,6 +16,7 @@ mod metrics;
 mod oauth;
 mod openapi;
 mod partner;
+mod patience;
 mod problems;
 mod process;
 mod ready_configurations;

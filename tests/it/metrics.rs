@@ -77,9 +77,14 @@ async fn verdicts_and_commits_are_counted() {
     for bad in ["x", &RSA.sign(&json!({ "alg": "RS256" }), &claims)] {
         assert_eq!(gateway.get(bad, "/v1/whoami").await.status, 401);
     }
-    assert_eq!(gateway.call(Method::GET, "/v1/whoami").send().await.unwrap().status(), 401);
+    let whoami = || gateway.call(Method::GET, "/v1/whoami");
+    assert_eq!(whoami().send().await.unwrap().status(), 401);
+    let repeated = whoami().header("authorization", "Bearer x").header("authorization", "Bearer y");
+    assert_eq!(repeated.send().await.unwrap().status(), 400);
     gateway.advance(7200);
-    assert_eq!(gateway.get(&token, "/v1/whoami").await.problem()["code"], "token_expired");
+    for _ in 0..2 {
+        assert_eq!(gateway.get(&token, "/v1/whoami").await.problem()["code"], "token_expired");
+    }
     let expected = [
         "build_info{version=\"0.1.0\"} 1",
         "store_commit_batch_size_count 1",
@@ -89,10 +94,14 @@ async fn verdicts_and_commits_are_counted() {
         "verifications_total{verifier=\"none\",result=\"issuer_unknown\"} 1",
         "verifications_total{verifier=\"none\",result=\"token_malformed\"} 1",
         "verifications_total{verifier=\"none\",result=\"token_missing\"} 1",
+        "verifications_total{verifier=\"none\",result=\"token_repeated\"} 1",
         "verifications_total{verifier=\"self\",result=\"accepted\"} 2",
-        "verifications_total{verifier=\"self\",result=\"token_expired\"} 1",
+        "verifications_total{verifier=\"self\",result=\"token_expired\"} 2",
+        // Checked at first; remembered twice, the second time for the last; checked again.
+        "verified_cache_total{verifier=\"self\",outcome=\"hit\"} 2",
+        "verified_cache_total{verifier=\"self\",outcome=\"miss\"} 2",
     ];
-    assert_eq!(scrape(&gateway, &["build_info", "store", "verifications"]).await, expected);
+    assert_eq!(scrape(&gateway, &["build_info", "store", "verifications", "verified_cache"]).await, expected);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What every answer has, whatever it is: a name for the exchange, the headers that protect, and a gateway known by its right address.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -230,6 +231,23 @@ async fn a_trusted_proxy_says_whose_wrong_secrets_they_are() {
     assert_eq!(attempt(10, "192.0.2.7").await, 429);
     assert_eq!(attempt(11, "192.0.2.7, 127.0.0.1").await, 429);
     assert_eq!(attempt(12, "192.0.2.8").await, 401);
+}
+
+/// A listener on every address has its IPv4 peers with addresses in the form of IPv6.
+#[tokio::test]
+async fn a_proxy_is_trusted_in_either_form_of_its_address() {
+    let mut everywhere = production("bind = \"[::]:0\"\ntrusted_proxies = [\"127.0.0.1\"]");
+    everywhere.address.set_ip(Ipv4Addr::LOCALHOST.into());
+    let written_long = production("trusted_proxies = [\"::ffff:127.0.0.1\"]");
+    for gateway in [everywhere, written_long] {
+        assert_eq!(base(&gateway, &FORWARDED).await, "https://gw.example");
+        for number in 0..12 {
+            let client = ["192.0.2.7", "::ffff:192.0.2.7", "192.0.2.7, ::ffff:127.0.0.1"][number % 3];
+            let call = gateway.call(Method::POST, "/auth").basic_auth(format!("nobody {number}"), Some("wrong"));
+            let answer = Answer::to(call.header("x-forwarded-for", client)).await;
+            assert_eq!(answer.status, if number < 10 { 401 } else { 429 }, "{number}");
+        }
+    }
 }
 
 /// The headers by which a browser lets a page of another origin read an answer.

@@ -1,16 +1,15 @@
 //! A gateway as a process of its own, which can be killed like one; and a client of it.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
-use std::thread::JoinHandle;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::gateway::http;
+use crate::patience::PATIENCE;
 
 /// The built program, to be run without what the environment says of it.
 pub(crate) fn program() -> Command {
@@ -29,12 +28,38 @@ fn program_under(tracer: &[&str]) -> Command {
     command
 }
 
+/// What a program says and how it ends, with this on its standard input; it need not read it.
+pub(crate) fn run(command: &mut Command, input: &str) -> Output {
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let mut process = command.spawn().unwrap();
+    let (group, input) = (process.id(), input.to_owned());
+    let (end, ended) = mpsc::channel();
+    std::thread::spawn(move || {
+        _ = process.stdin.take().unwrap().write_all(input.as_bytes());
+        _ = end.send(process.wait_with_output());
+    });
+    ended
+        .recv_timeout(PATIENCE)
+        .unwrap_or_else(|_| {
+            kill_group(group);
+            panic!("the program does not end")
+        })
+        .unwrap()
+}
+
+fn kill_group(group: u32) {
+    let kill = format!("kill -KILL -{group} 2>/dev/null");
+    Command::new("sh").args(["-c", &kill]).status().unwrap();
+}
+
 /// A running gateway; dropping it kills it.
 pub(crate) struct Gateway {
-    process: Child,
+    id: u32,
     data_dir: PathBuf,
     base: String,
-    log: Option<JoinHandle<String>>,
+    http: reqwest::Client,
+    /// How it ends, and its log; none once that was taken.
+    ended: Option<mpsc::Receiver<(ExitStatus, String)>>,
 }
 
 impl Gateway {
@@ -62,9 +87,9 @@ impl Gateway {
         // A process group of its own, so that a tracer and what it traces die together.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
         let mut process = command.spawn().unwrap();
-        let (sender, receiver) = mpsc::channel();
-        let stderr = BufReader::new(process.stderr.take().unwrap());
-        let log = std::thread::spawn(move || {
+        let (id, stderr) = (process.id(), BufReader::new(process.stderr.take().unwrap()));
+        let ((sender, receiver), (end, ended)) = (mpsc::channel(), mpsc::channel());
+        std::thread::spawn(move || {
             let mut text = String::new();
             for line in stderr.lines().map_while(Result::ok) {
                 if let Some((_, address)) = line.split_once("listening on http://") {
@@ -75,9 +100,9 @@ impl Gateway {
                 text.push_str(&line);
                 text.push('\n');
             }
-            text
+            _ = end.send((process.wait().unwrap(), text));
         });
-        let mut gateway = Self { process, data_dir: data_dir.into(), base: String::new(), log: Some(log) };
+        let mut gateway = Self { id, data_dir: data_dir.into(), base: String::new(), http: http(), ended: Some(ended) };
         match receiver.recv_timeout(PATIENCE) {
             Ok(base) => gateway.base = base,
             Err(error) => panic!("the gateway does not listen ({error}); its log:\n{}", gateway.kill()),
@@ -87,7 +112,7 @@ impl Gateway {
 
     /// A client with a token of the demo client.
     pub(crate) async fn client(&self) -> Client {
-        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        let http = self.http.clone();
         let secret = std::fs::read_to_string(self.data_dir.join("demo-secret")).unwrap();
         let body = json!({"grant_type": "client_credentials", "client_id": "demo", "client_secret": secret.trim_end()});
         let answer = http.post(format!("{}/oauth/token", self.base)).json(&body).send().await.unwrap();
@@ -95,21 +120,27 @@ impl Gateway {
         Client { http, base: self.base.clone(), token: answer["access_token"].as_str().unwrap().into() }
     }
 
+    /// The status that `/v1/whoami` answers this token.
+    pub(crate) async fn whoami(&self, token: &str) -> u16 {
+        let call = self.http.get(format!("{}/v1/whoami", self.base)).bearer_auth(token);
+        call.send().await.unwrap().status().as_u16()
+    }
+
     /// Kills it as `kill -9` does; answers its log.
     pub(crate) fn kill(mut self) -> String {
-        self.signal_group();
+        kill_group(self.id);
         self.end().1
     }
 
     /// Asks it to stop, as `kill -TERM` does.
     pub(crate) fn terminate(&self) {
-        let id = self.process.id().to_string();
+        let id = self.id.to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     }
 
     /// A line of what the system says of the process, such as `VmHWM`: the most memory that it has had, in KiB.
     pub(crate) fn status(&self, name: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id)).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
@@ -121,20 +152,19 @@ impl Gateway {
 
     /// Waits for it to end by itself; answers how it did, and its log.
     pub(crate) fn end(&mut self) -> (ExitStatus, String) {
-        let status = self.process.wait().unwrap();
-        (status, self.log.take().map(|log| log.join().unwrap()).unwrap_or_default())
-    }
-
-    fn signal_group(&self) {
-        let kill = format!("kill -KILL -{} 2>/dev/null", self.process.id());
-        Command::new("sh").args(["-c", &kill]).status().unwrap();
+        let ended = self.ended.take().unwrap();
+        ended.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            kill_group(self.id);
+            let log = ended.recv_timeout(PATIENCE).map(|(_, log)| log);
+            panic!("the gateway does not end; its log:\n{}", log.unwrap_or_default())
+        })
     }
 }
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        if self.log.is_some() {
-            self.signal_group();
+        if self.ended.is_some() {
+            kill_group(self.id);
             self.end();
         }
     }

@@ -257,3 +257,29 @@ async fn keycloak_is_asked_where_the_chain_says_so_r15_r26() {
     assert_eq!((answer.status, &answer.json()["code"]), (503, &"verifier_unavailable".into()));
     assert_eq!(answer.header("www-authenticate"), "");
 }
+
+/// That nobody is trusted opens nothing: what is public is served, and all else is refused.
+#[tokio::test]
+async fn without_a_provider_what_is_guarded_stays_closed_r18() {
+    let mut claims = keycloak(&["requests-clerk"], "requests:read");
+    claims["iss"] = KEYCLOAK.1.into();
+    claims["exp"] = (NOON.seconds() + 600).into();
+    let token = RSA.sign(&json!({ "alg": "RS256", "kid": RSA.kid }), &claims);
+    for gateway in [Gateway::start(), Gateway::configured("shutdown.delay = \"0s\"\nserver.mode = \"production\"")] {
+        for path in ["/healthz", "/readyz", "/openapi.json", "/ui/index.html"] {
+            assert_eq!(Answer::to(gateway.call(Method::GET, path)).await.status, 200, "{path}");
+        }
+        for (method, path) in [
+            (Method::GET, "/v1/whoami"),
+            (Method::GET, "/v1/requests"),
+            (Method::POST, "/v1/requests"),
+            (Method::GET, "/v1/requests/x"),
+            (Method::POST, "/v1/requests/x/cancel"),
+        ] {
+            let call = || gateway.call(method.clone(), path).json(&json!({ "payload": {} }));
+            let (nobody, stranger) = (Answer::to(call()).await, Answer::to(call().bearer_auth(&token)).await);
+            let told = [nobody, stranger].map(|answer| (answer.status, answer.problem()["code"].clone()));
+            assert_eq!(told, [(401, "token_missing".into()), (401, "issuer_unknown".into())], "{path}");
+        }
+    }
+}

@@ -78,7 +78,7 @@ async fn says_why_by_whom_and_what_was_found() {
         json!({ "status": 401, "code": "unauthenticated", "reason": "token_missing" }),
         json!({
             "status": 401, "code": "unauthenticated", "reason": "token_malformed",
-            "expected": "letters, digits and -._~+/ alone, with = at the end", "got": "'!' after 7 characters",
+            "expected": "letters, digits and -._~+/ alone, with = at the end", "got": "\"'!' after 7 characters\"",
         }),
         json!({
             "status": 401, "code": "unauthenticated", "reason": "issuer_unknown",
@@ -95,7 +95,7 @@ async fn says_why_by_whom_and_what_was_found() {
         }),
         json!({
             "status": 403, "code": "insufficient_scope", "owner": ["https://idp.example/", "ada"],
-            "expected": "the scope requests:read", "got": "{}",
+            "expected": "the scope requests:read", "got": "[]",
         }),
         json!({ "status": 200, "owner": ["https://idp.example/", "ada"] }),
     ];
@@ -112,7 +112,7 @@ async fn a_line_for_people_stays_one_line() {
     let lines = lines("pretty", &calls).await;
     let tails = [
         " status=401 code=unauthenticated reason=issuer_unknown expected=\"an issuer that is trusted here\" \
-         got=\"\\\"https://evil.example/\\\\r\\\\n\\\\u{1b}[31mred\\\"\" duration_us=",
+         got=\"\\\"https://evil.example/\\\\r\\\\n\\\\u001b[31mred\\\"\" duration_us=",
         " status=401 code=unauthenticated reason=critical_header_unsupported expected=\"no critical extension\" \
          got=\"\\\"crit\\\"\" duration_us=",
     ];

@@ -2,22 +2,19 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::time::Duration;
 
 use base64::Engine;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::gateway::{Answer, Gateway};
+use crate::gateway::{Answer, Gateway, connect};
+use crate::patience::{PATIENCE, patiently, until};
 use crate::process;
 
 /// Sends bytes as they stand, and reads until the gateway hangs up.
 fn exchange(gateway: &Gateway, bytes: &str) -> String {
-    let mut stream = TcpStream::connect(gateway.address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    stream.write_all(bytes.as_bytes()).unwrap();
     let mut answer = Vec::new();
-    match stream.read_to_end(&mut answer) {
+    match gateway.connect(bytes).read_to_end(&mut answer) {
         // What the gateway did not care to read makes the system reset the connection.
         Err(error) if error.kind() != ErrorKind::ConnectionReset => panic!("{error}"),
         _ => String::from_utf8(answer).unwrap(),
@@ -45,6 +42,10 @@ fn a_slow_body_is_cut() {
     assert!(answer.contains("The body did not arrive in time."), "{answer}");
 }
 
+/// The head of a request whose body the gateway asks for, which tells that it has begun with it.
+const OPENING: &str =
+    "POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
+
 /// A provider that takes calls and answers none: whoever needs its keys waits.
 fn silent_provider() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -69,15 +70,18 @@ async fn over_the_bound_of_requests_in_work_the_answer_is_503_at_once_and_health
     let mut waiting = wait();
 
     // Once it is in work, the next one is one too many; unless it was the one too many itself.
-    let answer = loop {
-        if waiting.is_finished() {
-            waiting = wait();
-        }
-        let answer = Answer::of(gateway.call(Method::GET, "/v1/whoami").send().await.unwrap()).await;
-        if answer.status != 401 {
-            break answer;
+    let one_too_many = async {
+        loop {
+            if waiting.is_finished() {
+                waiting = wait();
+            }
+            let answer = Answer::to(gateway.call(Method::GET, "/v1/whoami")).await;
+            if answer.status != 401 {
+                break answer;
+            }
         }
     };
+    let answer = patiently(one_too_many).await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, "1"));
     assert_eq!(
         answer.problem(),
@@ -91,10 +95,11 @@ async fn over_the_bound_of_requests_in_work_the_answer_is_503_at_once_and_health
     }
 
     // The patience with a provider goes by the gateway's clock, from whenever the waiting began.
-    while !waiting.is_finished() {
+    until(|| {
         gateway.advance(60);
-        tokio::task::yield_now().await;
-    }
+        waiting.is_finished()
+    })
+    .await;
     assert_eq!(waiting.await.unwrap(), 503);
     assert_eq!(gateway.call(Method::GET, "/v1/whoami").send().await.unwrap().status(), 401);
 }
@@ -102,9 +107,7 @@ async fn over_the_bound_of_requests_in_work_the_answer_is_503_at_once_and_health
 #[tokio::test]
 async fn a_client_that_is_slow_with_its_body_keeps_nobody_out() {
     let gateway = Gateway::configured("[server]\nmax_in_flight = 1\n");
-    let mut slow = TcpStream::connect(gateway.address).unwrap();
-    let opening = "POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
-    slow.write_all(opening.as_bytes()).unwrap();
+    let mut slow = gateway.connect(OPENING);
     // The gateway asks for the body, so it has begun with the request.
     slow.read_exact(&mut [0; 25]).unwrap();
     assert_eq!(gateway.call(Method::GET, "/v1/whoami").send().await.unwrap().status(), 401);
@@ -152,10 +155,7 @@ fn a_head_without_end_is_refused() {
 fn a_client_that_goes_away_leaves_nothing_in_work() {
     let gateway = Gateway::configured("[server]\nmax_in_flight = 1\n");
     for _ in 0..3 {
-        let mut stream = TcpStream::connect(gateway.address).unwrap();
-        let opening =
-            "POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
-        stream.write_all(opening.as_bytes()).unwrap();
+        let mut stream = gateway.connect(OPENING);
         let mut asked = [0; 25];
         stream.read_exact(&mut asked).unwrap();
         stream.shutdown(Shutdown::Write).unwrap();
@@ -172,9 +172,8 @@ async fn stopping_turns_readiness_first_and_waits_for_the_delay() {
     assert_eq!(gateway.call(Method::GET, "/readyz").send().await.unwrap().status(), 200);
     gateway.begin_to_stop();
     // The order to stop reaches the gateway in its own time.
-    while gateway.call(Method::GET, "/readyz").send().await.unwrap().status() != 503 {
-        tokio::task::yield_now().await;
-    }
+    let readyz = async || gateway.call(Method::GET, "/readyz").send().await.unwrap().status();
+    patiently(async { while readyz().await != 503 {} }).await;
     assert_eq!(gateway.call(Method::GET, "/healthz").send().await.unwrap().status(), 200, "it still serves");
     gateway.advance(5);
     gateway.stop();
@@ -184,15 +183,12 @@ async fn stopping_turns_readiness_first_and_waits_for_the_delay() {
 async fn a_request_in_flight_is_answered_before_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let mut gateway = process::Gateway::start(folder.path());
-    let mut held = TcpStream::connect(gateway.base().strip_prefix("http://").unwrap()).unwrap();
-    let opening = "POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
-    held.write_all(opening.as_bytes()).unwrap();
+    let address = gateway.base().strip_prefix("http://").unwrap().parse().unwrap();
+    let mut held = connect(address, OPENING);
     held.read_exact(&mut [0; 25]).unwrap();
     gateway.terminate();
     // Once it takes no new connection, it has begun to stop.
-    while TcpStream::connect(gateway.base().strip_prefix("http://").unwrap()).is_ok() {
-        std::thread::yield_now();
-    }
+    until(|| TcpStream::connect(address).is_err()).await;
     held.write_all(b"a=b").unwrap();
     let mut answer = [0; 12];
     held.read_exact(&mut answer).unwrap();
@@ -215,7 +211,7 @@ async fn no_token_and_no_secret_reaches_the_log() {
     // Nor does what is no HTTP fill it.
     let mut garbage = TcpStream::connect(gateway.base().strip_prefix("http://").unwrap()).unwrap();
     garbage.write_all(b"\x16\x03\x01 no HTTP\r\n\r\n").unwrap();
-    garbage.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    garbage.set_read_timeout(Some(PATIENCE)).unwrap();
     garbage.read_to_end(&mut Vec::new()).unwrap();
     gateway.terminate();
     let (_, log) = gateway.end();
@@ -228,16 +224,16 @@ async fn no_token_and_no_secret_reaches_the_log() {
     }
 }
 
-#[test]
-fn a_client_that_leaves_answers_unread_is_cut() {
+#[tokio::test]
+async fn a_client_that_leaves_answers_unread_is_cut() {
     let gateway = Gateway::configured("[server]\nwrite_timeout = \"500ms\"\n");
-    let mut stream = TcpStream::connect(gateway.address).unwrap();
+    let mut stream = gateway.connect("");
+    // The system drops the gateway's end without a word, so its own table tells.
+    until(|| is_open(&gateway)).await;
     // More than any buffer on the way holds.
     let call = "GET /ui/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n";
     stream.write_all(call.repeat(16).as_bytes()).unwrap();
-    // The system drops its end without a word, so its own table tells.
-    assert!(is_open(&gateway));
-    assert!((0..1_000_000).any(|_| !is_open(&gateway)));
+    until(|| !is_open(&gateway)).await;
 }
 
 /// Whether the gateway's end of a connection is in the system's table (state 01, established).

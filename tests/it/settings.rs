@@ -6,7 +6,7 @@ use anteroom::http::{Listener, Mode};
 use anteroom::settings::{Flags, Settings};
 use serde::Serialize;
 
-use crate::process::program;
+use crate::process::{program, run};
 
 /// Loads a file's text with environment variables and flags.
 fn load(toml: &str, variables: &[(&str, &str)], bind: Option<&str>) -> Result<Settings, Vec<String>> {
@@ -110,13 +110,9 @@ fn a_chain_that_names_nobody_is_not_the_default() {
 fn refused(toml: &str, command: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("anteroom.toml"), toml).unwrap();
-    let output = program()
-        .current_dir(&folder)
-        .args(["--config", "anteroom.toml"])
-        .args(command)
-        .env("ANTEROOM_TEST_WEAK", "secret".repeat(9))
-        .output()
-        .unwrap();
+    let mut program = program();
+    program.current_dir(&folder).args(["--config", "anteroom.toml"]).args(command);
+    let output = run(program.env("ANTEROOM_TEST_WEAK", "secret".repeat(9)), "");
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{toml}: {told}");
     assert!(!folder.path().join("data").exists(), "{toml}: a refused start makes nothing");
@@ -162,7 +158,7 @@ fn a_secret_in_the_wrong_place_is_not_repeated() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("anteroom.toml"), file).unwrap();
-        let output = program().current_dir(&folder).args(["--config", "anteroom.toml", "check"]).output().unwrap();
+        let output = run(program().current_dir(&folder).args(["--config", "anteroom.toml", "check"]), "");
         assert_eq!(output.status.code(), Some(2));
         let told = String::from_utf8(output.stderr).unwrap();
         assert!(told.contains("anteroom.toml") && !told.contains("hunter2"), "{told}");
@@ -182,13 +178,51 @@ fn mistakes_of_every_section_reach_the_operator_together() {
     let file = "[server]\nbind = \"here\"\n[clients.acme]\nsecrets = [\"file:absent\"]\n[verify]\nchain = [\"nobody\"]\n\
                 [verifiers.self]\nkind = \"self\"\n[types.t]\nstages = [{ after = \"1s\", stage = \"a\", status = \"queued\" }]\n";
     std::fs::write(folder.path().join("anteroom.toml"), file).unwrap();
-    let output = program().current_dir(&folder).args(["--config", "anteroom.toml"]).output().unwrap();
+    let output = run(program().current_dir(&folder).args(["--config", "anteroom.toml"]), "");
     assert_eq!(output.status.code(), Some(2));
     let told = String::from_utf8(output.stderr).unwrap();
     for key in ["server.bind", "clients.acme.secrets", "verify.chain", "types.t.stages"] {
         assert!(told.contains(&format!("anteroom.toml: {key}: ")), "{key} in: {told}");
     }
     assert!(told.contains("(4 mistakes)"), "{told}");
+}
+
+/// What can not be read or opened keeps nothing else from being judged.
+#[test]
+fn mistakes_beside_an_unreadable_secret_and_a_useless_network_are_told_with_them() {
+    let told = refused(
+        "[net]\ntimeout = \"0s\"\nmax_body_bytes = 0\nca_file = \"absent.pem\"\n\
+         [issuer]\nsecrets = [\"file:absent-1\", \"env:ANTEROOM_TEST_ABSENT\"]\naudience = []\n\
+         [clients.acme]\nsecrets = [\"file:absent-2\", \"file:absent-3\"]\nscopes = [\"everything\"]\n\
+         [clients.\"\"]\nsecrets = []\n\
+         [verify]\nchain = [\"self\", \"legacy\", \"nobody\"]\ntoken_header = \"host\"\n\
+         [verifiers.self]\nkind = \"self\"\n[verifiers.legacy]\nkind = \"hs256\"\naudience = [\"a\"]\n\
+         issuer = \"https://legacy.example/\"\nsecrets = [\"file:absent-4\", \"file:absent-5\"]\n[guards.a]\n",
+        &["check"],
+    );
+    let mut keys: Vec<_> = told.lines().filter_map(|line| line.strip_prefix("  anteroom.toml: ")).collect();
+    keys.sort_unstable();
+    let expected = [
+        "clients.acme.scopes: \"everything\" is not",
+        "clients.acme.secrets: absent-2 can not be read",
+        "clients.acme.secrets: absent-3 can not be read",
+        "clients: \"\" can not be a client id",
+        "guards.a: asks for nothing",
+        "issuer.audience: is empty",
+        "issuer.secrets: absent-1 can not be read",
+        "issuer.secrets: the environment variable ANTEROOM_TEST_ABSENT is not set",
+        "net.ca_file: absent.pem can not be read",
+        "net.max_body_bytes: is 0",
+        "net.timeout: is 0",
+        "verifiers.legacy.secrets[0]: absent-4 can not be read",
+        "verifiers.legacy.secrets[1]: absent-5 can not be read",
+        "verify.chain: names \"nobody\"",
+        "verify.token_header: \"host\" means something else",
+    ];
+    assert_eq!(keys.len(), expected.len(), "{told}");
+    for (key, expected) in keys.iter().zip(expected) {
+        assert!(key.starts_with(expected), "{expected} in: {told}");
+    }
 }
 
 #[test]
@@ -213,7 +247,7 @@ fn tokens_without_credentials_are_for_development_alone() {
 #[test]
 fn the_files_that_ship_can_be_used() {
     for name in ["anteroom.toml", "auth0.toml", "keycloak.toml", "partner.toml", "production.toml"] {
-        let output = program().arg("--config").arg(shipped(name)).arg("check").output().unwrap();
+        let output = run(program().arg("--config").arg(shipped(name)).arg("check"), "");
         assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }

@@ -57,7 +57,7 @@ async fn a_bad_token_is_told_why() {
     let token = gateway.demo_token().await;
     let (rest, signature) = token.rsplit_once('.').unwrap();
     let forged = format!("{rest}.{}{}", if signature.starts_with('A') { 'B' } else { 'A' }, &signature[1..]);
-    let malformed = ("token_malformed", "The token is not a well-formed signed JWT.");
+    let malformed = ("token_malformed", "The token is not well-formed.");
     for (token, (code, sentence)) in [
         ("garbage", malformed),
         ("", malformed),

@@ -39,17 +39,26 @@ pub(super) fn write(
     for hint in &told.hints {
         writeln!(out, "  hint: {hint}")?;
     }
+    verdict(told, demands, out)
+}
+
+fn verdict(told: &Explanation, demands: Option<&Demands<'_>>, out: &mut impl Write) -> io::Result<()> {
     let by = told.verifier.as_deref().map(|name| format!(" by [verifiers.{name}]")).unwrap_or_default();
     match &told.verdict {
         Some(Verdict::Accepted(caller)) => {
-            writeln!(out, "\nACCEPTED{by}. The caller, as /v1/whoami shows it:")?;
-            accepted(told, caller, out)?;
+            let shown = if demands.is_some() { "" } else { ", as /v1/whoami shows it" };
+            writeln!(out, "\nACCEPTED{by}. The caller{shown}:")?;
+            accepted(told, caller, demands.is_some(), out)?;
             demands.map_or(Ok(()), |demands| guarded(demands, out))
         }
         Some(Verdict::Rejected(Refusal { reason, .. })) => {
-            writeln!(out, "\nREFUSED{by}: {}. {}", reason.code(), reason.sentence())
+            writeln!(out, "\nREFUSED{by}: {}. {}", reason.code(), reason.sentence())?;
+            demands.map_or(Ok(()), |demands| writeln!(out, "/guard/{} answers 401.", demands.guard))
         }
-        Some(Verdict::Unavailable { .. }) => writeln!(out, "\nCAN NOT BE TOLD{by} now: the gateway answers 503."),
+        Some(Verdict::Unavailable { .. }) => writeln!(
+            out,
+            "\nCAN NOT BE TOLD{by} now. A running gateway that still has what it takes serves on; any other answers 503."
+        ),
         None => writeln!(out, "\nCAN NOT BE TOLD{by}: a check is left."),
     }
 }
@@ -125,7 +134,8 @@ fn guarded(demands: &Demands<'_>, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\n{word}: /guard/{} answers {status}.", demands.guard)
 }
 
-fn accepted(told: &Explanation, caller: &Arc<Caller>, out: &mut impl Write) -> io::Result<()> {
+/// Whom the token speaks for. At a guard a scope counts by its issuer's word, too.
+fn accepted(told: &Explanation, caller: &Arc<Caller>, at_guard: bool, out: &mut impl Write) -> io::Result<()> {
     for line in serde_json::to_string_pretty(&CallerView::from(&**caller))?.lines() {
         writeln!(out, "  {}", plain(line))?;
     }
@@ -136,6 +146,9 @@ fn accepted(told: &Explanation, caller: &Arc<Caller>, out: &mut impl Write) -> i
     for meaning in &told.scopes {
         let grants = match &meaning.grants {
             Some(scope) => format!("grants {scope}"),
+            None if at_guard && caller.token_scopes.contains(&meaning.scope) => {
+                "counts at guards by this name".to_owned()
+            }
             None => "grants nothing here".to_owned(),
         };
         writeln!(out, "  {} {grants}", escaped(&json!(meaning.scope)))?;

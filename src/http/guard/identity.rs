@@ -7,6 +7,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::{Deserialize, Serialize};
 
 use super::super::code::Code;
+use super::super::origin::is_taken;
 use super::super::problem::Problem;
 use crate::core::claims::Caller;
 use crate::core::error::Misconfiguration;
@@ -35,77 +36,68 @@ impl Default for HeaderNames {
     }
 }
 
-/// The identity headers of a guard.
-#[derive(Clone, Debug)]
-pub(super) struct IdentityHeaders {
-    subject: HeaderName,
-    client: HeaderName,
-    scopes: HeaderName,
-    issuer: HeaderName,
-    email: HeaderName,
+/// What a service is told of its caller.
+struct Fact {
+    key: &'static str,
+    name: fn(&HeaderNames) -> &str,
+    value: fn(&Caller) -> Option<String>,
 }
+
+const FACTS: [Fact; 5] = [
+    Fact { key: "subject", name: |names| &names.subject, value: |caller| Some(encoded(&caller.subject)) },
+    Fact { key: "client", name: |names| &names.client, value: |caller| caller.client_id.as_deref().map(encoded) },
+    Fact { key: "scopes", name: |names| &names.scopes, value: scopes },
+    Fact { key: "issuer", name: |names| &names.issuer, value: |caller| Some(encoded(&caller.issuer)) },
+    Fact { key: "email", name: |names| &names.email, value: |caller| caller.email.as_deref().map(encoded) },
+];
+
+fn scopes(caller: &Caller) -> Option<String> {
+    let scopes: Vec<_> = caller.token_scopes.iter().map(|scope| encoded(scope)).collect();
+    Some(scopes.join(" ")).filter(|scopes| !scopes.is_empty())
+}
+
+/// The identity headers of a guard, in the order of [`FACTS`].
+#[derive(Clone, Debug)]
+pub(super) struct IdentityHeaders(Vec<HeaderName>);
 
 impl HeaderNames {
     /// Judges the names. `key` is where they stand in the configuration.
     pub(super) fn build(&self, key: &str) -> Result<IdentityHeaders, Vec<Misconfiguration>> {
-        let names = [
-            ("subject", &self.subject),
-            ("client", &self.client),
-            ("scopes", &self.scopes),
-            ("issuer", &self.issuer),
-            ("email", &self.email),
-        ];
-        let mut mistakes = Vec::new();
-        let mut read = names.iter().enumerate().filter_map(|(place, (what, name))| {
-            let repeats = names[..place].iter().any(|(_, earlier)| earlier.eq_ignore_ascii_case(name));
-            let problem = if repeats { Some(format!("\"{name}\" is the name of another one")) } else { weakness(name) };
-            match (problem, HeaderName::from_bytes(name.as_bytes())) {
-                (None, Ok(name)) => Some(name),
-                (problem, _) => {
-                    let problem = problem.unwrap_or_else(|| format!("\"{name}\" can not be the name of a header"));
+        let (mut headers, mut mistakes) = (Vec::new(), Vec::new());
+        for fact in &FACTS {
+            match identity_header((fact.name)(self), &headers) {
+                Ok(header) => headers.push(header),
+                Err(problem) => {
                     let remedy = "Write a name like X-User or Remote-User, of letters, digits and hyphens, for each a different one";
-                    mistakes.push(Misconfiguration::new(format!("{key}.{what}"), problem, remedy));
-                    None
+                    mistakes.push(Misconfiguration::new(format!("{key}.{}", fact.key), problem, remedy));
                 }
             }
-        });
-        let all = [(); 5].map(|()| read.next());
-        match all {
-            [Some(subject), Some(client), Some(scopes), Some(issuer), Some(email)] => {
-                Ok(IdentityHeaders { subject, client, scopes, issuer, email })
-            }
-            _ => Err(mistakes),
         }
+        if mistakes.is_empty() { Ok(IdentityHeaders(headers)) } else { Err(mistakes) }
     }
 }
 
-/// What begins like a header of identity, and is one of the gateway's or of the proxies' own.
-const TAKEN: [&str; 6] = ["x-forwarded-", "x-original-", "x-real-", "x-accel-", "x-content-", "x-frame-"];
-
-/// Why a header can not tell an identity. A `_` or a `.` in it would be another name to one proxy, and the same to another.
-fn weakness(name: &str) -> Option<String> {
-    let lower = name.to_ascii_lowercase();
-    let is_plain = lower.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') && !lower.ends_with('-');
-    if !is_plain || !(lower.starts_with("x-") || lower.starts_with("remote-")) {
-        return Some(format!("\"{name}\" can not be the name of an identity header"));
+/// A header that tells an identity, or why this one can not. A `_` or a `.` in it would be another name to one proxy, and the same to
+/// another.
+fn identity_header(name: &str, others: &[HeaderName]) -> Result<HeaderName, String> {
+    let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') && !name.ends_with('-');
+    let is_of_identity = |name: &HeaderName| ["x-", "remote-"].iter().any(|prefix| name.as_str().starts_with(prefix));
+    let header = HeaderName::from_bytes(name.as_bytes()).ok().filter(|header| is_plain && is_of_identity(header));
+    match header {
+        None => Err(format!("\"{name}\" can not be the name of an identity header")),
+        Some(header) if is_taken(&header) => {
+            Err(format!("\"{name}\" means something else to the gateway or to proxies"))
+        }
+        Some(header) if others.contains(&header) => Err(format!("\"{name}\" is the name of another one")),
+        Some(header) => Ok(header),
     }
-    let is_taken = lower == "x-trace-id" || TAKEN.iter().any(|taken| lower.starts_with(taken));
-    is_taken.then(|| format!("\"{name}\" means something else to the gateway or to proxies"))
 }
 
 impl IdentityHeaders {
     /// Tells who calls. What is not known is left out.
     pub(super) fn tell(&self, caller: &Caller, answer: &mut HttpResponseBuilder) {
-        let scopes: Vec<_> = caller.token_scopes.iter().map(|scope| encoded(scope)).collect();
-        let scopes = Some(scopes.join(" ")).filter(|scopes| !scopes.is_empty());
-        for (name, value) in [
-            (&self.subject, Some(encoded(&caller.subject))),
-            (&self.client, caller.client_id.as_deref().map(encoded)),
-            (&self.scopes, scopes),
-            (&self.issuer, Some(encoded(&caller.issuer))),
-            (&self.email, caller.email.as_deref().map(encoded)),
-        ] {
-            if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+        for (name, fact) in self.0.iter().zip(&FACTS) {
+            if let Some(value) = (fact.value)(caller).and_then(|value| HeaderValue::try_from(value).ok()) {
                 answer.insert_header((name.clone(), value));
             }
         }

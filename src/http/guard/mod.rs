@@ -1,7 +1,7 @@
 //! `/guard/{guard}`: a decision for a reverse proxy. Its rules come from the configuration, never from the caller's headers.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
@@ -9,13 +9,14 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use super::code::Code;
 use super::origin::{self, ForwardedCall};
 use super::problem::Problem;
-use super::token_places::Sent;
+use super::token_places::{Sent, TokenPlaces};
 use super::{Gateway, trace};
 use crate::core::claims::Caller;
 use crate::core::error::Error;
 use crate::core::guard::GuardRules;
 use crate::core::policy::Audience;
-use crate::core::verdict::{Reason, Verdict};
+use crate::core::verdict::Verdict;
+use crate::telemetry::metrics::{Decided, GuardMetrics};
 use crate::verify::{Chain, Trust};
 
 mod identity;
@@ -31,6 +32,8 @@ pub struct Guard {
     name: Arc<str>,
     /// None: it is open to everybody.
     demands: Option<Demands>,
+    /// What it decided; resolved when it first decides.
+    counted: OnceLock<GuardMetrics>,
 }
 
 /// What a guard asks for, and what it tells the service.
@@ -105,48 +108,43 @@ pub(super) async fn decide(
     let (guard, trust) = gateway.guards.0.get(name.as_str()).ok_or_else(|| Problem::new(Code::NotFound))?;
     let call = origin::forwarded_call(&http, &gateway.server)?;
     trace::note_guarded(&http, &guard.name, call);
-    let Some(demands) = &guard.demands else { return Ok(HttpResponse::Ok().finish()) };
-    let verdict = judge(&gateway, &http, call, trust).await?;
+    let counted = guard.counted.get_or_init(|| gateway.metrics.guard(&guard.name));
+    let Some(demands) = &guard.demands else {
+        counted.decided(Decided::Allowed);
+        return Ok(HttpResponse::Ok().finish());
+    };
+    let sent = sent(&gateway.token_places, &http, call);
+    let verdict = sent.judge(&gateway, trust).await.map_err(Problem::of_another_resource)?;
     let decided = decided(verdict.as_ref(), &demands.rules).map(|caller| {
         let mut answer = HttpResponse::Ok();
         demands.headers.tell(caller, &mut answer);
         answer.finish()
     });
+    counted.decided(result_of(&decided));
     if let Some(verdict) = verdict {
         http.extensions_mut().insert(verdict);
     }
     decided.map_err(Problem::from).and_then(identity::bounded).map_err(Problem::of_another_resource)
 }
 
-/// The verdict on the token of the call that the proxy asks about; none when there is no token.
-async fn judge(
-    gateway: &Gateway,
-    http: &HttpRequest,
-    call: ForwardedCall<'_>,
-    trust: &Trust,
-) -> Result<Option<Verdict>, Problem> {
-    let places = &gateway.token_places;
+/// What of tokens the call carries that the proxy asks about.
+fn sent<'r>(places: &TokenPlaces, http: &'r HttpRequest, call: ForwardedCall<'_>) -> Sent<'r> {
     let query = if call.is_told() { call.query() } else { http.uri().query() };
-    let sent = query.map_or(Sent::Nothing, |query| places.in_query(query));
-    Ok(match sent.and(places.in_headers(http.headers())) {
-        Sent::Nothing => {
-            gateway.chain.refused(Reason::TokenMissing);
-            None
-        }
-        Sent::One(Ok(token)) => Some(gateway.chain.verify(&token, trust, gateway.clock.now()).await),
-        Sent::One(Err(reason)) => {
-            gateway.chain.refused(reason);
-            Some(Verdict::Rejected(reason.into()))
-        }
-        Sent::Several => return Err(Problem::new(Code::TokenRepeated).of_another_resource()),
-    })
+    let in_query = query.map_or(Sent::Nothing, |query| places.in_query(query));
+    in_query.and(places.in_headers(http.headers()))
+}
+
+/// A decision, as it is counted.
+fn result_of<T>(decided: &Result<T, Error>) -> Decided {
+    match decided {
+        Ok(_) => Decided::Allowed,
+        Err(Error::InsufficientScope(_)) => Decided::Denied,
+        Err(Error::VerifierUnavailable { .. }) => Decided::Unavailable,
+        Err(_) => Decided::Unauthenticated,
+    }
 }
 
 fn decided<'v>(verdict: Option<&'v Verdict>, rules: &GuardRules) -> Result<&'v Caller, Error> {
-    match verdict {
-        None => Err(Error::Unauthenticated(Reason::TokenMissing.into())),
-        Some(Verdict::Rejected(refusal)) => Err(Error::Unauthenticated(refusal.clone())),
-        Some(Verdict::Unavailable { retry_after }) => Err(Error::VerifierUnavailable { retry_after: *retry_after }),
-        Some(Verdict::Accepted(caller)) => rules.judge(caller).map(|()| &**caller).map_err(Error::InsufficientScope),
-    }
+    let caller = Verdict::caller(verdict)?;
+    rules.judge(caller).map(|()| &**caller).map_err(Error::InsufficientScope)
 }

@@ -9,19 +9,13 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::histogram::Histogram;
 use super::{Labels, closed, counters};
+use crate::net::FetchErrorClass;
 
 closed! {
-    /// What came of asking a provider about a token.
+    /// What a provider said of a token.
     Introspected {
         Active "active" "The token is active."
         Inactive "inactive" "The token is not active."
-        Http "http" "Another status than was hoped for."
-        Timeout "timeout" "No answer in time."
-        Tls "tls" "The provider's certificate is not to be trusted."
-        Connection "connection" "No connection."
-        Parse "parse" "An answer that can not be read."
-        TooLarge "too_large" "An answer that is larger than is read."
-        Address "address" "An address that is not asked."
     }
 }
 
@@ -49,8 +43,9 @@ impl IntrospectionMetrics {
     }
 
     /// A call to the provider has ended.
-    pub fn asked(&self, result: Introspected, took: Duration) {
-        self.calls[result as usize].inc();
+    pub fn asked(&self, result: Result<Introspected, FetchErrorClass>, took: Duration) {
+        let at = result.map_or_else(|class| Introspected::ALL.len() + class as usize, |result| result as usize);
+        self.calls[at].inc();
         self.call_seconds.took(took);
     }
 
@@ -89,10 +84,12 @@ impl Families {
 
     pub(super) fn of(&self, verifier: &str) -> IntrospectionMetrics {
         let owner = ("verifier", verifier);
+        let results =
+            Introspected::ALL.iter().map(|it| it.label()).chain(FetchErrorClass::ALL.map(FetchErrorClass::name));
         let labels = [(owner.0, verifier.to_owned())];
         IntrospectionMetrics {
             cache: counters(&self.cache, owner, "outcome", ["hit", "miss"].into_iter()),
-            calls: counters(&self.calls, owner, "result", Introspected::ALL.iter().map(|result| result.label())),
+            calls: counters(&self.calls, owner, "result", results),
             call_seconds: self.call_seconds.get_or_create_owned(&labels),
             limited: self.limited.get_or_create_owned(&labels),
         }

@@ -11,21 +11,13 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::histogram::Histogram;
 use super::{Labels, closed, counters};
+use crate::net::FetchErrorClass;
 
 closed! {
-    /// What came of a fetch.
+    /// What a fetch brought.
     Fetched {
-        Ok "ok" "A key set."
+        KeySet "ok" "A key set."
         NotModified "not_modified" "The key set that was there holds."
-        Http "http" "Another status than was hoped for."
-        Timeout "timeout" "No answer in time."
-        Tls "tls" "The provider's certificate is not to be trusted."
-        Connection "connection" "No connection."
-        Parse "parse" "An answer that can not be read."
-        Empty "empty" "A key set without a usable key."
-        Issuer "issuer" "The metadata of another issuer."
-        TooLarge "too_large" "An answer that is larger than is read."
-        Address "address" "An address that is not asked."
     }
 }
 
@@ -50,12 +42,13 @@ pub struct KeySetMetrics {
 
 impl KeySetMetrics {
     /// A fetch has ended.
-    pub fn fetched(&self, result: Fetched, took: Duration) {
-        self.fetches[result as usize].inc();
+    pub fn fetched(&self, result: Result<Fetched, FetchErrorClass>, took: Duration) {
+        let at = result.map_or_else(|class| Fetched::ALL.len() + class as usize, |result| result as usize);
+        self.fetches[at].inc();
         self.fetch_seconds.took(took);
     }
 
-    /// A token was judged by keys past their lifetime.
+    /// A token was accepted by keys past their lifetime.
     pub fn stale_served(&self) {
         self.stale_served.inc();
     }
@@ -86,7 +79,7 @@ impl Families {
         registry.register("jwks_fetch", "Fetches of a key set, by what came of them", families.fetches.clone());
         let help = "How long a fetch of a key set took";
         registry.register_with_unit("jwks_fetch", help, Unit::Seconds, families.fetch_seconds.clone());
-        let help = "Tokens that were judged by keys past their lifetime";
+        let help = "Tokens that were accepted by keys past their lifetime";
         registry.register("jwks_stale_served", help, families.stale_served.clone());
         let help = "Tokens whose key was not in the key set, by what came of it";
         registry.register("jwks_unknown_kid", help, families.unknown_keys.clone());
@@ -96,7 +89,7 @@ impl Families {
     pub(super) fn of(&self, verifier: &str) -> KeySetMetrics {
         let issuer = ("issuer", verifier);
         let labels = [(issuer.0, verifier.to_owned())];
-        let results = Fetched::ALL.iter().map(|result| result.label());
+        let results = Fetched::ALL.iter().map(|it| it.label()).chain(FetchErrorClass::ALL.map(FetchErrorClass::name));
         let outcomes = UnknownKey::ALL.iter().map(|outcome| outcome.label());
         KeySetMetrics {
             fetches: counters(&self.fetches, issuer, "result", results),

@@ -8,6 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+mod guard;
 mod histogram;
 mod http;
 mod introspection;
@@ -15,11 +16,12 @@ mod key_set;
 mod store;
 mod verifier;
 
+pub use guard::{Decided, GuardMetrics};
 pub use http::RouteMetrics;
 pub use introspection::{Introspected, IntrospectionMetrics};
 pub use key_set::{Fetched, KeySetGauges, KeySetMetrics, UnknownKey};
 pub use store::{Commit, StoreMetrics};
-pub use verifier::VerifierMetrics;
+pub use verifier::{VerifiedCacheMetrics, VerifierMetrics};
 
 /// What the text of [`Metrics::encode`] is.
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -32,6 +34,8 @@ const PREFIX: &str = "anteroom";
 pub struct Metrics {
     registry: Registry,
     verifications: Family<Labels<2>, Counter>,
+    verified_cache: Family<Labels<2>, Counter>,
+    guards: Family<Labels<2>, Counter>,
     key_sets: key_set::Families,
     introspection: introspection::Families,
     http: http::Families,
@@ -48,16 +52,31 @@ impl Metrics {
         let verifications = Family::default();
         let help = "Tokens that a verifier decided about: accepted, the reason of the refusal, or unavailable";
         registry.register("verifications", help, verifications.clone());
+        let verified_cache = Family::default();
+        let help = "Tokens that were looked up among those found genuine before";
+        registry.register("verified_cache", help, verified_cache.clone());
+        let guards = Family::default();
+        registry.register("guard_decisions", "Calls that a guard decided about, by result", guards.clone());
         let key_sets = key_set::Families::register(&mut registry);
         let introspection = introspection::Families::register(&mut registry);
         let http = http::Families::register(&mut registry);
         let store = StoreMetrics::register(&mut registry);
-        Self { registry, verifications, key_sets, introspection, http, store }
+        Self { registry, verifications, verified_cache, guards, key_sets, introspection, http, store }
     }
 
     /// What the verifier of this name counts. Where no verifier is known yet, that name is "none".
     pub fn verifier(&self, name: &str) -> VerifierMetrics {
         VerifierMetrics::of(&self.verifications, name)
+    }
+
+    /// What the tokens count that the verifier of this name found genuine before.
+    pub fn verified_cache(&self, verifier: &str) -> VerifiedCacheMetrics {
+        VerifiedCacheMetrics::of(&self.verified_cache, verifier)
+    }
+
+    /// What the guard of this name counts.
+    pub fn guard(&self, name: &str) -> GuardMetrics {
+        GuardMetrics::of(&self.guards, name)
     }
 
     /// What the key set of the verifier of this name counts; the name is the label `issuer`.
@@ -131,8 +150,9 @@ use closed;
 mod tests {
     use std::time::Duration;
 
-    use super::{Commit, Fetched, Introspected, KeySetGauges, Metrics, UnknownKey};
+    use super::{Commit, Decided, Fetched, Introspected, KeySetGauges, Metrics, UnknownKey};
     use crate::core::verdict::Reason;
+    use crate::net::FetchErrorClass;
 
     const MOMENT: Duration = Duration::from_micros(2_500);
 
@@ -151,12 +171,18 @@ mod tests {
         let verifier = metrics.verifier("auth0");
         verifier.accepted();
         verifier.unavailable();
+        verifier.repeated();
+        metrics.verified_cache("auth0").hit();
+        metrics.verified_cache("auth0").miss();
         for reason in Reason::ALL {
             verifier.rejected(*reason);
         }
+        for result in Decided::ALL {
+            metrics.guard("billing").decided(*result);
+        }
         let key_set = metrics.key_set("auth0");
         for result in Fetched::ALL {
-            key_set.fetched(*result, MOMENT);
+            key_set.fetched(Ok(*result), MOMENT);
         }
         for outcome in UnknownKey::ALL {
             key_set.unknown_key(*outcome);
@@ -167,7 +193,11 @@ mod tests {
         introspection.miss();
         introspection.limited();
         for result in Introspected::ALL {
-            introspection.asked(*result, MOMENT);
+            introspection.asked(Ok(*result), MOMENT);
+        }
+        for class in FetchErrorClass::ALL {
+            key_set.fetched(Err(class), MOMENT);
+            introspection.asked(Err(class), MOMENT);
         }
         for result in Commit::ALL {
             metrics.store().committed(*result, 3, MOMENT);
@@ -188,11 +218,13 @@ mod tests {
             "jwks_fetch_seconds_count{issuer=\"auth0\"} 11".into(),
             "jwks_fetch_seconds_sum{issuer=\"auth0\"} 0.0275".into(),
             "jwks_stale_served_total{issuer=\"auth0\"} 1".into(),
+            "verified_cache_total{verifier=\"auth0\",outcome=\"hit\"} 1".into(),
+            "verified_cache_total{verifier=\"auth0\",outcome=\"miss\"} 1".into(),
             "introspection_cache_total{verifier=\"keycloak\",outcome=\"hit\"} 1".into(),
             "introspection_cache_total{verifier=\"keycloak\",outcome=\"miss\"} 1".into(),
             "introspection_limited_total{verifier=\"keycloak\"} 1".into(),
-            "introspection_call_seconds_count{verifier=\"keycloak\"} 9".into(),
-            "introspection_call_seconds_sum{verifier=\"keycloak\"} 0.0225".into(),
+            "introspection_call_seconds_count{verifier=\"keycloak\"} 11".into(),
+            "introspection_call_seconds_sum{verifier=\"keycloak\"} 0.0275".into(),
             "store_commit_seconds_count 4".into(),
             "store_commit_seconds_sum 0.01".into(),
             "store_commit_batch_size_count 4".into(),
@@ -202,15 +234,19 @@ mod tests {
             "jwks_state{issuer=\"auth0\",state=\"fresh\"} 1".into(),
             "jwks_consecutive_failures{issuer=\"auth0\"} 4".into(),
         ];
-        let results = Reason::ALL.iter().map(|reason| reason.code()).chain(["accepted", "unavailable"]);
+        let results =
+            Reason::ALL.iter().map(|reason| reason.code()).chain(["accepted", "unavailable", "token_repeated"]);
         expected
             .extend(results.map(|result| format!("verifications_total{{verifier=\"auth0\",result=\"{result}\"}} 1")));
         let of = |name: &str, label: &str, value: &str| format!("{name}_total{{{label}=\"{value}\"}} 1");
-        expected.extend(Fetched::ALL.iter().map(|it| of("jwks_fetch", "issuer=\"auth0\",result", it.label())));
+        let failures = || FetchErrorClass::ALL.into_iter().map(FetchErrorClass::name);
+        let fetches = Fetched::ALL.iter().map(|it| it.label()).chain(failures());
+        expected.extend(fetches.map(|it| of("jwks_fetch", "issuer=\"auth0\",result", it)));
         expected
             .extend(UnknownKey::ALL.iter().map(|it| of("jwks_unknown_kid", "issuer=\"auth0\",outcome", it.label())));
-        let calls = Introspected::ALL.iter();
-        expected.extend(calls.map(|it| of("introspection_calls", "verifier=\"keycloak\",result", it.label())));
+        let calls = Introspected::ALL.iter().map(|it| it.label()).chain(failures());
+        expected.extend(calls.map(|it| of("introspection_calls", "verifier=\"keycloak\",result", it)));
+        expected.extend(Decided::ALL.iter().map(|it| of("guard_decisions", "guard=\"billing\",result", it.label())));
         expected.extend(Commit::ALL.iter().map(|it| of("store_commits", "result", it.label())));
         expected.sort_unstable();
         assert_eq!(counted(&text), expected);

@@ -1,4 +1,4 @@
-//! What verifiers conclude, counted by verifier and result.
+//! What verifiers conclude, counted by verifier and result, and how often the conclusion was known.
 
 use std::sync::Arc;
 
@@ -14,12 +14,13 @@ pub struct VerifierMetrics(Arc<[Counter]>);
 
 const ACCEPTED: usize = 0;
 const UNAVAILABLE: usize = 1;
-const FIRST_REASON: usize = 2;
+const REPEATED: usize = 2;
+const FIRST_REASON: usize = 3;
 
 impl VerifierMetrics {
     pub(super) fn of(family: &Family<Labels<2>, Counter>, name: &str) -> Self {
         let reasons = Reason::ALL.iter().map(|reason| reason.code());
-        let results = ["accepted", "unavailable"].into_iter().chain(reasons);
+        let results = ["accepted", "unavailable", "token_repeated"].into_iter().chain(reasons);
         Self(counters(family, ("verifier", name), "result", results))
     }
 
@@ -36,5 +37,33 @@ impl VerifierMetrics {
     /// It could not be told.
     pub fn unavailable(&self) {
         self.0[UNAVAILABLE].inc();
+    }
+
+    /// There was more than one token, so that none was looked at.
+    pub fn repeated(&self) {
+        self.0[REPEATED].inc();
+    }
+}
+
+const HIT: usize = 0;
+const MISS: usize = 1;
+
+/// Counts how often one verifier's tokens had been found genuine before.
+#[derive(Clone, Debug)]
+pub struct VerifiedCacheMetrics(Arc<[Counter]>);
+
+impl VerifiedCacheMetrics {
+    pub(super) fn of(family: &Family<Labels<2>, Counter>, name: &str) -> Self {
+        Self(counters(family, ("verifier", name), "outcome", ["hit", "miss"].into_iter()))
+    }
+
+    /// The token had been found genuine before, with the keys that there are now.
+    pub fn hit(&self) {
+        self.0[HIT].inc();
+    }
+
+    /// The token had to be checked.
+    pub fn miss(&self) {
+        self.0[MISS].inc();
     }
 }

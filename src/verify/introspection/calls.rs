@@ -5,16 +5,19 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::super::Waiting;
 use super::super::verified::Fingerprint;
 use super::facts::Fact;
 
 /// How many calls are under way at once, and how many of them about tokens that were not known to be active.
 const MAX_CALLS: usize = 128;
 const MAX_CALLS_ABOUT_UNKNOWN: usize = 64;
-/// How many requests wait for calls at once. It is less than the server has in work, so that a slow issuer does not stop all others.
-const MAX_WAITERS: usize = 256;
+/// How many requests wait at once for calls about tokens that were active, and how many join a call about one that is not known: who
+/// makes such a call has its place beside them, so that a crowd with a made-up token keeps nobody else out.
+const MAX_WAITERS_WITH_KNOWN: usize = 256;
+const MAX_JOINING_UNKNOWN: usize = 64;
 /// When to come again, where nothing better is known.
 pub(super) const SOON: Duration = Duration::from_secs(1);
 /// The longest that an issuer can keep us away.
@@ -28,16 +31,21 @@ pub(super) struct Calls {
     state: Mutex<State>,
     /// What one call about an unknown token takes of the second that may be saved up.
     cost: Duration,
+    with_known: Arc<Semaphore>,
+    joining_unknown: Arc<Semaphore>,
+    /// The places of all verifiers.
+    waiting: Waiting,
 }
 
 #[derive(Default)]
 struct State {
     under_way: HashMap<Fingerprint, Call>,
     about_unknown: usize,
-    waiters: usize,
     /// Until when the rate is used up; a second ahead of now at most.
     spent_until: Duration,
     paused_until: Duration,
+    /// When a token that was active may be asked about although there is a pause: whoever can cause one must not stop the others.
+    next_in_pause: Duration,
 }
 
 struct Call {
@@ -59,9 +67,12 @@ pub(super) enum Admission {
 
 /// A request that waits for the outcome of a call.
 pub(super) struct Waiter {
-    calls: Arc<Calls>,
     outcome: watch::Receiver<Option<Outcome>>,
+    _places: Places,
 }
+
+/// The places that one who waits takes up: among those of the verifier, where these are counted, and among those of all.
+type Places = (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit);
 
 /// A call that is being made; it is over when this is dropped.
 pub(super) struct Making {
@@ -72,8 +83,14 @@ pub(super) struct Making {
 
 impl Calls {
     /// `rate` is how many calls about unknown tokens there may be in a second.
-    pub(super) fn new(rate: u32) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), cost: Duration::from_secs(1) / rate.max(1) })
+    pub(super) fn new(rate: u32, waiting: Waiting) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::default(),
+            cost: Duration::from_secs(1) / rate.max(1),
+            with_known: Arc::new(Semaphore::new(MAX_WAITERS_WITH_KNOWN)),
+            joining_unknown: Arc::new(Semaphore::new(MAX_JOINING_UNKNOWN)),
+            waiting,
+        })
     }
 
     /// Takes up a request about a token. `known` looks once more, since the call that it needs may just have ended.
@@ -88,29 +105,39 @@ impl Calls {
         if let Some(fact) = known() {
             return Admission::Known(fact);
         }
-        if state.waiters >= MAX_WAITERS {
+        let under_way = state.under_way.get(&token).map(|call| call.outcome.clone());
+        let Some(places) = self.places(is_unknown, under_way.is_some()) else {
             return Admission::Refused(SOON);
-        }
-        if let Some(call) = state.under_way.get(&token) {
-            let outcome = call.outcome.clone();
-            state.waiters += 1;
-            return Admission::Wait(Waiter { calls: Arc::clone(self), outcome });
+        };
+        if let Some(outcome) = under_way {
+            return Admission::Wait(Waiter { outcome, _places: places });
         }
         if let Err(wait) = state.spend(is_unknown, self.cost, now) {
             return Admission::Refused(wait);
         }
         let (sender, outcome) = watch::channel(None);
         state.under_way.insert(token, Call { outcome: outcome.clone(), is_about_unknown: is_unknown });
-        state.waiters += 1;
         let making = Making { calls: Arc::clone(self), token, outcome: sender };
-        Admission::Make(Waiter { calls: Arc::clone(self), outcome }, making)
+        Admission::Make(Waiter { outcome, _places: places }, making)
     }
 
-    /// Makes no call for a while, because the issuer asks for that; gives how long that is.
+    /// The places of one more who waits. How many make calls about unknown tokens is bounded with the calls.
+    fn places(&self, is_unknown: bool, is_joining: bool) -> Option<Places> {
+        let counted = match (is_unknown, is_joining) {
+            (false, _) => Some(&self.with_known),
+            (true, true) => Some(&self.joining_unknown),
+            (true, false) => None,
+        };
+        let own = counted.map(|places| Arc::clone(places).try_acquire_owned()).transpose().ok()?;
+        Some((own, self.waiting.place(is_unknown)?))
+    }
+
+    /// Makes next to no call for a while, because the issuer asks for that; gives how long that is.
     pub(super) fn pause(&self, now: Duration, wait: Duration) -> Duration {
         let wait = wait.clamp(SOON, MAX_PAUSE);
         let mut state = self.lock();
         state.paused_until = state.paused_until.max(now + wait);
+        state.next_in_pause = now + SOON;
         wait
     }
 
@@ -122,7 +149,8 @@ impl Calls {
 impl State {
     /// Takes the room and the rate for one more call, or says how long to wait.
     fn spend(&mut self, is_unknown: bool, cost: Duration, now: Duration) -> Result<(), Duration> {
-        if now < self.paused_until {
+        let is_paused = now < self.paused_until;
+        if is_paused && (is_unknown || now < self.next_in_pause) {
             return Err(self.paused_until.saturating_sub(now).max(SOON));
         }
         if self.under_way.len() >= MAX_CALLS {
@@ -136,6 +164,9 @@ impl State {
             self.spent_until = spent_until;
             self.about_unknown += 1;
         }
+        if is_paused {
+            self.next_in_pause = now + SOON;
+        }
         Ok(())
     }
 }
@@ -145,12 +176,6 @@ impl Waiter {
     pub(super) async fn outcome(mut self) -> Outcome {
         let outcome = self.outcome.wait_for(Option::is_some).await;
         outcome.ok().and_then(|outcome| outcome.clone()).unwrap_or(Err(SOON))
-    }
-}
-
-impl Drop for Waiter {
-    fn drop(&mut self) {
-        self.calls.lock().waiters -= 1;
     }
 }
 

@@ -6,28 +6,31 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tokio::sync::Mutex;
 
 use super::rules::Rules;
-use super::table::{Accepting, Mistakes};
-use super::{Proof, ScopeMeaning, Setup, Step, Terms, Tokens, Unverified, UnverifiedToken, Verifier, VerifierSettings};
+use super::table::Accepting;
+use super::{
+    IntrospectionReport, Proof, ScopeMeaning, Setup, Step, Terms, Tokens, Unverified, UnverifiedToken, Verifier,
+    VerifierSettings,
+};
 use crate::core::BoxFuture;
-use crate::core::claims::Caller;
-use crate::core::error::Misconfiguration;
+use crate::core::claims::{Caller, OwnerClaim};
+use crate::core::error::{Misconfiguration, Mistakes};
 use crate::core::period::Period;
 use crate::core::verdict::{Reason, Refusal, Verdict};
-use crate::net::{self, HttpClient, secure_url};
+use crate::net::{self, HttpClient, secure_url, shown};
 use crate::secret::Source;
 
+mod answer;
 mod calls;
-mod desk;
 mod facts;
+mod introspector;
 mod provider;
 
 use calls::Calls;
-use desk::Desk;
 use facts::Facts;
-use provider::{ClientAuth, Endpoint, Provider};
+use introspector::Introspector;
+use provider::{ClientAuth, Discovered, Endpoint, Provider};
 
 /// The table of the kind `introspection`.
 pub(super) type IntrospectionSettings = Accepting<AskingSettings>;
@@ -45,7 +48,7 @@ pub(super) struct AskingSettings {
     /// How we send it.
     auth: ClientAuth,
     /// Which tokens it is asked about.
-    tokens: Asked,
+    tokens: AskedTokens,
     /// How long an answer is believed; 0: for one request.
     cache: Period,
     /// How many times in a second it is asked about tokens that nobody knows.
@@ -57,7 +60,7 @@ pub(super) struct AskingSettings {
 /// Which tokens an issuer is asked about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Asked {
+enum AskedTokens {
     /// Those that say nothing of themselves.
     #[default]
     Opaque,
@@ -67,12 +70,12 @@ enum Asked {
     All,
 }
 
-impl From<Asked> for Tokens {
-    fn from(asked: Asked) -> Self {
+impl From<AskedTokens> for Tokens {
+    fn from(asked: AskedTokens) -> Self {
         match asked {
-            Asked::Opaque => Self::Opaque,
-            Asked::Jwt => Self::Jwts,
-            Asked::All => Self::All,
+            AskedTokens::Opaque => Self::Opaque,
+            AskedTokens::Jwt => Self::Jwts,
+            AskedTokens::All => Self::All,
         }
     }
 }
@@ -84,7 +87,7 @@ impl Default for AskingSettings {
             client_id: String::new(),
             client_secret: None,
             auth: ClientAuth::default(),
-            tokens: Asked::default(),
+            tokens: AskedTokens::default(),
             cache: Period::seconds(30),
             rate: 100,
             ca_file: None,
@@ -94,8 +97,8 @@ impl Default for AskingSettings {
 
 impl VerifierSettings for IntrospectionSettings {
     fn build(&self, name: &str, setup: &Setup<'_>) -> Result<Arc<dyn Verifier>, Vec<Misconfiguration>> {
-        let mut mistakes = Mistakes::of(name);
-        self.acceptance.check(&mut mistakes);
+        let mut mistakes = Mistakes::of("verifiers", name);
+        self.acceptance.check(setup, &mut mistakes);
         self.own.check(self.acceptance.allow_http, &mut mistakes);
         let client_secret = self.own.read_secret(setup, &mut mistakes);
         let trust = net::Provider {
@@ -122,7 +125,7 @@ impl IntrospectionSettings {
         let Self { acceptance, own } = self;
         let endpoint = match &own.endpoint {
             Some(address) => Endpoint::Address(address.as_str().into()),
-            None => Endpoint::Discovery(Mutex::default()),
+            None => Endpoint::Discovery(Discovered::nothing()),
         };
         let provider = Provider {
             issuer: acceptance.issuer.clone(),
@@ -134,19 +137,19 @@ impl IntrospectionSettings {
             http,
             clock: Arc::clone(&setup.clock),
         };
-        let desk = Desk {
+        let introspector = Introspector {
             name: name.to_owned(),
             // Which algorithm a token is signed with is for its issuer to check.
             rules: acceptance.rules(Vec::new()),
             acceptance: acceptance.clone(),
             provider,
             facts: Facts::new(own.cache.duration()),
-            calls: Calls::new(own.rate),
-            log: std::sync::Mutex::default(),
+            calls: Calls::new(own.rate, setup.waiting.clone()),
+            lately: std::sync::Mutex::default(),
             clock: Arc::clone(&setup.clock),
             metrics: setup.metrics.introspection(name),
         };
-        Introspection { tokens: own.tokens.into(), desk: Arc::new(desk) }
+        Introspection { tokens: own.tokens.into(), introspector: Arc::new(introspector) }
     }
 }
 
@@ -159,7 +162,7 @@ impl AskingSettings {
             && let Err(problem) = secure_url(address, allow_http)
         {
             let remedy = "Write the address of its introspection endpoint, or leave it out for discovery";
-            mistakes.add("endpoint", format!("\"{address}\" {problem}"), remedy);
+            mistakes.add("endpoint", format!("\"{}\" {problem}", shown(address)), remedy);
         }
         if self.client_id.is_empty() {
             let remedy = "Name the client that this gateway is at the provider, one that may introspect";
@@ -192,17 +195,20 @@ const MIN_OPAQUE_BYTES: usize = 16;
 
 struct Introspection {
     tokens: Tokens,
-    desk: Arc<Desk>,
+    introspector: Arc<Introspector>,
 }
 
 impl Introspection {
     /// What can be told without asking.
     fn judge_unasked<'t>(&self, token: &Unverified<'t>, terms: Terms<'_>) -> Result<UnverifiedToken<'t>, Refusal> {
         match token {
-            Unverified::Opaque(token) if token.as_str().len() < MIN_OPAQUE_BYTES => Err(Reason::TokenMalformed.into()),
+            Unverified::Opaque(token) if token.as_str().len() < MIN_OPAQUE_BYTES => {
+                let expected = format!("an opaque token of at least {MIN_OPAQUE_BYTES} bytes");
+                Err(Refusal::because(Reason::TokenMalformed, expected, &token.as_str().len()))
+            }
             Unverified::Opaque(token) => Ok(*token),
             Unverified::Jwt(jwt) => {
-                self.desk.judge_before_asking(jwt, terms)?;
+                self.introspector.judge_before_asking(jwt, terms)?;
                 Ok(jwt.text)
             }
         }
@@ -211,7 +217,11 @@ impl Introspection {
 
 impl Verifier for Introspection {
     fn issuer(&self) -> &str {
-        &self.desk.provider.issuer
+        &self.introspector.provider.issuer
+    }
+
+    fn owner(&self) -> OwnerClaim {
+        self.introspector.rules.owner
     }
 
     fn takes(&self) -> Tokens {
@@ -220,7 +230,7 @@ impl Verifier for Introspection {
 
     fn verify<'a>(&'a self, token: Unverified<'a>, terms: Terms<'a>) -> BoxFuture<'a, Verdict> {
         match self.judge_unasked(&token, terms) {
-            Ok(token) => Box::pin(self.desk.judge(token, terms)),
+            Ok(token) => Box::pin(self.introspector.judge(token, terms)),
             Err(refusal) => Box::pin(std::future::ready(Verdict::Rejected(refusal))),
         }
     }
@@ -231,12 +241,12 @@ impl Verifier for Introspection {
     }
 
     fn recall(&self, accepted: &Arc<Caller>, terms: Terms<'_>) -> Verdict {
-        self.desk.rules.recall(accepted, terms)
+        self.introspector.rules.recall(accepted, terms)
     }
 
     fn explain(&self, token: &Unverified<'_>, terms: Terms<'_>) -> Vec<Step> {
         match token {
-            Unverified::Jwt(jwt) => self.desk.rules.explain(&Rules::CHECKS_BEFORE_ASKING, jwt, terms),
+            Unverified::Jwt(jwt) => self.introspector.rules.explain(&Rules::CHECKS_BEFORE_ASKING, jwt, terms),
             Unverified::Opaque(_) => vec![Step::of("length", self.judge_unasked(token, terms).map(drop))],
         }
     }
@@ -246,10 +256,14 @@ impl Verifier for Introspection {
     }
 
     fn meanings(&self, claims: &Map<String, Value>) -> Vec<ScopeMeaning> {
-        self.desk.acceptance.meanings(claims)
+        self.introspector.acceptance.meanings(claims)
     }
 
     fn warm_up(&self) {
-        self.desk.find_endpoint();
+        self.introspector.find_endpoint();
+    }
+
+    fn calls(&self) -> Option<IntrospectionReport> {
+        Some(self.introspector.report())
     }
 }

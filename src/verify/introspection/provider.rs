@@ -9,13 +9,12 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
 use super::super::discovery::{DiscoveryError, discover};
-use super::facts::NotAnIntrospection;
+use super::answer::NotAnIntrospection;
 use crate::core::clock::Clock;
 use crate::core::json::Object;
-use crate::net::{HttpClient, NetError};
-use crate::telemetry::metrics::Introspected;
+use crate::net::{FetchErrorClass, HttpClient, NetError};
 
-/// How long the address holds that discovery gave, and how long to wait after it gave none.
+/// How long the address holds that discovery gave, and how long to wait after an attempt before another one.
 const DISCOVERY_LIFETIME: Duration = Duration::from_hours(1);
 const DISCOVERY_RETRY: Duration = Duration::from_secs(5);
 
@@ -50,11 +49,19 @@ pub(super) enum Endpoint {
     Discovery(Mutex<Discovered>),
 }
 
-/// What discovery told last, and until when that is not asked again, by the monotonic clock.
-#[derive(Default)]
+/// What discovery told last, when that was, and until when it is not asked again, by the monotonic clock.
 pub(super) struct Discovered {
-    address: Option<Arc<str>>,
+    address: Result<Arc<str>, FetchErrorClass>,
+    attempted: Duration,
     until: Duration,
+}
+
+impl Discovered {
+    /// Nothing was asked yet: that is what comes first.
+    pub(super) fn nothing() -> Mutex<Self> {
+        let (attempted, until) = (Duration::ZERO, Duration::ZERO);
+        Mutex::new(Self { address: Err(FetchErrorClass::Connection), attempted, until })
+    }
 }
 
 /// Why the issuer could not tell.
@@ -65,7 +72,7 @@ pub(super) enum AskError {
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
     #[error("its discovery document could not be had a moment ago")]
-    NotDiscovered,
+    NotDiscovered(FetchErrorClass),
     #[error("what it answered is no introspection: there is no member `active`")]
     NoAnswer,
 }
@@ -88,7 +95,7 @@ impl Provider {
             Err(error) => {
                 let error = AskError::from(error);
                 if error.says_gone() {
-                    self.forget_address().await;
+                    self.doubt_address().await;
                 }
                 Err(error)
             }
@@ -103,29 +110,34 @@ impl Provider {
         };
         let now = self.clock.monotonic();
         if now < discovered.until {
-            return discovered.address.clone().ok_or(AskError::NotDiscovered);
+            return discovered.address.clone().map_err(AskError::NotDiscovered);
         }
-        match discover(&self.http, &self.issuer, "introspection_endpoint", self.allow_http).await {
+        let found = discover(&self.http, &self.issuer, "introspection_endpoint", self.allow_http).await;
+        // From the end of the attempt: those who waited for it do not each make one of their own.
+        discovered.attempted = self.clock.monotonic();
+        match found {
             Ok(address) => {
                 let address: Arc<str> = address.into();
-                *discovered = Discovered { address: Some(Arc::clone(&address)), until: now + DISCOVERY_LIFETIME };
+                discovered.address = Ok(Arc::clone(&address));
+                discovered.until = discovered.attempted + DISCOVERY_LIFETIME;
                 Ok(address)
             }
             Err(error) => {
-                // From the end of the attempt: those who waited for it do not each make one of their own.
-                discovered.until = self.clock.monotonic() + DISCOVERY_RETRY;
+                discovered.until = discovered.attempted + DISCOVERY_RETRY;
                 // Where it was it may still be, unless its issuer says otherwise.
-                if !matches!(error, DiscoveryError::Net(_)) {
-                    discovered.address = None;
+                if discovered.address.is_err() || !matches!(error, DiscoveryError::Net(_)) {
+                    discovered.address = Err(error.class());
                 }
-                discovered.address.clone().ok_or_else(|| error.into())
+                discovered.address.clone().map_err(|_| error.into())
             }
         }
     }
 
-    async fn forget_address(&self) {
+    /// Where it is asked has to be found out anew, unless that was only just tried.
+    async fn doubt_address(&self) {
         if let Endpoint::Discovery(discovered) = &self.endpoint {
-            discovered.lock().await.until = Duration::ZERO;
+            let mut discovered = discovered.lock().await;
+            discovered.until = discovered.until.min(discovered.attempted + DISCOVERY_RETRY);
         }
     }
 }
@@ -148,28 +160,22 @@ impl AskError {
         }
     }
 
-    /// How long the issuer asks to be left alone.
+    /// How long the issuer asks to be left alone. Any other answer is about one token, and must not keep us from asking about others.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Net(NetError::Status { retry_after, .. }) => *retry_after,
+            Self::Net(NetError::Status { status, retry_after, .. }) if [429, 503].contains(&status.as_u16()) => {
+                *retry_after
+            }
             _ => None,
         }
     }
 
-    /// As it is counted.
-    pub(super) fn class(&self) -> Introspected {
+    pub(super) fn class(&self) -> FetchErrorClass {
         match self {
-            Self::Net(error) | Self::Discovery(DiscoveryError::Net(error)) => match error {
-                NetError::Address { .. } => Introspected::Address,
-                NetError::Timeout(_) => Introspected::Timeout,
-                NetError::Tls { .. } => Introspected::Tls,
-                NetError::Connection { .. } => Introspected::Connection,
-                NetError::Status { .. } => Introspected::Http,
-                NetError::TooLarge { .. } => Introspected::TooLarge,
-                NetError::NotJson { .. } => Introspected::Parse,
-            },
-            Self::Discovery(DiscoveryError::Insecure { .. }) => Introspected::Address,
-            Self::Discovery(_) | Self::NotDiscovered | Self::NoAnswer => Introspected::Parse,
+            Self::Net(error) => error.class(),
+            Self::Discovery(error) => error.class(),
+            Self::NotDiscovered(class) => *class,
+            Self::NoAnswer => FetchErrorClass::Parse,
         }
     }
 }

@@ -180,23 +180,9 @@ impl FetchError {
 
     pub(super) fn class(&self) -> FetchErrorClass {
         match self {
-            Self::Net(error) | Self::Discovery(DiscoveryError::Net(error)) => class_of(error),
-            Self::Discovery(DiscoveryError::ForeignIssuer { .. }) => FetchErrorClass::Issuer,
-            Self::Discovery(DiscoveryError::Insecure { .. }) => FetchErrorClass::Address,
-            Self::Discovery(DiscoveryError::Absent { .. }) => FetchErrorClass::Parse,
+            Self::Net(error) => error.class(),
+            Self::Discovery(error) => error.class(),
             Self::NoKeys { .. } => FetchErrorClass::Empty,
         }
-    }
-}
-
-fn class_of(error: &NetError) -> FetchErrorClass {
-    match error {
-        NetError::Address { .. } => FetchErrorClass::Address,
-        NetError::Timeout(_) => FetchErrorClass::Timeout,
-        NetError::Tls { .. } => FetchErrorClass::Tls,
-        NetError::Connection { .. } => FetchErrorClass::Connection,
-        NetError::Status { .. } => FetchErrorClass::Http,
-        NetError::TooLarge { .. } => FetchErrorClass::TooLarge,
-        NetError::NotJson { .. } => FetchErrorClass::Parse,
     }
 }

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::keys::KeySet;
 use super::token::UnverifiedJwt;
-use super::{FetchErrorClass, KeySetReport, KeySetState};
+use super::{FetchErrorClass, KeySetReport, KeySetState, Waiting};
 use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
 use crate::core::verdict::Verdict;
@@ -35,8 +35,8 @@ pub(super) use startup::Startup;
 
 /// How long a token waits for keys that it depends on.
 const WAIT: Duration = Duration::from_secs(1);
-/// How many may wait at once.
-const MAX_WAITING: usize = 256;
+/// How many may wait at once for one issuer.
+const MAX_WAITING: usize = 128;
 /// The bounds of what whoever is turned away is told to wait.
 const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
 const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);
@@ -55,6 +55,7 @@ pub(super) struct RemoteSetup {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) metrics: KeySetMetrics,
+    pub(super) waiting: Waiting,
 }
 
 /// The key set of one issuer. Dropping it ends its task.
@@ -62,6 +63,7 @@ pub(super) struct RemoteKeys {
     refresher: Arc<Refresher>,
     task: Mutex<Option<JoinHandle<()>>>,
     waiters: Semaphore,
+    all_waiting: Waiting,
     startup: Startup,
     began: Duration,
 }
@@ -71,6 +73,7 @@ impl RemoteKeys {
         Self {
             task: Mutex::new(None),
             waiters: Semaphore::new(MAX_WAITING),
+            all_waiting: setup.waiting.clone(),
             startup: setup.startup,
             began: setup.clock.monotonic(),
             refresher: Arc::new(Refresher::new(setup)),
@@ -82,11 +85,12 @@ impl RemoteKeys {
     pub(super) async fn check(&self, jwt: &UnverifiedJwt<'_>, algorithm: Algorithm) -> Result<(), Verdict> {
         let key_id = jwt.unverified_header.key_id.as_deref();
         let check = |keys: &KeySet| keys.check(jwt, algorithm).map_err(Verdict::Rejected);
-        if let Some(checked) = self.with_keys(key_id, check) {
-            return checked;
+        let mut checked = self.with_keys(key_id, check);
+        if checked.is_none() {
+            self.look_for(key_id).await?;
+            checked = self.with_keys(key_id, check);
         }
-        self.look_for(key_id).await?;
-        self.with_keys(key_id, check).unwrap_or_else(|| Err(self.without(key_id)))
+        checked.unwrap_or_else(|| Err(self.without(key_id))).inspect(|()| self.note_accepted())
     }
 
     /// What `use_keys` says of the keys, if they may be used and one of them goes by this name. The one thing that most tokens
@@ -101,12 +105,11 @@ impl RemoteKeys {
         Some(use_keys(&snapshot.keys))
     }
 
-    /// Counts a use of keys past their lifetime. Each use asks for the generation once, wherever the verdict comes from.
-    fn note_use(&self, snapshot: &Snapshot, now: Duration) {
-        if !snapshot.is_fresh(now) {
+    /// Counts a token that was accepted, if that is due to keys past their lifetime.
+    pub(super) fn note_accepted(&self) {
+        let now = self.refresher.clock.monotonic();
+        if self.refresher.snapshot().as_deref().is_some_and(|snapshot| !snapshot.is_fresh(now)) {
             self.refresher.metrics.stale_served();
-            // Its task sleeps by the wall clock, which may have been set back.
-            self.ensure_running();
         }
     }
 
@@ -144,8 +147,10 @@ impl RemoteKeys {
     }
 
     /// Waits until an attempt is over, at most for [`WAIT`]; false when that was too short.
-    async fn wait(&self, mut over: watch::Receiver<()>) -> Result<bool, Verdict> {
-        let Ok(_place) = self.waiters.try_acquire() else { return Err(self.unavailable()) };
+    async fn wait(&self, mut over: watch::Receiver<u64>) -> Result<bool, Verdict> {
+        let (Ok(_place), Some(_place_among_all)) = (self.waiters.try_acquire(), self.all_waiting.place(true)) else {
+            return Err(self.unavailable());
+        };
         let clock = &self.refresher.clock;
         let too_late = clock.sleep_until(clock.now().plus(WAIT));
         tokio::select! {
@@ -154,14 +159,12 @@ impl RemoteKeys {
         }
     }
 
-    /// What is said of a token whose key is not there. Through an outage it can not be told whether the key exists by now.
+    /// What is said of a token whose key is not there: that it is unknown, if the provider said so a moment ago or when it was asked for
+    /// this very key. Else it can not be told: the key may be new, and the provider down, slow, or not to be asked now.
     fn without(&self, unverified_key_id: Option<&str>) -> Verdict {
         let now = self.refresher.clock.monotonic();
-        match self.refresher.snapshot().as_deref() {
-            Some(snapshot)
-                if snapshot.is_fresh(now)
-                    || snapshot.is_usable(now) && self.refresher.lock().knows_absent(unverified_key_id, now) =>
-            {
+        match self.refresher.snapshot().as_deref().filter(|snapshot| snapshot.is_usable(now)) {
+            Some(snapshot) if self.refresher.lock().knows_absent(unverified_key_id, now) => {
                 Verdict::Rejected(snapshot.keys.lacks(unverified_key_id))
             }
             _ => self.unavailable(),
@@ -169,7 +172,10 @@ impl RemoteKeys {
     }
 
     fn unavailable(&self) -> Verdict {
-        let time_left = self.refresher.lock().pacing.time_left(self.refresher.clock.monotonic());
+        let now = self.refresher.clock.monotonic();
+        let asked = self.refresher.lock();
+        let time_left =
+            if self.refresher.is_usable(now) { asked.pacing.time_to_ask(now) } else { asked.pacing.time_left(now) };
         Verdict::Unavailable { retry_after: time_left.clamp(MIN_RETRY_AFTER, MAX_RETRY_AFTER) }
     }
 
@@ -178,7 +184,10 @@ impl RemoteKeys {
         let snapshot = self.refresher.snapshot();
         let now = self.refresher.clock.monotonic();
         let snapshot = snapshot.as_deref().filter(|snapshot| snapshot.is_usable(now))?;
-        self.note_use(snapshot, now);
+        if !snapshot.is_fresh(now) {
+            // Its task sleeps by the wall clock, which may have been set back.
+            self.ensure_running();
+        }
         Some(snapshot.generation)
     }
 
@@ -199,13 +208,13 @@ impl RemoteKeys {
         }
     }
 
-    /// Fetches the keys at once, whatever the budget says; joins a fetch that is running.
+    /// Fetches the keys at once, whatever the budget says, by a fetch that begins after this call.
     pub(super) async fn refresh(&self) -> Result<(), FetchErrorClass> {
         self.ensure_running();
-        let mut over = self.refresher.lock().demand(self.refresher.clock.monotonic());
+        let (attempt, mut over) = self.refresher.lock().demand(self.refresher.clock.monotonic());
         self.refresher.wake();
         // The sender is as old as the receiver: it can not be gone.
-        let _ = over.changed().await;
+        let _ = over.wait_for(|ended| *ended >= attempt).await;
         self.refresher.lock().pacing.last_error().map_or(Ok(()), Err)
     }
 
@@ -220,8 +229,8 @@ impl RemoteKeys {
         let now = self.refresher.clock.monotonic();
         let snapshot = self.refresher.snapshot();
         let snapshot = snapshot.as_deref();
-        let asked = self.refresher.lock();
-        let pacing = &asked.pacing;
+        let shared = self.refresher.lock();
+        let pacing = &shared.pacing;
         let state = match snapshot {
             None if pacing.is_running() => KeySetState::Loading,
             None => KeySetState::Empty,

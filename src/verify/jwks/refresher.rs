@@ -10,7 +10,7 @@ use super::RemoteSetup;
 use super::absent::AbsentKeys;
 use super::fetch::{Download, FetchError, Fetcher, Memory};
 use super::pacing::{Attempt, Pacing};
-use super::snapshot::{Lease, Snapshot};
+use super::snapshot::{Snapshot, Validity};
 use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
 use crate::telemetry::metrics::{Fetched, KeySetMetrics, UnknownKey};
@@ -23,17 +23,17 @@ pub(super) struct Refresher {
     entropy: Arc<dyn Entropy>,
     stale_if_error: Duration,
     snapshot: ArcSwapOption<Snapshot>,
-    asked: Mutex<Asked>,
+    shared: Mutex<Shared>,
     wake: Notify,
     fetcher: tokio::sync::Mutex<Fetcher>,
 }
 
-/// What was asked of the provider, and what may be.
-pub(super) struct Asked {
+/// What the task shares with those who wait for it: what was asked of the provider, and what may be.
+pub(super) struct Shared {
     pub(super) pacing: Pacing,
     absent: AbsentKeys,
-    /// Told whenever an attempt is over.
-    over: watch::Sender<()>,
+    /// The number of the last attempt that is over.
+    over: watch::Sender<u64>,
 }
 
 impl Refresher {
@@ -54,7 +54,7 @@ impl Refresher {
             entropy: setup.entropy,
             stale_if_error: setup.stale_if_error,
             snapshot: ArcSwapOption::empty(),
-            asked: Mutex::new(Asked { pacing, absent: AbsentKeys::default(), over: watch::Sender::new(()) }),
+            shared: Mutex::new(Shared { pacing, absent: AbsentKeys::default(), over: watch::Sender::new(0) }),
             wake: Notify::new(),
             fetcher: tokio::sync::Mutex::new(fetcher),
         }
@@ -68,8 +68,8 @@ impl Refresher {
         self.snapshot().as_ref().is_some_and(|snapshot| snapshot.is_usable(now))
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Asked> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has the task look whether an attempt is due.
@@ -114,14 +114,14 @@ impl Refresher {
 
     fn succeeded(&self, download: Download, now: Duration, took: Duration) {
         let Download { keys, lifetime, is_confirmed } = download;
-        self.metrics.fetched(if is_confirmed { Fetched::NotModified } else { Fetched::Ok }, took);
+        self.metrics.fetched(Ok(if is_confirmed { Fetched::NotModified } else { Fetched::KeySet }), took);
         let before = self.snapshot.load_full();
-        let lease = Lease { now, lifetime, stale_if_error: self.stale_if_error };
+        let validity = Validity { now, lifetime, stale_if_error: self.stale_if_error };
         let unchanged = before.as_deref().filter(|before| before.keys.is_same(&keys));
         let has_changed = unchanged.is_none();
         let next = match unchanged {
-            Some(before) => before.renewed(lease),
-            None => Snapshot::of(keys, before.as_deref(), self.clock.now(), lease),
+            Some(before) => before.renewed(validity),
+            None => Snapshot::of(keys, before.as_deref(), self.clock.now(), validity),
         };
         let (keys, generation) = (next.keys.iter().len(), next.generation);
         self.snapshot.store(Some(Arc::new(next)));
@@ -131,24 +131,24 @@ impl Refresher {
         } else if self.lock().pacing.failures() > 0 {
             tracing::info!(issuer = self.issuer, keys, "the issuer's keys can be fetched again");
         }
-        let mut asked = self.lock();
+        let mut shared = self.lock();
         if has_changed {
-            asked.absent.clear();
+            shared.absent.clear();
         }
-        asked.pacing.succeeded(now, lifetime, self.random());
-        asked.over.send_replace(());
+        shared.pacing.succeeded(now, lifetime, self.random());
+        shared.tell();
     }
 
     fn failed(&self, error: &FetchError, now: Duration, took: Duration) {
         let class = error.class();
-        self.metrics.fetched(class.into(), took);
-        let mut asked = self.lock();
-        asked.pacing.failed(now, class, error.retry_after(), self.random());
-        let (failures, next) = (asked.pacing.failures(), asked.pacing.time_left(now));
-        drop(asked);
+        self.metrics.fetched(Err(class), took);
+        let mut shared = self.lock();
+        shared.pacing.failed(now, class, error.retry_after(), self.random());
+        let (failures, next) = (shared.pacing.failures(), shared.pacing.time_left(now));
+        drop(shared);
         let (issuer, class, next_seconds) = (&self.issuer, class.name(), next.as_secs_f64());
         tracing::warn!(issuer, error = %error, class, failures, next_seconds, "the issuer's keys can not be fetched");
-        self.lock().over.send_replace(());
+        self.lock().tell();
     }
 
     /// From 0 to 1.
@@ -157,9 +157,9 @@ impl Refresher {
     }
 }
 
-impl Asked {
+impl Shared {
     /// The attempt that is due or running, to wait for.
-    pub(super) fn join(&self, now: Duration) -> Option<(Attempt, watch::Receiver<()>)> {
+    pub(super) fn join(&self, now: Duration) -> Option<(Attempt, watch::Receiver<u64>)> {
         Some((self.pacing.attempt(now)?, self.over.subscribe()))
     }
 
@@ -168,7 +168,7 @@ impl Asked {
         &mut self,
         unverified_key_id: &str,
         now: Duration,
-    ) -> Result<(Attempt, watch::Receiver<()>), UnknownKey> {
+    ) -> Result<(Attempt, watch::Receiver<u64>), UnknownKey> {
         if self.absent.contains(unverified_key_id, now) {
             return Err(UnknownKey::NegativeCache);
         }
@@ -185,13 +185,18 @@ impl Asked {
         }
     }
 
+    /// Whether it is known that the provider does not have this key.
     pub(super) fn knows_absent(&self, unverified_key_id: Option<&str>, now: Duration) -> bool {
-        unverified_key_id.is_some_and(|key_id| self.absent.contains(key_id, now))
+        self.pacing.is_told(now) || unverified_key_id.is_some_and(|key_id| self.absent.contains(key_id, now))
     }
 
-    /// Has an attempt begin now, or joins the one that is running.
-    pub(super) fn demand(&mut self, now: Duration) -> watch::Receiver<()> {
-        self.pacing.demand(now);
-        self.over.subscribe()
+    /// Has an attempt begin as soon as none is running, and gives its number.
+    pub(super) fn demand(&mut self, now: Duration) -> (u64, watch::Receiver<u64>) {
+        (self.pacing.demand(now), self.over.subscribe())
+    }
+
+    /// Tells those who wait that the attempt is over that began last.
+    fn tell(&self) {
+        self.over.send_replace(self.pacing.begun());
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct Snapshot {
 
 /// How long keys hold from now on.
 #[derive(Clone, Copy)]
-pub(super) struct Lease {
+pub(super) struct Validity {
     pub(super) now: Duration,
     pub(super) lifetime: Duration,
     /// How long they are used past that while new ones can not be had.
@@ -31,22 +31,22 @@ pub(super) struct Lease {
 
 impl Snapshot {
     /// The first keys of the issuer, or others than before.
-    pub(super) fn of(keys: Arc<KeySet>, before: Option<&Self>, seen: Timestamp, lease: Lease) -> Self {
+    pub(super) fn of(keys: Arc<KeySet>, before: Option<&Self>, seen: Timestamp, validity: Validity) -> Self {
         let first_seen = keys.iter().map(|key| before.and_then(|before| before.first_seen(key)).unwrap_or(seen));
         let first_seen = first_seen.collect();
         let generation = before.map_or(1, |before| before.generation + 1);
-        Self::leased(keys, generation, first_seen, lease)
+        Self::valid(keys, generation, first_seen, validity)
     }
 
     /// The same keys, good for longer.
-    pub(super) fn renewed(&self, lease: Lease) -> Self {
-        Self::leased(Arc::clone(&self.keys), self.generation, Arc::clone(&self.first_seen), lease)
+    pub(super) fn renewed(&self, validity: Validity) -> Self {
+        Self::valid(Arc::clone(&self.keys), self.generation, Arc::clone(&self.first_seen), validity)
     }
 
-    fn leased(keys: Arc<KeySet>, generation: u64, first_seen: Arc<[Timestamp]>, lease: Lease) -> Self {
-        let fresh_until = lease.now + lease.lifetime;
-        let usable_until = fresh_until + lease.stale_if_error;
-        Self { keys, generation, confirmed_at: lease.now, fresh_until, usable_until, first_seen }
+    fn valid(keys: Arc<KeySet>, generation: u64, first_seen: Arc<[Timestamp]>, validity: Validity) -> Self {
+        let fresh_until = validity.now + validity.lifetime;
+        let usable_until = fresh_until + validity.stale_if_error;
+        Self { keys, generation, confirmed_at: validity.now, fresh_until, usable_until, first_seen }
     }
 
     fn first_seen(&self, key: &PublicKey) -> Option<Timestamp> {

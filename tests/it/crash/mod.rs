@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use crate::patience::patiently;
 use crate::process::{Client, Gateway};
 
 const CLIENTS: usize = 16;
@@ -58,7 +59,7 @@ async fn kill_under_load(gateway: Gateway, round: usize) -> Book {
         .map(|number| format!("r{round}-c{number}"))
         .map(|name| tokio::spawn(submit_until_killed(client.clone(), name, book.clone(), enough, tell.clone())))
         .collect();
-    tell.notified().await;
+    patiently(tell.notified()).await;
     gateway.kill();
     for task in tasks {
         task.await.unwrap();

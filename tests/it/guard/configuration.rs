@@ -55,6 +55,7 @@ fn a_header_that_proxies_or_services_could_mistake_tells_no_identity() {
         ("X-Accel-Redirect", taken("X-Accel-Redirect")),
         ("X-Forwarded-For", taken("X-Forwarded-For")),
         ("X-Trace-Id", taken("X-Trace-Id")),
+        ("X-Request-Id", taken("X-Request-Id")),
         ("x-anteroom-email", "\"X-Anteroom-Email\" is the name of another one".into()),
     ] {
         let toml = format!("[guards.a]\nauthenticated = true\nheaders = {{ subject = {name:?} }}");

@@ -14,7 +14,7 @@ async fn every_rule_has_to_be_met() {
     let gateway = with_guards("");
     assert_eq!(ask(&gateway, "strict", &token(|_| ())).await.status, 200);
     let claim = "a claim that is asked for here";
-    let changes: [(Change, &str, &str); 10] = [
+    let changes: [(Change, &str, &str); 12] = [
         (|claims| claims["scope"] = json!("a d"), "the scope b", "a b c"),
         (|claims| claims["scope"] = json!("d"), "the scopes a, b", "a b c"),
         (|claims| claims["scope"] = json!("a b"), "every one of the scopes c, d", "a b c"),
@@ -22,6 +22,8 @@ async fn every_rule_has_to_be_met() {
         (|claims| claims["permissions"] = json!(["q"]), "the permission p", ""),
         (|claims| claims["permissions"] = json!(["p"]), "every one of the permissions q, r", ""),
         (|claims| claims["permissions"] = json!({ "p": "q" }), "the permission p", ""),
+        (|claims| claims["permissions"] = json!(["not p", "q"]), "the permission p", ""),
+        (|claims| claims["scope"] = json!(["not a", "b", "d"]), "the scope a", "a b c"),
         (|claims| claims["realm_access"]["roles"] = json!(["visitor"]), claim, ""),
         (|claims| claims["https://acme.example/tier"] = json!("silver"), claim, ""),
         (|claims| _ = claims.as_object_mut().unwrap().remove("realm_access"), claim, ""),
@@ -38,6 +40,36 @@ async fn every_rule_has_to_be_met() {
             assert_eq!(answer.header("www-authenticate"), challenge);
         }
     }
+}
+
+#[tokio::test]
+async fn decisions_are_counted_by_guard() {
+    let gateway = with_guards("");
+    let good = token(|_| ());
+    let elsewhere = token(|claims| claims["iss"] = json!("https://down.example/"));
+    for (guard, token, status) in [
+        ("open", "none", 200),
+        ("idp", &good, 200),
+        ("idp", &good, 200),
+        ("idp", "none", 401),
+        ("ours", &good, 403),
+        ("down", &elsewhere, 503),
+        ("nobody", &good, 404),
+    ] {
+        assert_eq!(ask(&gateway, guard, token).await.status, status, "{guard}");
+    }
+    let metrics = gateway.operate("/metrics").await.text;
+    let counted = metrics.lines().filter_map(|line| line.strip_prefix("anteroom_guard_decisions_total"));
+    let mut counted: Vec<_> = counted.filter(|line| !line.ends_with(" 0")).collect();
+    counted.sort_unstable();
+    let expected = [
+        "{guard=\"down\",result=\"unavailable\"} 1",
+        "{guard=\"idp\",result=\"allowed\"} 2",
+        "{guard=\"idp\",result=\"unauthenticated\"} 1",
+        "{guard=\"open\",result=\"allowed\"} 1",
+        "{guard=\"ours\",result=\"denied\"} 1",
+    ];
+    assert_eq!(counted, expected);
 }
 
 #[tokio::test]
@@ -98,7 +130,7 @@ async fn a_refusal_has_the_same_body_as_anywhere_and_names_no_metadata_of_ours()
     let garbage = ask(&gateway, "billing", "garbage").await;
     let api = gateway.get("garbage", "/v1/whoami").await;
     assert_eq!((garbage.status, garbage.problem()), (401, api.problem()));
-    let description = "error_description=\"The token is not a well-formed signed JWT.\"";
+    let description = "error_description=\"The token is not well-formed.\"";
     let challenge = format!("Bearer realm=\"anteroom\", error=\"invalid_token\", {description}");
     assert_eq!(garbage.header("www-authenticate"), challenge);
 

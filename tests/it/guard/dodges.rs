@@ -101,9 +101,9 @@ fn many() -> Vec<String> {
     (0..120).map(|number| format!("X-{number}: 1")).collect()
 }
 
-#[test]
-fn nginx_keeps_callers_from_dodging_a_guard() {
-    let proxy = Proxy::start(nginx);
+#[tokio::test]
+async fn nginx_keeps_callers_from_dodging_a_guard() {
+    let proxy = Proxy::start(nginx).await;
     keeps_out(&proxy);
     let (good, many) = (bearer(token(|_| ())), many());
     let lines: Vec<&str> = many.iter().map(String::as_str).chain([&*good]).collect();
@@ -111,9 +111,9 @@ fn nginx_keeps_callers_from_dodging_a_guard() {
     assert!(is(401, &proxy.call("/billing/", &lines[..120]).0));
 }
 
-#[test]
-fn caddy_keeps_callers_from_dodging_a_guard() {
-    let proxy = Proxy::start(caddy);
+#[tokio::test]
+async fn caddy_keeps_callers_from_dodging_a_guard() {
+    let proxy = Proxy::start(caddy).await;
     keeps_out(&proxy);
     let many = many();
     let lines: Vec<&str> = many.iter().map(String::as_str).collect();

@@ -1,16 +1,18 @@
-//! Real proxies in front of a small service: what `deploy/nginx.conf` and `deploy/Caddyfile` promise, with the files as they stand.
+//! Real proxies in front of a small service: what `deploy/nginx.conf` and the snippet in `deploy/Caddyfile` promise, as they stand.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
 
 use super::{token, with_guards};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, connect};
+use crate::patience::until;
+use crate::verify::wire::NOBODY;
 
 /// A service that answers with the head of what it was asked. The thread ends with the test run.
 fn service() -> SocketAddr {
@@ -32,6 +34,7 @@ fn service() -> SocketAddr {
 pub(super) struct Proxy {
     process: Child,
     address: SocketAddr,
+    _port: TcpSocket,
     _gateway: Gateway,
     _folder: TempDir,
 }
@@ -44,21 +47,25 @@ impl Drop for Proxy {
 }
 
 impl Proxy {
-    /// Starts it on a port that was free a moment ago; should another have taken it since, on the next one.
-    pub(super) fn start(command: impl Fn(&Path, u16, SocketAddr, SocketAddr) -> Command) -> Self {
+    /// Starts it on a free port. A socket that does not listen holds the port: the proxy can listen there, and the system gives it to
+    /// nobody else.
+    pub(super) async fn start(command: impl Fn(&Path, u16, SocketAddr, SocketAddr) -> Command) -> Self {
         let places = "verify.token_in_query = true\nverify.token_header = \"x-access-tokens\"\n";
         let gateway = with_guards(&format!("{places}[server]\ntrusted_proxies = [\"127.0.0.1\"]\n"));
         let (folder, service) = (tempfile::tempdir().unwrap(), service());
-        for _ in 0..5 {
-            let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-            let mut command = command(folder.path(), address.port(), gateway.address, service);
-            let log = std::fs::File::create(folder.path().join("log")).unwrap();
-            let mut process = command.stdout(Stdio::null()).stderr(log).spawn().expect("scripts/install installs it");
-            if listens(&mut process, address) {
-                return Self { process, address, _gateway: gateway, _folder: folder };
-            }
-        }
-        panic!("it does not start: {}", std::fs::read_to_string(folder.path().join("log")).unwrap());
+        let port = TcpSocket::new_v4().unwrap();
+        port.set_reuseaddr(true).unwrap();
+        port.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let address = port.local_addr().unwrap();
+        let mut command = command(folder.path(), address.port(), gateway.address, service);
+        let log = folder.path().join("log");
+        command.stdout(Stdio::null()).stderr(std::fs::File::create(&log).unwrap());
+        let process = command.spawn().expect("scripts/install installs it");
+        let mut proxy = Self { process, address, _port: port, _gateway: gateway, _folder: folder };
+        until(|| TcpStream::connect(address).is_ok() || proxy.process.try_wait().unwrap().is_some()).await;
+        let ended = proxy.process.try_wait().unwrap();
+        assert!(ended.is_none(), "it does not start: {}", std::fs::read_to_string(log).unwrap());
+        proxy
     }
 
     /// The answer to a call with these lines in its head: status line and headers, and body.
@@ -69,27 +76,11 @@ impl Proxy {
 
     /// The answer to this head.
     pub(super) fn raw(&self, head: &str) -> (String, String) {
-        let mut connection = TcpStream::connect(self.address).unwrap();
-        connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        connection.write_all(head.as_bytes()).unwrap();
         let mut answer = String::new();
-        connection.read_to_string(&mut answer).unwrap();
+        connect(self.address, head).read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         (head.to_owned(), body.to_owned())
     }
-}
-
-/// Whether the process listens there; it may end instead.
-fn listens(process: &mut Child, address: SocketAddr) -> bool {
-    #[expect(clippy::disallowed_methods, reason = "a program of others' keeps the time of the machine")]
-    let (began, patience) = (Instant::now(), Duration::from_secs(30));
-    while process.try_wait().unwrap().is_none() && began.elapsed() < patience {
-        if TcpStream::connect(address).is_ok() {
-            return true;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    false
 }
 
 /// A file of `deploy/`, with the lines for `verify.token_header` put in force.
@@ -127,7 +118,7 @@ pub(super) fn nginx(folder: &Path, port: u16, gateway: SocketAddr, service: Sock
     command
 }
 
-/// The file as it stands, without administration and state; each guard has a port of its own there, so the path says which.
+/// The snippet as it stands, in a site of the test's own, without administration and state: here the path says which guard is asked.
 pub(super) fn caddy(folder: &Path, port: u16, gateway: SocketAddr, service: SocketAddr) -> Command {
     let shipped = shipped("Caddyfile");
     let (snippet, _) = shipped.split_once("{$ANTEROOM_SITE").unwrap();
@@ -138,7 +129,7 @@ pub(super) fn caddy(folder: &Path, port: u16, gateway: SocketAddr, service: Sock
     let global = "{\n\tadmin off\n\tauto_https off\n}\n";
     std::fs::write(
         folder.join("Caddyfile"),
-        format!("{global}{snippet}\nhttp://:{port} {{\n\tbind 127.0.0.1\n{handles}}}\n"),
+        format!("{global}{snippet}\nhttp://:{port} {{\n\tbind 127.0.0.1\n\timport anteroom {gateway}\n{handles}}}\n"),
     )
     .unwrap();
     let mut command = Command::new("caddy");
@@ -179,6 +170,7 @@ pub(super) fn bearer(token: String) -> String {
 fn keeps_its_promises(proxy: &Proxy) {
     tells_who_calls(proxy);
     believes_no_address(proxy);
+    serves_the_gateway(proxy);
     answers_in_the_place_of_the_service(proxy);
 }
 
@@ -215,6 +207,20 @@ fn tells_who_calls(proxy: &Proxy) {
     }
 }
 
+/// The gateway itself is below its prefix, and its metadata where its address says.
+fn serves_the_gateway(proxy: &Proxy) {
+    let (head, body) = proxy.call("/anteroom/v1/whoami", &[&bearer(token(|_| ()))]);
+    let problem: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((head.starts_with("HTTP/1.1 401 "), &problem["code"]), (true, &json!("issuer_unknown")), "{head}");
+    let (head, body) = proxy.call("/anteroom/healthz", &["Forwarded: for=evil"]);
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}\n{body}");
+    let (head, _) = proxy.call("/anteroom", &[]);
+    assert!(head.starts_with("HTTP/1.1 308 ") && head.contains("\r\nLocation: /anteroom/"), "{head}");
+    let (head, body) = proxy.call("/.well-known/oauth-protected-resource/anteroom", &[]);
+    let metadata: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((head.starts_with("HTTP/1.1 200 "), &metadata["resource"]), (true, &json!("http://gateway.example")));
+}
+
 /// The token of the address counts, and not what a client says of the address.
 fn believes_no_address(proxy: &Proxy) {
     let good = bearer(token(|_| ()));
@@ -249,27 +255,25 @@ fn answers_in_the_place_of_the_service(proxy: &Proxy) {
         let challenges: Vec<_> = head.lines().filter_map(|line| line.strip_prefix("www-authenticate: ")).collect();
         assert_eq!(challenges.join("|"), challenge, "{path} {status}");
         assert_eq!(head.contains("\r\nretry-after: "), status == 503, "{head}");
+        assert_eq!(head.matches("\r\nx-trace-id: ").count(), 1, "{head}");
     }
     let (head, body) = proxy.call("/nobody/", &with(&forged, &good));
     assert!(!head.starts_with("HTTP/1.1 2") && !body.contains("HTTP/1.1"), "{head}\n{body}");
 }
 
-#[test]
-fn nginx_lets_pass_whom_a_guard_lets_pass() {
-    let proxy = Proxy::start(nginx);
+#[tokio::test]
+async fn nginx_lets_pass_whom_a_guard_lets_pass() {
+    let proxy = Proxy::start(nginx).await;
     keeps_its_promises(&proxy);
     // Nobody asks a guard, or is answered in its place, from outside.
-    for path in ["/_anteroom_guard/open", "/@anteroom_forbidden"] {
+    for path in ["/_anteroom_guard/open", "/@anteroom_forbidden", "/@anteroom_unauthenticated"] {
         assert!(proxy.call(path, &[]).0.starts_with("HTTP/1.1 404 "), "{path}");
     }
-    let (head, body) = proxy.call("/.well-known/oauth-protected-resource/anteroom", &[]);
-    let metadata: Value = serde_json::from_str(&body).unwrap();
-    assert_eq!((head.starts_with("HTTP/1.1 200 "), &metadata["resource"]), (true, &json!("http://gateway.example")));
 }
 
-#[test]
-fn caddy_lets_pass_whom_a_guard_lets_pass() {
-    let proxy = Proxy::start(caddy);
+#[tokio::test]
+async fn caddy_lets_pass_whom_a_guard_lets_pass() {
+    let proxy = Proxy::start(caddy).await;
     keeps_its_promises(&proxy);
     let (_, body) = proxy.call("/billing/", &["Authorization: Bearer garbage"]);
     let problem: Value = serde_json::from_str(&body).unwrap();
@@ -277,11 +281,10 @@ fn caddy_lets_pass_whom_a_guard_lets_pass() {
 }
 
 /// A gateway that is not there lets nobody pass.
-#[test]
-fn without_the_gateway_nobody_passes() {
-    let nobody: SocketAddr = "127.0.0.1:1".parse().unwrap();
+#[tokio::test]
+async fn without_the_gateway_nobody_passes() {
     for (command, status) in [(nginx as fn(&Path, u16, SocketAddr, SocketAddr) -> Command, 503), (caddy, 502)] {
-        let proxy = Proxy::start(|folder, port, _, service| command(folder, port, nobody, service));
+        let proxy = Proxy::start(|folder, port, _, service| command(folder, port, NOBODY, service)).await;
         let (head, body) = proxy.call("/open/", &[]);
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
         assert!(!body.contains("HTTP/1.1"), "{body}");

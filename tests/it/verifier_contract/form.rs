@@ -9,7 +9,7 @@ use crate::verify::keys::encode;
 use crate::verify::subjects::{NOW, Subject};
 
 pub(crate) fn rows(subject: &Subject) -> Vec<Row> {
-    let groups = [critical, duplicates, segments, base64_variants, encrypted, sizes];
+    let groups = [critical, duplicates, segments, white_space, base64_variants, encrypted, sizes];
     groups.into_iter().flat_map(|group| group(subject)).collect()
 }
 
@@ -81,14 +81,12 @@ fn segments(subject: &Subject) -> Vec<Row> {
         ("a word", "hello".to_owned()),
         ("a dot", ".".to_owned()),
         ("two dots", "..".to_owned()),
-        ("two segments", format!("{header}.{claims}")),
         ("four segments", format!("{token}.{signature}")),
         ("an empty segment after", format!("{token}.")),
         ("an empty segment before", format!(".{token}")),
         ("no header", format!(".{claims}.{signature}")),
         ("no claims", format!("{header}..{signature}")),
         ("JSON serialization", json_form),
-        ("not JSON", subject.signer.sign_text("header", "claims")),
         ("claims an array", subject.signer.sign_text(&subject.header().to_string(), "[]")),
         ("header an array", subject.signer.sign_text("[]", &subject.claims().to_string())),
         (
@@ -106,10 +104,39 @@ fn segments(subject: &Subject) -> Vec<Row> {
         ("not ASCII", format!("{token}é")),
     ];
     let mut rows: Vec<_> = cases.into_iter().map(|(what, token)| row("A14", what, token, "token_malformed")).collect();
+    // These say nothing of themselves: the issuer of opaque tokens knows nothing of them.
+    for (what, token) in
+        [("two segments", format!("{header}.{claims}")), ("not JSON", subject.signer.sign_text("header", "claims"))]
+    {
+        rows.push(row("A14", what, token, "token_inactive"));
+    }
     let latin1 = [&b"{\"iss\":\"\xe9\"}"[..]].concat();
     let token = subject.signer.sign_input(&format!("{header}.{}", encode(latin1)));
     rows.push(row("A14", "claims not UTF-8", token, "token_malformed"));
     rows
+}
+
+/// White space makes no opaque token of a JWT.
+fn white_space(subject: &Subject) -> Vec<Row> {
+    let (header, claims) = (subject.header(), subject.claims());
+    let pretty = serde_json::to_string_pretty(&header).unwrap();
+    let rest = |text: &str| text.strip_prefix('{').unwrap().to_owned();
+    let headers = [
+        pretty.clone(),
+        pretty.replace('\n', "\r\n"),
+        format!("{{\t{}", rest(&header.to_string())),
+        format!(" \n{header}"),
+        format!("{}{{{}{}\n", " ".repeat(61), " ".repeat(30), rest(&header.to_string())),
+    ];
+    let forge = |header: String| {
+        let token = subject.signer.sign_text(&header, &claims.to_string());
+        let spoilt = token.replacen('.', "_.", 1);
+        [
+            row("A14", format!("white space in {header:?}"), token, "accepted"),
+            row("A14", format!("white space in {header:?}, spoilt"), spoilt, "token_malformed"),
+        ]
+    };
+    headers.into_iter().flat_map(forge).collect()
 }
 
 /// Other spellings of the same bytes: each would make another token of a genuine one.

@@ -49,6 +49,7 @@ fn foreign_shapes(subject: &Subject) -> Vec<Row> {
     let shapes = [
         json!({ "nonce": "n-0S6_WzA2Mj" }),
         json!({ "at_hash": "77QmUPtjPfzWtF2AnpK9RQ" }),
+        json!({ "cnf": { "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" } }),
         json!({ "c_hash": "LDktKdoQak3Pk0cnXxCltA" }),
         json!({ "events": { "http://schemas.openid.net/event/backchannel-logout": {} } }),
         json!({ "htm": "POST", "htu": "https://api.example/v1/requests" }),

@@ -1,7 +1,5 @@
 //! A gateway that starts while a provider is down.
 
-use std::time::Duration;
-
 use anteroom::core::clock::Clock;
 use reqwest::Method;
 use serde_json::json;
@@ -12,6 +10,7 @@ use super::fake_provider::jwks;
 use super::keys::RSA;
 use super::subjects::claims;
 use crate::gateway::{Answer, Gateway};
+use crate::patience::patiently;
 
 #[tokio::test]
 async fn others_are_served_and_the_provider_is_found_without_a_restart() {
@@ -39,8 +38,7 @@ async fn others_are_served_and_the_provider_is_found_without_a_restart() {
         drop(down);
         Mock::given(path("/keys")).respond_with(jwks(&[&RSA])).mount(&provider).await;
         gateway.advance(60);
-        let found = async { while gateway.get(&foreign, "/v1/whoami").await.status == 503 {} };
-        tokio::time::timeout(Duration::from_secs(30), found).await.unwrap();
+        patiently(async { while gateway.get(&foreign, "/v1/whoami").await.status == 503 {} }).await;
         assert_eq!(gateway.get(&foreign, "/v1/whoami").await.status, 200, "{startup}");
         assert_eq!(readyz().await, 200, "{startup}");
     }

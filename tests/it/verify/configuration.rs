@@ -4,12 +4,12 @@ use std::path::Path;
 
 use anteroom::core::clock::SetClock;
 use anteroom::core::error::Misconfiguration;
-use anteroom::verify::{Chain, KINDS, parse_table};
+use anteroom::verify::{Chain, KINDS, Mention, parse_table};
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::keys::{EC, RSA, SECRET, pem};
-use super::subjects::{chain, now, own_issuer, setup, tables};
+use super::subjects::{OWN, chain, now, own_issuer, setup, tables};
 
 /// The mistakes in a chain of all these verifiers, as they are told.
 fn mistakes(toml: &str, base: &Path) -> Vec<String> {
@@ -29,7 +29,12 @@ fn files() -> TempDir {
     write("two.pem", &format!("{}{}", RSA.public_pem(), RSA.public_pem()));
     write("set.json", &json!({ "keys": [RSA.jwk()] }).to_string());
     write("empty.json", "{\"keys\":[]}");
+    let mut private = RSA.jwk();
+    private["d"] = "AQAB".into();
+    write("private.json", &json!({ "keys": [RSA.jwk(), private] }).to_string());
+    write("secret.json", &json!({ "keys": [RSA.jwk(), { "kty": "oct", "k": "AAAA" }] }).to_string());
     write("nonsense", "hello");
+    write("good", "a secret that nobody else knows: 1");
     files
 }
 
@@ -40,13 +45,39 @@ fn oidc(lines: &str) -> String {
     format!("[verifiers.idp]\nkind = \"oidc\"\n{issuer}{audience}{lines}\n")
 }
 
+/// What stands before an `@` may be a password, whatever else is wrong with the address.
+#[test]
+fn a_password_in_an_address_is_not_repeated() {
+    const PROBLEM: &str = "has a user name or a password in it";
+    const PLAIN: &str = "is not https (http is allowed for localhost only, or with allow_http = true)";
+    let files = files();
+    let issuer = |address: &str| oidc(&format!("issuer = \"{address}\"\njwks_uri = \"https://idp.example/keys\""));
+    let keys = |address: &str| oidc(&format!("jwks_uri = \"{address}\""));
+    let endpoint = |address: &str| {
+        let rest = "client_id = \"gateway\"\nclient_secret = \"file:nonsense\"";
+        oidc(&format!("endpoint = \"{address}\"\n{rest}")).replace("\"oidc\"", "\"introspection\"")
+    };
+    for (key, table) in [("issuer", &issuer as &dyn Fn(&str) -> String), ("jwks_uri", &keys), ("endpoint", &endpoint)] {
+        for (address, shown, problem) in [
+            ("https://gateway:hunter2@idp.example/", "https://…@idp.example/", PROBLEM),
+            ("https://hunter2@idp.example/", "https://…@idp.example/", PROBLEM),
+            ("http://gateway:hunter2@idp.example/", "http://…@idp.example/", PLAIN),
+            ("https://gateway:hunter2/@idp.example/", "https://…@idp.example/", "is not a URL"),
+            ("ftp://gateway:hunter2@idp.example/", "…@idp.example/", PLAIN),
+        ] {
+            let told = mistakes(&table(address), files.path()).join("\n");
+            assert!(told.starts_with(&format!("verifiers.idp.{key}: \"{shown}\" {problem}. ")), "{told}");
+            assert!(!told.contains("hunter2"), "{told}");
+        }
+    }
+}
+
 #[test]
 fn what_is_wrong_with_a_provider() {
     const ALGORITHMS: &str = "Allow what its keys sign with: \"RS256\", \"RS384\", \"RS512\", \"PS256\", \"PS384\", \"PS512\", \
                               \"ES256\", \"ES384\", \"EdDSA\"";
     const SCOPES: &str = "Write one of \"requests:read\", \"requests:write\", \"requests:work\", \"admin\"";
     const ISSUER: &str = "Write the exact `iss` of its tokens, like \"https://TENANT.eu.auth0.com/\"";
-    const KEYS: &str = "Name a PEM public key or certificate, or a JWK Set, that fits `algorithms`";
     const AUDIENCE: &str = "is missing or empty, so that tokens meant for other services would pass. \
                             Name the `aud` that its tokens for this gateway have";
     const PLAIN: &str = "is not https (http is allowed for localhost only, or with allow_http = true)";
@@ -74,14 +105,6 @@ fn what_is_wrong_with_a_provider() {
             "jwks_uri = \"https://idp.example/keys\"\nkeys = \"file:rsa.pem\"",
             "keys: and jwks_uri are both there. Keep one of them".into(),
         ),
-        ("keys = \"file:private.pem\"", format!("keys: file:private.pem holds a private key; only the public one belongs here. {KEYS}")),
-        (
-            "keys = \"file:two.pem\"",
-            format!("keys: file:two.pem holds several keys or certificates; keep one, or write them as a JWK Set. {KEYS}"),
-        ),
-        ("keys = \"file:nonsense\"", format!("keys: file:nonsense holds no public key or certificate that can be used. {KEYS}")),
-        ("keys = \"file:empty.json\"", format!("keys: file:empty.json holds no key that can be used. {KEYS}")),
-        ("keys = \"file:ec.pem\"", format!("keys: file:ec.pem holds no key for RS256. {KEYS}")),
         ("stale_if_error = \"25h\"", "stale_if_error: 25h is more than the 24h allowed. Write a shorter time".into()),
         (
             "audiense = [\"x\"]",
@@ -95,6 +118,41 @@ fn what_is_wrong_with_a_provider() {
     for (lines, expected) in cases {
         let lines =
             if lines.starts_with("audience") || lines.starts_with("issuer") { lines } else { &format!("{lines}\n") };
+        assert_eq!(mistakes(&oidc(lines), files.path()), [format!("verifiers.idp.{expected}")], "{lines}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_key_file() {
+    const KEYS: &str = "Name a PEM public key or certificate, or a JWK Set, that fits `algorithms`";
+    let cases = [
+        (
+            "keys = \"file:private.pem\"",
+            format!("keys: file:private.pem holds a private key; only the public one belongs here. {KEYS}"),
+        ),
+        (
+            "keys = \"file:two.pem\"",
+            format!(
+                "keys: file:two.pem holds several keys or certificates; keep one, or write them as a JWK Set. {KEYS}"
+            ),
+        ),
+        (
+            "keys = \"file:nonsense\"",
+            format!("keys: file:nonsense holds no public key or certificate that can be used. {KEYS}"),
+        ),
+        (
+            "keys = \"file:private.json\"",
+            format!("keys: file:private.json holds a private key or a secret; only public keys belong here. {KEYS}"),
+        ),
+        (
+            "keys = \"file:secret.json\"",
+            format!("keys: file:secret.json holds a private key or a secret; only public keys belong here. {KEYS}"),
+        ),
+        ("keys = \"file:empty.json\"", format!("keys: file:empty.json holds no key that can be used. {KEYS}")),
+        ("keys = \"file:ec.pem\"", format!("keys: file:ec.pem holds no key for RS256. {KEYS}")),
+    ];
+    let files = files();
+    for (lines, expected) in cases {
         assert_eq!(mistakes(&oidc(lines), files.path()), [format!("verifiers.idp.{expected}")], "{lines}");
     }
 }
@@ -189,6 +247,76 @@ fn what_is_wrong_with_a_chain() {
     );
 }
 
+#[test]
+fn what_guards_name_is_told_where_they_name_it() {
+    let idp = |name: &str, issuer: &str| {
+        format!("[verifiers.{name}]\nkind = \"oidc\"\nissuer = \"https://{issuer}\"\naudience = [\"a\"]\n")
+    };
+    let toml = [idp("a", "one.example"), idp("b", "one.example"), idp("c", "two.example"), idp("d", "two.example")];
+    let mention = |guard: &str, name: &str| Mention { key: format!("guards.{guard}.verifiers"), name: name.into() };
+    let build = |others: &[Mention]| {
+        let setup = setup(Path::new("."), &SetClock::at(now()), None);
+        tell(Chain::build(&["a".into()], others, &tables(&toml.concat()), &setup))
+    };
+    assert_eq!(build(&[mention("g", "a"), mention("g", "c"), mention("h", "c"), mention("h", "e")]), [""; 0]);
+    let remedy = "have the same issuer. Keep one verifier for each issuer";
+    assert_eq!(
+        build(&[mention("g", "b"), mention("g", "c"), mention("g", "d")]),
+        [
+            format!("guards.g.verifiers: names \"b\", and verify.chain names \"a\", which {remedy}"),
+            format!("guards.g.verifiers: names \"c\" and \"d\", which {remedy}"),
+        ]
+    );
+    assert_eq!(
+        build(&[mention("g", "c"), mention("h", "d")]),
+        [format!("guards.h.verifiers: names \"d\", and guards.g.verifiers names \"c\", which {remedy}")]
+    );
+}
+
+/// Metrics could not tell it from the lack of one.
+#[test]
+fn no_verifier_is_called_none() {
+    let own = "[verifiers.none]\nkind = \"self\"\n";
+    let told = tell(chain(own, Path::new("."), &SetClock::at(now())));
+    assert_eq!(told, ["verifiers.none: is what metrics call the lack of a verifier. Give it another name"]);
+}
+
+/// A subject here and a client id there could be the same name, and so the same owner.
+#[test]
+fn two_verifiers_of_one_issuer_agree_on_the_owner() {
+    let jwts = oidc("");
+    let opaque = "[verifiers.asked]\nkind = \"introspection\"\nissuer = \"https://idp.example/\"\naudience = [\"anteroom\"]\n\
+                  client_id = \"anteroom\"\nclient_secret = \"file:nonsense\"\n";
+    let files = files();
+    let build = |lines: &str| mistakes(&format!("{jwts}{opaque}{lines}"), files.path());
+    assert_eq!(build(""), [""; 0]);
+    assert_eq!(
+        build("owner = \"client\""),
+        [
+            "verify.chain: names \"asked\" and \"idp\", which have the same issuer and differ in `owner`. Write the same in both"
+        ]
+    );
+}
+
+/// Of any kind: an owner of ours belongs to tokens of ours.
+#[test]
+fn our_own_issuer_is_nobody_elses() {
+    let files = files();
+    let own = format!("issuer = \"{OWN}\"\naudience = [\"anteroom\"]");
+    for lines in [
+        format!("kind = \"oidc\"\n{own}"),
+        format!("kind = \"hs256\"\n{own}\nsecrets = [\"file:good\"]"),
+        format!("kind = \"introspection\"\n{own}\nclient_id = \"anteroom\"\nclient_secret = \"file:good\""),
+    ] {
+        assert_eq!(
+            mistakes(&format!("[verifiers.idp]\n{lines}\n"), files.path()),
+            ["verifiers.idp.issuer: is our own, and whoever makes its tokens could speak in our name. \
+              Name the other issuer, or write kind = \"self\""],
+            "{lines}"
+        );
+    }
+}
+
 /// A17, and A2 where it can be met at start: what can not be an HMAC secret.
 #[test]
 fn secrets_unfit_to_sign_with() {
@@ -203,7 +331,16 @@ fn secrets_unfit_to_sign_with() {
         let problem = format!("is {length} bytes long, and HS256 needs at least 32");
         assert_eq!(build(&[SECRET, secret]), [format!("issuer.secrets[1]: {problem}. {REMEDY}")]);
     }
-    let guessable = ["secret".repeat(6), "0".repeat(64), "a-string-secret-at-least-256-bits-long".into()];
+    let guessable = [
+        "secret".repeat(6),
+        "0".repeat(64),
+        "a-string-secret-at-least-256-bits-long".into(),
+        "super-secret-jwt-token-with-at-least-32-characters-long".into(),
+        "404e635266556a586e3272357538782f413f4428472b4b6250645367566b5970".into(),
+        "3EK6FD+o0+c7tzBNVfjpMkNDi2yARAAKzQlk8O2IKoxQu4nF7EdAh8s3TwpHwrdWT6R".into(),
+        " YOUR_SUPER_SECRET_JWT_KEY_CHANGE_IN_PRODUCTION".into(),
+        "your jwt secret key here at least 32 characters long".into(),
+    ];
     for secret in &guessable {
         let problem = "is a published or repetitive one, which anybody can guess";
         assert_eq!(build(&[secret]), [format!("issuer.secrets[0]: {problem}. {REMEDY}")], "{secret}");

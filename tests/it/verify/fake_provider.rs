@@ -12,10 +12,11 @@ use anteroom::verify::{Chain, KeySetReport, Setup};
 use futures_util::future::join;
 use serde_json::{Value, json};
 use wiremock::matchers::path;
-use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-use super::keys::Signer;
-use super::subjects::{claims, now, setup, tables, word};
+use super::keys::{Signer, key_set};
+use super::subjects::{claims, now, setup, tables, verify, word};
+use crate::patience::{patiently, until};
 
 /// What makes jitter: always the same.
 pub(crate) struct Chance(pub(crate) u8);
@@ -30,20 +31,39 @@ impl Entropy for Chance {
 pub(crate) const LEAST: u8 = 0;
 pub(crate) const GREATEST: u8 = 0xff;
 
+/// What a provider answers until a test changes it.
+#[derive(Clone)]
+pub(crate) struct Changing(Arc<Mutex<ResponseTemplate>>);
+
+impl Changing {
+    pub(crate) fn from(answer: ResponseTemplate) -> Self {
+        Self(Arc::new(Mutex::new(answer)))
+    }
+
+    pub(crate) fn to(&self, answer: ResponseTemplate) {
+        *self.0.lock().unwrap() = answer;
+    }
+}
+
+impl Respond for Changing {
+    fn respond(&self, _: &Request) -> ResponseTemplate {
+        self.0.lock().unwrap().clone()
+    }
+}
+
 /// A provider whose answer can be changed, and a chain that trusts it.
 pub(crate) struct Provider {
     pub(crate) server: MockServer,
-    answer: Arc<Mutex<ResponseTemplate>>,
+    answer: Changing,
     pub(crate) clock: SetClock,
     pub(crate) chain: Chain,
     pub(crate) issuer: String,
     metrics: Arc<Metrics>,
 }
 
-/// A JWK Set of these keys.
+/// An answer with a JWK Set of these keys.
 pub(crate) fn jwks(signers: &[&Signer]) -> ResponseTemplate {
-    let keys: Vec<_> = signers.iter().map(|signer| signer.jwk()).collect();
-    ResponseTemplate::new(200).set_body_json(json!({ "keys": keys }))
+    ResponseTemplate::new(200).set_body_json(key_set(signers))
 }
 
 impl Provider {
@@ -64,10 +84,8 @@ impl Provider {
 
     async fn start(answer: ResponseTemplate, lines: impl Fn(&str) -> String, suffix: &str, chance: u8) -> Self {
         let server = MockServer::start().await;
-        let answer = Arc::new(Mutex::new(answer));
-        let shared = Arc::clone(&answer);
-        let respond = move |_: &Request| shared.lock().unwrap().clone();
-        Mock::given(path("/keys")).respond_with(respond).mount(&server).await;
+        let answer = Changing::from(answer);
+        Mock::given(path("/keys")).respond_with(answer.clone()).mount(&server).await;
         let (clock, issuer) = (SetClock::at(now()), format!("{}{suffix}", server.uri()));
         let toml = format!(
             "[verifiers.idp]\nkind = \"oidc\"\nissuer = \"{issuer}\"\naudience = [\"anteroom\"]\n\
@@ -85,7 +103,7 @@ impl Provider {
     }
 
     pub(crate) fn answers(&self, answer: ResponseTemplate) {
-        *self.answer.lock().unwrap() = answer;
+        self.answer.to(answer);
     }
 
     /// Serves its discovery document, which names `keys` for the keys.
@@ -147,7 +165,7 @@ impl Provider {
     }
 
     pub(crate) async fn verify(&self, token: &str) -> Verdict {
-        self.chain.verify(token, self.chain.api(), self.clock.now()).await
+        verify(&self.chain, token, self.chain.api(), self.clock.now()).await
     }
 
     pub(crate) async fn verdict(&self, signer: &Signer, kid: Option<&str>) -> Verdict {
@@ -168,18 +186,8 @@ impl Provider {
             self.clock.advance(Duration::from_millis(millis));
         };
         // The clock of the test decides, and not the minute after which the connection is given up.
-        tokio::time::timeout(Duration::from_secs(30), join(self.judge(signer), time_goes_by)).await.unwrap().0
+        patiently(join(self.judge(signer), time_goes_by)).await.0
     }
-}
-
-/// Waits for what comes about in other tasks.
-pub(crate) async fn until(condition: impl Fn() -> bool) {
-    let waiting = async {
-        while !condition() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_mins(1), waiting).await.expect("it does not come about");
 }
 
 /// Every way in which a provider can fail to publish keys, with the class that it is told as.

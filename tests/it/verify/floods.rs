@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::fake_provider::{Provider, jwks};
 use super::keys::{EC, OTHER_RSA, RSA, encode};
+use super::outages::retry_after;
 use super::subjects::{claims, word};
 use wiremock::ResponseTemplate;
 
@@ -37,20 +38,26 @@ async fn a_hundred_thousand_made_up_keys_cause_two_fetches_in_30_seconds() {
     assert_eq!(provider.fetches().await, 2, "the one at the start, and one more");
 }
 
+/// Whoever sends one made-up key every 30 seconds delays a new key by three minutes at most. Its tokens are not refused meanwhile.
 #[tokio::test]
-async fn made_up_keys_have_an_hours_budget_and_a_new_key_comes_with_the_regular_fetch() {
+async fn made_up_keys_have_a_budget_that_fills_up_again() {
     let hourly = |answer: ResponseTemplate| answer.insert_header("cache-control", "max-age=3600");
     let provider = Provider::publishing(hourly(jwks(&[&RSA]))).await;
     provider.settled().await;
-    for index in 0..60 {
+    for attempt in 1..=60 {
         provider.later(30);
-        assert_eq!(word(&provider.verify(&made_up(&provider, &index.to_string())).await), "key_unknown");
+        let verdict = provider.verify(&made_up(&provider, &attempt.to_string())).await;
+        let is_asked = attempt <= 23 || attempt % 6 == 1;
+        assert_eq!(word(&verdict), if is_asked { "key_unknown" } else { "unavailable" }, "{attempt}");
     }
-    assert_eq!(provider.fetches().await, 1 + 20);
+    assert_eq!(provider.fetches().await, 1 + 20 + 9, "20 at a stretch, and one every three minutes");
     provider.answers(hourly(jwks(&[&EC])));
-    assert_eq!(provider.judge(&EC).await, "key_unknown", "the price of the budget");
-    // The last forced fetch was 20 minutes ago, and the lifetime counts from it.
-    provider.settled_after(3240 - 40 * 30).await;
+    for wait in [30, 1] {
+        let verdict = provider.verdict(&EC, Some(EC.kid)).await;
+        assert_eq!(retry_after(&verdict), Duration::from_secs(wait), "until the provider may be asked");
+        assert_eq!(provider.judge(&RSA).await, "accepted", "known keys are not affected");
+        provider.later(if wait == 30 { 29 } else { 1 });
+    }
     assert_eq!(provider.judge(&EC).await, "accepted");
 }
 
@@ -90,9 +97,11 @@ async fn a_flood_in_an_outage() {
     provider.answers(ResponseTemplate::new(500));
     provider.later(31);
     for index in 0..1000 {
-        assert_eq!(word(&provider.verify(&made_up(&provider, &index.to_string())).await), "key_unknown");
+        let verdict = provider.verify(&made_up(&provider, &index.to_string())).await;
+        assert_eq!(retry_after(&verdict), Duration::from_secs(1), "whether there is such a key can not be told");
     }
     assert_eq!(provider.judge(&RSA).await, "accepted");
+    assert_eq!(provider.judge(&EC).await, "unavailable", "a key that is new, though the known ones are fresh");
     assert_eq!(provider.fetches().await, 2);
     provider.answers(jwks(&[&RSA, &EC]));
     provider.settled_after(1).await;

@@ -71,6 +71,11 @@ pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// A JWK Set of the public halves.
+pub(crate) fn key_set(signers: &[&Signer]) -> Value {
+    json!({ "keys": signers.iter().map(|signer| signer.jwk()).collect::<Vec<_>>() })
+}
+
 impl Signer {
     /// The same key, signing with another algorithm.
     pub(crate) fn with(&self, algorithm: Algorithm) -> Self {
@@ -131,7 +136,7 @@ impl Signer {
             ("PEM stripped to its base64", body.into_bytes()),
             ("DER", self.spki.clone()),
             ("JWK", jwk.to_string().into_bytes()),
-            ("JWK set", json!({ "keys": [self.jwk()] }).to_string().into_bytes()),
+            ("JWK set", key_set(&[self]).to_string().into_bytes()),
         ];
         for name in ["n", "x"] {
             if let Some(text) = jwk[name].as_str() {

@@ -1,6 +1,5 @@
 //! Outbound HTTP: private CAs, limits, addresses, and what its errors say.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use serde_json::Value;
 use wiremock::matchers::{body_string, header, headers, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::wire::{Wire, ok};
+use super::wire::{NOBODY, Wire, ok};
 
 fn client(change: impl FnOnce(&mut NetSettings)) -> HttpClient {
     let mut settings = NetSettings { timeout: Period::seconds(60), ..NetSettings::default() };
@@ -59,7 +58,7 @@ fn a_ca_file_that_is_none() {
     std::fs::write(files.path().join("empty.pem"), "nothing").unwrap();
     let problem = |name: &str| {
         let settings = NetSettings { ca_file: Some(name.into()), ..NetSettings::default() };
-        let mistake = settings.open(files.path()).unwrap_err();
+        let [mistake] = <[_; 1]>::try_from(settings.open(files.path()).unwrap_err()).unwrap();
         let net = NetSettings::default().open(files.path()).unwrap();
         let own = net.client(Provider { ca_file: Some(Path::new(name)), ..PROVIDER }).unwrap_err();
         assert_eq!([mistake.key.as_str(), own.key.as_str()], ["net.ca_file", "verifiers.idp.ca_file"]);
@@ -94,8 +93,7 @@ async fn errors_say_what_happened() {
     }
     assert_eq!(error(&hasty, &format!("{uri}/slow")).await, format!("{uri}/slow did not answer in time (net.timeout)"));
     assert!(client.get_json::<Value>(&format!("{uri}/exact")).await.is_ok());
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let refused = error(&client, &format!("http://127.0.0.1:{port}/")).await;
+    let refused = error(&client, &format!("http://{NOBODY}/")).await;
     assert!(refused.contains("can not be reached: Connection refused"), "{refused}");
 }
 

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
+use anteroom::core::clock::Clock;
 use anteroom::core::verdict::Verdict;
 use anteroom::verify::{FetchErrorClass, KeySetState, NotRefreshed};
 use futures_util::future::{FutureExt, join_all};
+use serde_json::json;
 use wiremock::ResponseTemplate;
 
 use super::fake_provider::{GREATEST, LEAST, Provider, failures, jwks};
-use super::keys::{EC, RSA};
-use super::subjects::word;
+use super::keys::{EC, OTHER_RSA, RSA};
+use super::subjects::{claims, word};
 
-fn retry_after(verdict: &Verdict) -> Duration {
+pub(super) fn retry_after(verdict: &Verdict) -> Duration {
     match verdict {
         Verdict::Unavailable { retry_after } => *retry_after,
         other => panic!("keys that can not be had must not refuse a token: {other:?}"),
@@ -29,7 +31,7 @@ async fn old_keys_serve_through_an_outage() {
         assert_eq!((report.state, report.consecutive_failures), (KeySetState::Fresh, 1), "{what}");
         assert_eq!(report.last_error.map(FetchErrorClass::name), Some(class), "{what}");
         assert_eq!(provider.counted(&format!("jwks_fetch_total{{issuer=\"idp\",result=\"{class}\"}}")), 1, "{what}");
-        assert_eq!(provider.judge(&EC).await, "key_unknown", "{what}: the keys were fresh a moment ago");
+        assert_eq!(provider.judge(&EC).await, "unavailable", "{what}: though the known keys are fresh");
         assert_eq!(provider.settled_after(60).await.state, KeySetState::Stale, "{what}");
         assert_eq!(provider.judge(&RSA).await, "accepted", "{what}");
         assert_eq!(provider.judge(&EC).await, "unavailable", "{what}: whether that key is new can not be told");
@@ -38,13 +40,46 @@ async fn old_keys_serve_through_an_outage() {
         assert_eq!(provider.settled_after(1).await.state, KeySetState::Expired, "{what}");
         let verdict = provider.verdict(&RSA, Some("rsa-1")).await;
         assert!((1..=60).contains(&retry_after(&verdict).as_secs()), "{what}: {verdict:?}");
-        assert!(provider.counted("jwks_stale_served_total{issuer=\"idp\"}") >= 2);
+        assert_eq!(provider.counted("jwks_stale_served_total{issuer=\"idp\"}"), 2, "{what}");
 
         provider.answers(jwks(&[&RSA]));
         provider.settled_after(retry_after(&verdict).as_secs()).await;
         assert_eq!(provider.judge(&RSA).await, "accepted", "{what}: back within the backoff");
         assert_eq!(provider.report().consecutive_failures, 0);
     }
+}
+
+/// It is known how many tokens passed that would not have without the old keys.
+#[tokio::test]
+async fn what_old_keys_let_through_is_counted_once() {
+    let provider = Provider::publishing(jwks(&[&RSA])).await;
+    provider.settled().await;
+    let early = provider.token(&RSA, Some("rsa-1"));
+    assert_eq!(word(&provider.verify(&early).await), "accepted");
+    provider.answers(jwks(&[&RSA, &EC]));
+    provider.settled_after(540).await;
+    provider.answers(ResponseTemplate::new(500));
+    provider.settled_after(540).await;
+    assert_eq!(provider.settled_after(60).await.state, KeySetState::Stale);
+    let forged = OTHER_RSA.named("rsa-1");
+    let (header, mut claims) = (json!({ "alg": "RS256", "kid": "rsa-1" }), claims(&provider.issuer));
+    claims["exp"] = 1.into();
+    let expired = RSA.sign(&header, &claims);
+    claims["exp"] = (provider.clock.now().seconds() + 10).into();
+    let brief = RSA.sign(&header, &claims);
+    for (what, token, expected, count) in [
+        ("of another generation of keys", &early, "accepted", 1),
+        ("from memory", &early, "accepted", 2),
+        ("forged", &provider.token(&forged, Some("rsa-1")), "signature_invalid", 2),
+        ("expired", &expired, "token_expired", 2),
+        ("for the first time", &brief, "accepted", 3),
+    ] {
+        assert_eq!(word(&provider.verify(token).await), expected, "{what}");
+        assert_eq!(provider.counted("jwks_stale_served_total{issuer=\"idp\"}"), count, "{what}");
+    }
+    provider.later(60);
+    assert_eq!(word(&provider.verify(&brief).await), "token_expired");
+    assert_eq!(provider.counted("jwks_stale_served_total{issuer=\"idp\"}"), 3, "expired, from memory");
 }
 
 #[tokio::test]
@@ -129,7 +164,7 @@ async fn a_provider_that_hangs() {
     provider.settled().await;
     provider.answers(silence());
     provider.later(30);
-    assert_eq!(provider.judge_while(&EC, 2, 1000).await, "key_unknown", "after a second, for a key that is not known");
+    assert_eq!(provider.judge_while(&EC, 2, 1000).await, "unavailable", "after a second, for a key that is not known");
     let absent = provider.counted("jwks_unknown_kid_total{issuer=\"idp\",outcome=\"refreshed_absent\"}");
     assert_eq!(absent, 0, "that it is absent was not said");
 
@@ -191,4 +226,21 @@ async fn an_operator_does_not_wait_for_the_backoff() {
     let together = join_all((0..5).map(|_| provider.chain.refresh("idp"))).await;
     assert_eq!((together, provider.fetches().await), (vec![Ok(()); 5], 5), "one flight");
     assert_eq!(provider.chain.refresh("nobody").await, Err(NotRefreshed::NoVerifier));
+}
+
+/// What a fetch brings that is under way when the operator calls may be what was published before.
+#[tokio::test]
+async fn what_an_operator_has_fetched_is_not_older_than_the_call() {
+    let provider = Provider::publishing(jwks(&[&RSA])).await;
+    provider.settled().await;
+    provider.answers(jwks(&[&RSA]).set_delay(Duration::from_millis(500)));
+    provider.later(540);
+    while provider.fetches().await < 2 {
+        tokio::task::yield_now().await;
+    }
+    provider.answers(jwks(&[&OTHER_RSA]));
+    let together = join_all((0..5).map(|_| provider.chain.refresh("idp"))).await;
+    assert_eq!((together, provider.fetches().await), (vec![Ok(()); 5], 3), "one more, for all of them");
+    let ids: Vec<_> = provider.report().keys.into_iter().map(|key| key.id.unwrap()).collect();
+    assert_eq!(ids, ["rsa-2"]);
 }

@@ -10,9 +10,9 @@ use anteroom::core::clock::{Clock, SetClock};
 use anteroom::core::verdict::Verdict;
 use anteroom::verify::Chain;
 
-use super::fake_provider::until;
 use super::real_provider::{RealProvider, issued_at};
-use super::subjects::{chain, word};
+use super::subjects::{chain, verify, word};
+use crate::patience::until;
 
 const RS256: &str = "urn:api-prototype";
 const ES256: &str = "urn:es256";
@@ -31,7 +31,7 @@ async fn the_token_of_a_real_provider() {
     let token = provider.token(RS256, "read:requests write:requests").await;
     let now = issued_at(&token);
     let chain = chain(&table(&provider), Path::new("."), &SetClock::at(now)).unwrap();
-    let verdict = async |token: &str, now| chain.verify(token, chain.api(), now).await;
+    let verdict = async |token: &str, now| verify(&chain, token, chain.api(), now).await;
 
     let Verdict::Accepted(caller) = verdict(&token, now).await else { panic!("refused") };
     assert_eq!(caller.issuer, provider.issuer);
@@ -73,7 +73,7 @@ impl Load {
                         good.get(turn % good.len().max(1)).cloned()
                     };
                     let Some(token) = token else { continue };
-                    match word(&runtime.block_on(chain.verify(&token, chain.api(), clock.now()))) {
+                    match word(&runtime.block_on(verify(&chain, &token, chain.api(), clock.now()))) {
                         "accepted" => _ = accepted.fetch_add(1, Ordering::SeqCst),
                         // It may have been withdrawn between the look and the verdict.
                         reason if good.lock().unwrap().contains(&token) => refused.lock().unwrap().push(reason),
@@ -94,10 +94,17 @@ impl Load {
     }
 
     /// Why good tokens were refused.
-    fn end(self) -> Vec<&'static str> {
+    async fn end(mut self) -> Vec<&'static str> {
         self.over.store(true, Ordering::SeqCst);
-        self.callers.into_iter().for_each(|caller| caller.join().unwrap());
-        Arc::try_unwrap(self.refused).unwrap().into_inner().unwrap()
+        until(|| self.callers.iter().all(JoinHandle::is_finished)).await;
+        self.callers.drain(..).for_each(|caller| caller.join().unwrap());
+        std::mem::take(&mut *self.refused.lock().unwrap())
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::SeqCst);
     }
 }
 
@@ -109,7 +116,7 @@ async fn keys_change_under_load_and_no_good_token_is_refused() {
         let clock = SetClock::at(issued_at(&first));
         let chain = Arc::new(chain(&table(&provider), Path::new("."), &clock).unwrap());
         chain.warm_up();
-        let judge = async |token: &str| word(&chain.verify(token, chain.api(), clock.now()).await);
+        let judge = async |token: &str| word(&verify(&chain, token, chain.api(), clock.now()).await);
         let load = Load::start(&chain, &clock);
         load.uses(&[&first]).await;
 
@@ -130,7 +137,7 @@ async fn keys_change_under_load_and_no_good_token_is_refused() {
         let third = provider.token(resource, "read:requests").await;
         load.uses(&[&third]).await;
         assert_eq!(judge(&second).await, "key_unknown");
-        assert_eq!(load.end(), [""; 0], "{resource}");
+        assert_eq!(load.end().await, [""; 0], "{resource}");
 
         // The bound: right after a change another one is noticed 30 seconds later.
         provider.tell("replace");
@@ -149,7 +156,7 @@ async fn a_key_that_was_announced_is_known_when_it_signs() {
     let first = provider.token(RS256, "read:requests").await;
     let clock = SetClock::at(issued_at(&first));
     let chain = chain(&table(&provider), Path::new("."), &clock).unwrap();
-    let judge = async |token: &str| word(&chain.verify(token, chain.api(), clock.now()).await);
+    let judge = async |token: &str| word(&verify(&chain, token, chain.api(), clock.now()).await);
     assert_eq!(judge(&first).await, "accepted");
     assert_eq!(provider.tell("announce"), "rsa-1 ec-1 rsa-2 ec-2");
     clock.advance(Duration::from_mins(9));

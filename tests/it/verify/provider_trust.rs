@@ -6,13 +6,13 @@ use anteroom::app::SystemClock;
 use anteroom::core::clock::Clock;
 use serde_json::json;
 
-use super::fake_provider::until;
-use super::keys::RSA;
+use super::keys::{RSA, key_set};
 use super::wire::{Wire, ok};
+use crate::patience::{patiently, until};
 use crate::process::Gateway;
 
 fn keys() -> String {
-    json!({ "keys": [RSA.jwk()] }).to_string()
+    key_set(&[&RSA]).to_string()
 }
 
 /// What a gateway with this configuration answers a token of this issuer once it has asked `provider` twice or has its keys, and what
@@ -22,12 +22,13 @@ async fn ask(folder: &Path, issuer: &str, toml: &str, variables: &[(&str, &str)]
     let exp = SystemClock::start().now().seconds() + 600;
     let claims = json!({ "iss": issuer, "sub": "acme", "aud": "anteroom", "exp": exp });
     let token = RSA.sign(&json!({ "alg": "RS256", "kid": "rsa-1" }), &claims);
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let (mut status, before) = (503, provider.connections());
-    while status == 503 && provider.connections() < before + 2 {
-        let call = http.get(format!("{}/v1/whoami", gateway.base())).bearer_auth(&token);
-        status = call.send().await.unwrap().status().as_u16();
-    }
+    let asking = async {
+        while status == 503 && provider.connections() < before + 2 {
+            status = gateway.whoami(&token).await;
+        }
+    };
+    patiently(asking).await;
     (status, gateway.kill())
 }
 
@@ -38,13 +39,16 @@ fn table(issuer: &str, lines: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_private_ca_is_named_or_the_log_says_where_to() {
+async fn a_private_ca_is_named_or_the_log_says_where_to_r29() {
     let (server, ca) = Wire::start_tls(ok(&keys()));
     let issuer = format!("https://localhost:{}", server.address.port());
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("ca.pem"), ca).unwrap();
-    for lines in ["ca_file = \"ca.pem\"", "[net]\nca_file = \"ca.pem\""] {
-        let (status, log) = ask(folder.path(), &issuer, &table(&issuer, lines), &[], &server).await;
+    let by_variable = [("ANTEROOM__NET__CA_FILE", "ca.pem")];
+    for (lines, variables) in
+        [("ca_file = \"ca.pem\"", &[][..]), ("[net]\nca_file = \"ca.pem\"", &[]), ("", &by_variable)]
+    {
+        let (status, log) = ask(folder.path(), &issuer, &table(&issuer, lines), variables, &server).await;
         assert_eq!(status, 200, "{lines}: {log}");
     }
     let (status, log) = ask(folder.path(), &issuer, &table(&issuer, "[log]\nformat = \"json\""), &[], &server).await;
@@ -92,4 +96,22 @@ async fn plain_http_takes_a_switch() {
     assert_eq!(status, 200, "{log}");
     let warned: Vec<_> = log.lines().filter(|line| line.contains("WARN") && line.contains("allow_http")).collect();
     assert!(matches!(warned[..], [once] if once.contains("http://idp.test/keys") && once.contains("idp")), "{log}");
+}
+
+/// A line of the log stays bearable, whatever a provider says of itself.
+#[tokio::test]
+async fn what_a_provider_says_does_not_fill_the_log() {
+    let (server, endless) = (Wire::start(ok("{}")), "x".repeat(400_000));
+    let issuer = format!("http://{}", server.address);
+    let folder = tempfile::tempdir().unwrap();
+    let toml = format!("[verifiers.idp]\nkind = \"oidc\"\nissuer = \"{issuer}\"\naudience = [\"anteroom\"]\n");
+    for document in
+        [json!({ "issuer": endless }), json!({ "issuer": issuer, "jwks_uri": format!("{issuer}/{endless}") })]
+    {
+        server.answers(ok(&document.to_string()));
+        let (status, log) = ask(folder.path(), &issuer, &toml, &[], &server).await;
+        let told = log.lines().find(|line| line.contains("can not be fetched")).unwrap_or_default();
+        let longest = log.lines().map(str::len).max();
+        assert_eq!((status, told.is_empty(), longest < Some(1000)), (503, false, true), "{longest:?}");
+    }
 }

@@ -2,18 +2,21 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Duration;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
 
 use anteroom::core::clock::Timestamp;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
+use crate::gateway::http;
+use crate::patience::sent;
+
 pub(crate) struct RealProvider {
     process: Child,
     commands: ChildStdin,
-    answers: BufReader<ChildStdout>,
+    answers: Receiver<String>,
     pub(crate) issuer: String,
 }
 
@@ -38,7 +41,9 @@ impl RealProvider {
             .stderr(Stdio::null())
             .spawn()
             .expect("node runs the test provider: install it, then run scripts/test");
-        let (commands, answers) = (process.stdin.take().unwrap(), BufReader::new(process.stdout.take().unwrap()));
+        let (commands, lines) = (process.stdin.take().unwrap(), BufReader::new(process.stdout.take().unwrap()).lines());
+        let (answer, answers) = mpsc::channel();
+        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| answer.send(line)));
         let mut provider = Self { process, commands, answers, issuer: String::new() };
         provider.issuer = provider.answer();
         provider
@@ -50,10 +55,8 @@ impl RealProvider {
         self.answer()
     }
 
-    fn answer(&mut self) -> String {
-        let mut line = String::new();
-        self.answers.read_line(&mut line).unwrap();
-        line.trim().to_owned()
+    fn answer(&self) -> String {
+        sent(&self.answers).expect("the test provider has ended")
     }
 
     /// A token of the client `acme` for this resource: `urn:opaque`, `urn:es256`, or any other for RS256.
@@ -73,8 +76,7 @@ impl RealProvider {
         let credentials = [("client_id", "acme"), ("client_secret", "the-secret-of-acme-in-the-tests")];
         let mut body = form_urlencoded::Serializer::new(String::new());
         let body = body.extend_pairs(credentials).extend_pairs(form).finish();
-        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
-        let request = client.post(format!("{}{path}", self.issuer)).body(body);
+        let request = http().post(format!("{}{path}", self.issuer)).body(body);
         request.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap()
     }
 }

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use anteroom::core::clock::Clock;
 use anteroom::core::verdict::{Reason, Verdict};
-use anteroom::verify::KeySetState;
+use anteroom::verify::{KeyReport, KeySetReport, KeySetState};
 use serde_json::json;
 use wiremock::ResponseTemplate;
 use wiremock::matchers::{header, path};
 
-use super::fake_provider::{GREATEST, LEAST, Provider, jwks, until};
+use super::fake_provider::{GREATEST, LEAST, Provider, jwks};
 use super::keys::{EC, OTHER_RSA, RSA, hmac};
 use super::subjects::{claims, now, word};
+use crate::idp::RSA_ALGORITHMS;
+use crate::patience::until;
 
 #[tokio::test]
 async fn a_rotation_is_picked_up_at_once() {
@@ -25,7 +27,7 @@ async fn a_rotation_is_picked_up_at_once() {
     let Verdict::Rejected(refusal) = provider.verdict(&EC, Some("ec\n1")).await else { panic!("accepted") };
     let evidence = refusal.evidence.unwrap();
     let told = (refusal.reason, evidence.expected.as_str(), evidence.unverified_found.as_str());
-    assert_eq!(told, (Reason::KeyUnknown, r#"one of ["rsa-1", "rsa-2"]"#, r#"Some("ec\n1")"#));
+    assert_eq!(told, (Reason::KeyUnknown, r#"one of ["rsa-1", "rsa-2"]"#, r#""ec\n1""#));
     assert_eq!(provider.fetches().await, 2, "one refetch in 30 seconds");
     provider.answers(jwks(&[&EC]));
     provider.later(29);
@@ -82,30 +84,37 @@ async fn keys_are_fetched_ahead_of_their_expiry() {
 #[tokio::test]
 async fn how_the_keys_get_on_is_told() {
     let provider = Provider::publishing(jwks(&[&RSA, &EC])).await;
-    let empty = serde_json::to_value(provider.report()).unwrap();
-    let nothing = json!({
-        "state": "empty", "age_seconds": null, "next_refresh_seconds": null, "consecutive_failures": 0, "last_error": null,
-        "keys": [],
-    });
-    assert_eq!(empty, nothing);
+    let nothing = KeySetReport {
+        state: KeySetState::Empty,
+        age: None,
+        next_refresh: None,
+        consecutive_failures: 0,
+        last_error: None,
+        keys: Vec::new(),
+    };
+    assert_eq!(provider.report(), nothing);
     provider.settled().await;
     provider.later(100);
-    let rsa = json!({
-        "id": "rsa-1", "algorithms": ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"], "first_seen": now(),
-    });
-    let ec = json!({ "id": "ec-1", "algorithms": ["ES256"], "first_seen": now() });
-    let fresh = json!({
-        "state": "fresh", "age_seconds": 100, "next_refresh_seconds": 440, "consecutive_failures": 0, "last_error": null,
-        "keys": [rsa, ec],
-    });
-    assert_eq!(serde_json::to_value(provider.report()).unwrap(), fresh);
+    let key = |id: &str, algorithms: &[&str], first_seen| KeyReport {
+        id: Some(id.into()),
+        algorithms: algorithms.iter().copied().map(str::to_owned).collect(),
+        first_seen,
+    };
+    let fresh = KeySetReport {
+        state: KeySetState::Fresh,
+        age: Some(Duration::from_secs(100)),
+        next_refresh: Some(Duration::from_secs(440)),
+        keys: vec![key("rsa-1", &RSA_ALGORITHMS, now()), key("ec-1", &["ES256"], now())],
+        ..nothing
+    };
+    assert_eq!(provider.report(), fresh);
 
     provider.answers(jwks(&[&OTHER_RSA, &EC]));
     provider.settled_after(440).await;
-    let report = serde_json::to_value(provider.report()).unwrap();
-    assert_eq!(report["age_seconds"], 0);
-    let seen: Vec<_> = report["keys"].as_array().unwrap().iter().map(|key| [&key["id"], &key["first_seen"]]).collect();
-    assert_eq!(json!(seen), json!([["rsa-2", now().plus_millis(540_000)], ["ec-1", now()]]));
+    let report = provider.report();
+    assert_eq!(report.age, Some(Duration::ZERO));
+    let later = now().plus_millis(540_000);
+    assert_eq!(report.keys, [key("rsa-2", &RSA_ALGORITHMS, later), key("ec-1", &["ES256"], now())]);
 }
 
 /// What did not change is not sent again, holds for as long as it says, and is not a new generation of keys.
@@ -133,6 +142,19 @@ async fn keys_that_did_not_change_are_confirmed() {
     let report = provider.settled_after(900).await;
     assert_eq!(report.keys[0].first_seen, provider.clock.now());
     assert_eq!(word(&provider.verify(&token).await), "signature_invalid");
+}
+
+/// What a set says twice does not hide what it says anew.
+#[tokio::test]
+async fn a_key_that_takes_the_place_of_a_double_is_noticed() {
+    let provider = Provider::publishing(jwks(&[&RSA, &RSA])).await;
+    assert_eq!(provider.judge(&RSA).await, "accepted");
+    provider.answers(jwks(&[&RSA, &OTHER_RSA]));
+    assert_eq!(provider.judge(&OTHER_RSA).await, "accepted");
+    provider.answers(jwks(&[&RSA, &RSA]));
+    provider.settled_after(540).await;
+    assert_eq!(provider.judge(&OTHER_RSA).await, "key_unknown", "withdrawn");
+    assert_eq!(provider.judge(&RSA).await, "accepted");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use anteroom::core::period::Period;
 use anteroom::core::verdict::Verdict;
 use anteroom::net::NetSettings;
 use anteroom::telemetry::metrics::Metrics;
-use anteroom::verify::{Chain, OwnIssuer, Setup};
+use anteroom::verify::{Chain, OwnIssuer, Setup, Trust, UnverifiedToken, Waiting};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
@@ -35,7 +35,8 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_seconds(NOW)
 }
 
-/// A verifier under test. Its chain has a second issuer, whose only key is [`OTHER_RSA`].
+/// A verifier under test. Its chain has a second issuer, whose only key is [`OTHER_RSA`], and a third one that is asked about opaque tokens
+/// and knows none of them.
 pub(crate) struct Subject {
     pub(crate) name: &'static str,
     pub(crate) issuer: &'static str,
@@ -45,6 +46,7 @@ pub(crate) struct Subject {
     pub(crate) looks_keys_up: bool,
     /// Whether it asks the issuer whether a signature is good.
     pub(crate) asks: bool,
+    opaque: MockServer,
     _files: TempDir,
     _server: Option<MockServer>,
 }
@@ -70,6 +72,7 @@ pub(crate) fn setup<'a>(base: &'a Path, clock: &SetClock, own: Option<OwnIssuer>
         clock: Arc::new(clock.clone()),
         entropy: Arc::new(SystemEntropy),
         metrics: Arc::new(Metrics::new()),
+        waiting: Waiting::within(1024),
         own,
     }
 }
@@ -86,15 +89,23 @@ pub(crate) fn chain(toml: &str, base: &Path, clock: &SetClock) -> Result<Chain, 
     )
 }
 
+/// The verdict on these credentials, at the door that trusts so.
+pub(crate) async fn verify(chain: &Chain, bearer: &str, trust: &Trust, now: Timestamp) -> Verdict {
+    match UnverifiedToken::from_bearer(bearer) {
+        Ok(token) => chain.verify(token, trust, now).await,
+        Err(refusal) => chain.refuse(refusal),
+    }
+}
+
 /// Every kind under test.
 pub(crate) async fn all() -> Vec<Subject> {
     let rsa = || RSA.clone();
     vec![
-        Subject::own(),
-        Subject::hs256(),
+        Subject::own().await,
+        Subject::hs256().await,
         Subject::asking().await,
-        Subject::by_file("oidc, PEM file", rsa(), &RSA.public_pem(), false),
-        Subject::by_file("oidc, JWK Set file", rsa(), &json!({ "keys": [RSA.jwk()] }).to_string(), true),
+        Subject::by_file("oidc, PEM file", rsa(), &RSA.public_pem(), false).await,
+        Subject::by_file("oidc, JWK Set file", rsa(), &json!({ "keys": [RSA.jwk()] }).to_string(), true).await,
         Subject::served("oidc, served RS256", rsa()).await,
         Subject::served("oidc, served PS256", RSA.with(Algorithm::PS256)).await,
         Subject::served("oidc, served ES256", EC.clone()).await,
@@ -103,13 +114,13 @@ pub(crate) async fn all() -> Vec<Subject> {
 }
 
 impl Subject {
-    fn own() -> Self {
-        Self::new("self", OWN, "[verifiers.self]\nkind = \"self\"\n", hmac(SECRET.as_bytes()), None)
+    async fn own() -> Self {
+        Self::new("self", OWN, "[verifiers.self]\nkind = \"self\"\n", hmac(SECRET.as_bytes()), None).await
     }
 
-    fn hs256() -> Self {
+    async fn hs256() -> Self {
         let toml = table("hs256", "secrets = [\"file:keys\"]");
-        Self::new("hs256", ISSUER, &toml, hmac(SHARED.as_bytes()), Some(SHARED))
+        Self::new("hs256", ISSUER, &toml, hmac(SHARED.as_bytes()), Some(SHARED)).await
     }
 
     /// Its issuer alone knows the secret, and is asked about each token.
@@ -121,12 +132,13 @@ impl Subject {
             server.uri()
         );
         let subject =
-            Self::new("introspection, JWTs", ISSUER, &table("introspection", &asking), signer, Some("secret"));
+            Self::new("introspection, JWTs", ISSUER, &table("introspection", &asking), signer, Some("secret")).await;
         Self { asks: true, _server: Some(server), ..subject }
     }
 
-    fn by_file(name: &'static str, signer: Signer, keys: &str, looks_keys_up: bool) -> Self {
-        let subject = Self::new(name, ISSUER, &oidc("keys = \"file:keys\"", signer.algorithm), signer, Some(keys));
+    async fn by_file(name: &'static str, signer: Signer, keys: &str, looks_keys_up: bool) -> Self {
+        let subject =
+            Self::new(name, ISSUER, &oidc("keys = \"file:keys\"", signer.algorithm), signer, Some(keys)).await;
         Self { looks_keys_up, ..subject }
     }
 
@@ -135,10 +147,10 @@ impl Subject {
         let keys = ResponseTemplate::new(200).set_body_json(json!({ "keys": [OTHER_RSA.jwk(), signer.jwk()] }));
         Mock::given(any()).respond_with(keys).mount(&server).await;
         let toml = oidc(&format!("jwks_uri = \"{}/keys\"", server.uri()), signer.algorithm);
-        Self { looks_keys_up: true, _server: Some(server), ..Self::new(name, ISSUER, &toml, signer, None) }
+        Self { looks_keys_up: true, _server: Some(server), ..Self::new(name, ISSUER, &toml, signer, None).await }
     }
 
-    fn new(name: &'static str, issuer: &'static str, toml: &str, signer: Signer, keys: Option<&str>) -> Self {
+    async fn new(name: &'static str, issuer: &'static str, toml: &str, signer: Signer, keys: Option<&str>) -> Self {
         let files = tempfile::tempdir().unwrap();
         std::fs::write(files.path().join("other.pem"), OTHER_RSA.public_pem()).unwrap();
         std::fs::write(files.path().join("keys"), keys.unwrap_or_default()).unwrap();
@@ -146,8 +158,17 @@ impl Subject {
             "[verifiers.other]\nkind = \"oidc\"\nissuer = \"{OTHER_ISSUER}\"\naudience = [\"anteroom\"]\n\
              algorithms = [\"RS256\", \"PS256\", \"ES256\", \"EdDSA\"]\nkeys = \"file:other.pem\"\n"
         );
-        let chain = chain(&format!("{toml}{other}"), files.path(), &SetClock::at(now())).unwrap();
-        Self { name, issuer, chain, signer, looks_keys_up: false, asks: false, _files: files, _server: None }
+        let opaque = MockServer::start().await;
+        let inactive = ResponseTemplate::new(200).set_body_json(json!({ "active": false }));
+        Mock::given(any()).respond_with(inactive).mount(&opaque).await;
+        let asked = format!(
+            "[verifiers.opaque]\nkind = \"introspection\"\nissuer = \"https://opaque.example/\"\naudience = [\"anteroom\"]\n\
+             endpoint = \"{}\"\nclient_id = \"gateway\"\nclient_secret = \"file:other.pem\"\nrate = 100000\n",
+            opaque.uri()
+        );
+        let chain = chain(&format!("{toml}{other}{asked}"), files.path(), &SetClock::at(now())).unwrap();
+        let (looks_keys_up, asks) = (false, false);
+        Self { name, issuer, chain, signer, looks_keys_up, asks, opaque, _files: files, _server: None }
     }
 
     /// Whether its tokens are signed with a secret.
@@ -198,9 +219,14 @@ impl Subject {
         self.signer.sign(&self.header(), &claims)
     }
 
+    /// How many tokens the issuer was asked about to which opaque ones are sent.
+    pub(crate) async fn opaque_calls(&self) -> usize {
+        self.opaque.received_requests().await.unwrap().len()
+    }
+
     /// The verdict in one word.
     pub(crate) async fn judge(&self, token: &str, now: Timestamp) -> &'static str {
-        word(&self.chain.verify(token, self.chain.api(), now).await)
+        word(&verify(&self.chain, token, self.chain.api(), now).await)
     }
 }
 

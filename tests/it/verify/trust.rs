@@ -7,7 +7,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::keys::{RSA, SECRET, hmac};
-use super::subjects::{ISSUER, OWN, chain, claims, now, word};
+use super::subjects::{ISSUER, OWN, chain, claims, now, verify, word};
 
 /// Two verifiers, and the doors: the API, one for another audience, and one for our own tokens only.
 struct Doors {
@@ -36,7 +36,7 @@ impl Doors {
     }
 
     async fn judge(&self, (token, door, at): (&str, usize, Timestamp)) -> &'static str {
-        word(&self.chain.verify(token, &self.trusts[door], at).await)
+        word(&verify(&self.chain, token, &self.trusts[door], at).await)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Providers that misbehave below HTTP, or speak TLS: what they send is written to the socket as it is.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -9,6 +9,9 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 /// What is done with a connection once a request was read from it.
 pub(crate) type Answer = Arc<dyn Fn(&mut dyn Write) + Send + Sync>;
+
+/// Where nobody listens: no test is given a port of the system's own.
+pub(crate) const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
 /// A server of connections.
 pub(crate) struct Wire {

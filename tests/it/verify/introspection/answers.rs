@@ -53,6 +53,7 @@ async fn the_members_of_an_answer() {
         (json!({ "typ": "Refresh" }), "type_mismatch"),
         (json!({ "typ": "Bearer" }), "accepted"),
         (json!({ "nonce": "n-0S6_WzA2Mj" }), "type_mismatch"),
+        (json!({ "cnf": { "x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2" } }), "type_mismatch"),
     ];
     for (change, expected) in cases {
         let idp = Idp::answering(with(&change)).await;
@@ -77,6 +78,15 @@ async fn what_is_no_introspection_at_all() {
         let verdict = idp.verify(TOKEN).await;
         assert_eq!((word(&verdict), retry_after(&verdict)), ("unavailable", 1), "{what}");
         assert_eq!(idp.counted("calls_total{verifier=\"idp\",result=\"parse\"}"), 1, "{what}");
+    }
+}
+
+/// Many of them may be read at once.
+#[tokio::test]
+async fn an_answer_is_short() {
+    for (bytes, expected) in [(60 * 1024, "accepted"), (64 * 1024, "unavailable")] {
+        let idp = Idp::answering(with(&json!({ "more": "x".repeat(bytes) }))).await;
+        assert_eq!(idp.judge().await, expected, "{bytes}");
     }
 }
 
@@ -114,7 +124,12 @@ async fn what_it_leaves_out() {
     assert_eq!((caller.issued_at, caller.not_before, caller.scopes.len()), (None, None, 0));
 
     let by_client = "audience = [\"robot\"]\naudience_claim = \"client_id\"\nowner = \"client\"";
-    let idp = Idp::configured(body(&json!({ "active": true, "client_id": "robot", "sub": "ada" })), by_client).await;
+    let answer = json!({ "active": true, "client_id": "robot", "sub": "ada" });
+    let idp = Idp::configured(body(&answer), by_client).await;
+    assert_eq!(idp.judge().await, "type_mismatch", "it may be about a refresh token");
+    let mut answer = answer;
+    answer["token_type"] = "Bearer".into();
+    let idp = Idp::configured(body(&answer), by_client).await;
     let caller = self::caller(&idp).await;
     assert_eq!((caller.subject.as_str(), caller.owner.subject.as_str()), ("ada", "robot"));
 }
@@ -138,6 +153,6 @@ async fn the_log_learns_what_was_expected_and_found() {
         "audience_mismatch: one of [\"anteroom\", \"api\"]: []"
     );
     let rule = "required_claims = [{ at = \"tier\", eq = \"gold\" }]";
-    assert_eq!(told(json!({}), rule).await.unwrap(), "claim_mismatch: \"tier\" to be \"gold\": None");
+    assert_eq!(told(json!({}), rule).await.unwrap(), "claim_mismatch: \"tier\" to be \"gold\": nothing");
     assert_eq!(told(json!({ "active": false }), "").await, None);
 }

@@ -1,5 +1,6 @@
 //! How the provider is asked: where, by whom, and about which tokens.
 
+use anteroom::verify::FetchErrorClass;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -74,6 +75,26 @@ async fn the_endpoint_is_discovered() {
     assert_eq!(judge(json!({ "introspection_endpoint": "here" }), "/").await, ("unavailable", 1), "one slash too many");
 }
 
+/// It is not asked for again at once, and what was wrong then is what is told until it is.
+#[tokio::test]
+async fn what_is_wrong_with_its_document_is_told() {
+    for (what, document, class) in [
+        ("of another issuer", json!({ "issuer": "https://other.example" }), "issuer"),
+        ("plain http elsewhere", json!({ "introspection_endpoint": "ftp://localhost/" }), "address"),
+        ("without an endpoint", json!({}), "parse"),
+    ] {
+        let (server, issuer) = discovered(document).await;
+        let idp = Idp::discovering(server, &issuer);
+        for failures in 1..=2 {
+            assert_eq!(idp.judged().await, ("unavailable", 1), "{what}");
+            let series = format!("calls_total{{verifier=\"idp\",result=\"{class}\"}}");
+            assert_eq!(idp.counted(&series), failures, "{what}");
+        }
+        let report = idp.chain.readiness()[0].introspection.unwrap();
+        assert_eq!((report.consecutive_failures, report.last_error.map(FetchErrorClass::name)), (2, Some(class)));
+    }
+}
+
 #[tokio::test]
 async fn what_was_discovered_holds_until_it_is_gone() {
     let (server, issuer) = discovered(json!({ "introspection_endpoint": "here" })).await;
@@ -92,6 +113,10 @@ async fn what_was_discovered_holds_until_it_is_gone() {
     let before = idp.calls().await;
     idp.later(1);
     assert_eq!(idp.judged().await, ("unavailable", before + 2), "asked where it is by now");
+    idp.later(4);
+    assert_eq!(idp.judged().await, ("unavailable", before + 3), "which was only just told");
+    idp.later(1);
+    assert_eq!(idp.judged().await, ("unavailable", before + 5), "and is asked again in time");
 }
 
 #[tokio::test]

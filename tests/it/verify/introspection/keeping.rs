@@ -7,7 +7,7 @@ use anteroom::core::policy::Audience;
 use serde_json::json;
 
 use super::{Idp, TOKEN, body, good, with};
-use crate::verify::subjects::{NOW, now, word};
+use crate::verify::subjects::{NOW, now, verify, word};
 
 #[tokio::test]
 async fn an_answer_is_kept_for_as_long_as_configured() {
@@ -77,11 +77,11 @@ async fn times_and_audience_are_judged_on_every_use() {
     idp.clock.set(now());
     for (audience, expected) in [("billing", "accepted"), ("elsewhere", "audience_mismatch")] {
         let door = idp.chain.trust(&["idp".into()], Some(Audience { any: vec![audience.into()], all: Vec::new() }));
-        assert_eq!(word(&idp.chain.verify(TOKEN, &door, idp.clock.now()).await), expected);
+        assert_eq!(word(&verify(&idp.chain, TOKEN, &door, idp.clock.now()).await), expected);
     }
     assert_eq!(idp.judged().await, ("accepted", 1));
     let elsewhere = idp.chain.trust(&[], None);
-    assert_eq!(word(&idp.chain.verify(TOKEN, &elsewhere, idp.clock.now()).await), "token_malformed", "no JWT");
+    assert_eq!(word(&verify(&idp.chain, TOKEN, &elsewhere, idp.clock.now()).await), "token_malformed", "no JWT");
 }
 
 #[tokio::test]

@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use anteroom::core::verdict::Verdict;
+use futures_util::StreamExt;
 use futures_util::future::{join, join_all};
+use futures_util::stream::FuturesUnordered;
 use reqwest::Method;
 use serde_json::json;
 
 use super::faults::table;
 use super::{Idp, SECRET, TOKEN, body, good, retry_after};
 use crate::gateway::{Answer, Gateway};
-use crate::verify::subjects::word;
+use crate::verify::keys::hmac;
+use crate::verify::subjects::{ISSUER, claims, word};
 
 fn count(verdicts: &[Verdict], expected: &str) -> usize {
     verdicts.iter().filter(|verdict| word(verdict) == expected).count()
@@ -113,5 +116,55 @@ async fn who_waits_is_bounded() {
     };
     let verdicts = join(join_all((0..300).map(|_| idp.verify(TOKEN))), time_goes_by).await.0;
     assert_eq!((count(&verdicts, "unavailable"), idp.calls().await), (300, 1));
-    assert_eq!(idp.counted("limited_total{verifier=\"idp\"}"), 44);
+    assert_eq!(idp.counted("limited_total{verifier=\"idp\"}"), 300 - 65, "who asks, and 64 who join");
+}
+
+/// Neither from a place for tokens that were active nor from one for a new token.
+#[tokio::test]
+async fn a_crowd_with_one_made_up_token_keeps_nobody_out() {
+    let idp = Idp::answering(body(&good())).await;
+    assert_eq!(idp.judged().await, ("accepted", 1));
+    idp.later(30);
+    idp.answers(body(&good()).set_delay(Duration::from_mins(1)));
+    let crowd = join_all((0..600).map(|_| idp.verify("made-up-by-a-crowd-of-six-hundred")));
+    let others = async {
+        idp.asked(2).await;
+        idp.answers(body(&good()));
+        let verdicts = (idp.judge().await, word(&idp.verify("a-new-token-of-somebody").await));
+        idp.later(2);
+        verdicts
+    };
+    let (crowd, others) = join(crowd, others).await;
+    assert_eq!((others, count(&crowd, "unavailable")), (("accepted", "accepted"), 600));
+}
+
+/// However many issuers hang, only a part of what the server has in work waits for them.
+#[tokio::test]
+async fn issuers_that_hang_do_not_stop_the_others() {
+    let idp = Idp::answering(body(&good()).set_delay(Duration::from_mins(1))).await;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("secret"), SECRET).unwrap();
+    let first = table(&idp.server.uri());
+    let second = first.replace("idp]", "jwts]").replace(ISSUER, "https://second.example/") + "tokens = \"jwt\"\n";
+    let toml = format!("[server]\nmax_in_flight = 16\n{first}{second}[verifiers.self]\nkind = \"self\"\n");
+    let gateway = Gateway::in_folder(folder, &toml);
+    let own = gateway.demo_token().await;
+    let jwt = |number: u32| {
+        let mut claims = claims("https://second.example/");
+        claims["jti"] = number.into();
+        hmac(b"a secret that nobody here knows").sign(&json!({ "alg": "HS256", "typ": "at+jwt" }), &claims)
+    };
+    let tokens: Vec<_> = (0..6).flat_map(|number| [jwt(number), format!("an-opaque-token-{number}")]).collect();
+    let ask = |token: &String| Answer::to(gateway.call(Method::GET, "/v1/whoami").bearer_auth(token));
+    let mut answers: FuturesUnordered<_> = tokens.iter().map(ask).collect();
+    for _ in 0..8 {
+        assert_eq!(answers.next().await.unwrap().problem()["code"], "verifier_unavailable");
+    }
+    assert_eq!(ask(&own).await.status, 200);
+    idp.asked(4).await;
+    gateway.advance(2);
+    while let Some(answer) = answers.next().await {
+        assert_eq!(answer.problem()["code"], "verifier_unavailable");
+    }
+    assert_eq!(idp.calls().await, 4, "a quarter of sixteen");
 }

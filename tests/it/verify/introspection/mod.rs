@@ -8,7 +8,7 @@ mod limits;
 mod real;
 mod settings;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anteroom::core::clock::{Clock, SetClock};
@@ -17,9 +17,11 @@ use anteroom::telemetry::metrics::Metrics;
 use anteroom::verify::{Chain, Setup};
 use serde_json::Value;
 use wiremock::matchers::path;
-use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::subjects::{ISSUER, claims, now, setup, tables, word};
+use super::fake_provider::Changing;
+use super::subjects::{ISSUER, claims, now, setup, tables, verify, word};
+use crate::patience::patiently;
 
 /// An opaque token.
 pub(crate) const TOKEN: &str = "mF_9.B5f-4.1JqM-opaque";
@@ -29,7 +31,7 @@ pub(crate) const SECRET: &str = "s&cr=t: %+/ü";
 /// A provider with an introspection endpoint, and a chain that asks it.
 pub(crate) struct Idp {
     pub(crate) server: MockServer,
-    answer: Arc<Mutex<ResponseTemplate>>,
+    answer: Changing,
     pub(crate) clock: SetClock,
     pub(crate) chain: Chain,
     metrics: Arc<Metrics>,
@@ -81,10 +83,8 @@ impl Idp {
     /// With these lines in the table of its verifier.
     pub(crate) async fn configured(answer: ResponseTemplate, lines: &str) -> Self {
         let server = MockServer::start().await;
-        let answer = Arc::new(Mutex::new(answer));
-        let shared = Arc::clone(&answer);
-        let respond = move |_: &Request| shared.lock().unwrap().clone();
-        Mock::given(path("/introspect")).respond_with(respond).mount(&server).await;
+        let answer = Changing::from(answer);
+        Mock::given(path("/introspect")).respond_with(answer.clone()).mount(&server).await;
         let (clock, metrics) = (SetClock::at(now()), Arc::new(Metrics::new()));
         let chain = chain(&format!("endpoint = \"{}/introspect\"\n{lines}", server.uri()), &clock, &metrics);
         Self { server, answer, clock, chain, metrics }
@@ -94,16 +94,16 @@ impl Idp {
     pub(crate) fn discovering(server: MockServer, issuer: &str) -> Self {
         let (clock, metrics) = (SetClock::at(now()), Arc::new(Metrics::new()));
         let chain = chain(&format!("issuer = \"{issuer}\""), &clock, &metrics);
-        let answer = Arc::new(Mutex::new(ResponseTemplate::new(500)));
+        let answer = Changing::from(ResponseTemplate::new(500));
         Self { server, answer, clock, chain, metrics }
     }
 
     pub(crate) fn answers(&self, answer: ResponseTemplate) {
-        *self.answer.lock().unwrap() = answer;
+        self.answer.to(answer);
     }
 
     pub(crate) async fn verify(&self, token: &str) -> Verdict {
-        self.chain.verify(token, self.chain.api(), self.clock.now()).await
+        verify(&self.chain, token, self.chain.api(), self.clock.now()).await
     }
 
     /// The verdict about [`TOKEN`] in one word.
@@ -138,7 +138,7 @@ impl Idp {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_mins(1), asking).await.expect("it is not asked");
+        patiently(asking).await;
     }
 }
 

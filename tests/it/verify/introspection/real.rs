@@ -9,7 +9,7 @@ use anteroom::core::verdict::Verdict;
 use anteroom::verify::Chain;
 
 use crate::verify::real_provider::{RealProvider, issued_at};
-use crate::verify::subjects::{chain, word};
+use crate::verify::subjects::{chain, verify, word};
 
 fn table(provider: &RealProvider, folder: &Path, client: &str, auth: &str) -> String {
     std::fs::write(folder.join(client), format!("the-secret-of-{client}-in-the-tests")).unwrap();
@@ -22,7 +22,7 @@ fn table(provider: &RealProvider, folder: &Path, client: &str, auth: &str) -> St
 }
 
 async fn judge(chain: &Chain, token: &str, clock: &SetClock) -> &'static str {
-    word(&chain.verify(token, chain.api(), clock.now()).await)
+    word(&verify(chain, token, chain.api(), clock.now()).await)
 }
 
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn an_opaque_token_is_good_until_it_is_revoked() {
         let token = provider.token("urn:opaque", "read:requests write:requests").await;
         let clock = SetClock::at(SystemClock::start().now());
         let chain = chain(&table(&provider, folder.path(), client, auth), folder.path(), &clock).unwrap();
-        let Verdict::Accepted(caller) = chain.verify(&token, chain.api(), clock.now()).await else {
+        let Verdict::Accepted(caller) = verify(&chain, &token, chain.api(), clock.now()).await else {
             panic!("{client}")
         };
         assert_eq!((caller.issuer.as_str(), caller.subject.as_str()), (provider.issuer.as_str(), "acme"));

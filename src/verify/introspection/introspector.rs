@@ -1,6 +1,6 @@
 //! Decides about a token by what its issuer says of it: from the facts that are kept, else from a call.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -8,9 +8,10 @@ use tokio::runtime::Handle;
 use super::super::acceptance::AcceptanceSettings;
 use super::super::rules::Rules;
 use super::super::verified::Fingerprint;
-use super::super::{Terms, UnverifiedJwt, UnverifiedToken};
+use super::super::{FetchErrorClass, IntrospectionReport, Terms, UnverifiedJwt, UnverifiedToken};
+use super::answer;
 use super::calls::{Admission, Calls, Making, Outcome, SOON, Waiter};
-use super::facts::{Asked, Fact, Facts, Known};
+use super::facts::{AskedAt, Fact, Facts, Known};
 use super::provider::{AskError, Provider};
 use crate::core::clock::Clock;
 use crate::core::verdict::{Refusal, Verdict};
@@ -18,11 +19,13 @@ use crate::telemetry::metrics::{Introspected, IntrospectionMetrics};
 
 /// How long a request waits for a call. What comes later is kept for the next.
 const WAIT: Duration = Duration::from_secs(2);
+/// The least time that an answer is believed once it is there, so that one without `exp` is good for those who waited for it.
+const MIN_BELIEVED: Duration = Duration::from_secs(1);
 /// The least time between two lines in the log about calls that fail.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What decides about the tokens of one verifier.
-pub(super) struct Desk {
+pub(super) struct Introspector {
     /// Its name in the configuration.
     pub(super) name: String,
     pub(super) rules: Rules,
@@ -30,19 +33,23 @@ pub(super) struct Desk {
     pub(super) provider: Provider,
     pub(super) facts: Facts,
     pub(super) calls: Arc<Calls>,
-    pub(super) log: Mutex<Log>,
+    pub(super) lately: Mutex<Lately>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: IntrospectionMetrics,
 }
 
-/// What the log says of the calls.
+/// What came of the calls lately. Instants are readings of the monotonic clock.
 #[derive(Default)]
-pub(super) struct Log {
-    /// When it last said that they fail; none since one did not.
-    last_failure: Option<Duration>,
+pub(super) struct Lately {
+    last_call: Option<Duration>,
+    last_error: Option<FetchErrorClass>,
+    /// How many failed since the last that did not.
+    failures: u32,
+    /// When the log last said that they fail; none since one did not.
+    logged: Option<Duration>,
 }
 
-impl Desk {
+impl Introspector {
     /// Judges what a JWT says of itself, so that one which can not be good is not asked about.
     pub(super) fn judge_before_asking(&self, jwt: &UnverifiedJwt<'_>, terms: Terms<'_>) -> Result<(), Refusal> {
         Rules::CHECKS_BEFORE_ASKING.iter().try_for_each(|(_, check)| check(&self.rules, jwt, terms))
@@ -51,13 +58,18 @@ impl Desk {
     /// Decides about a token. Times and audience are judged on every use, wherever the fact comes from.
     pub(super) async fn judge(self: &Arc<Self>, token: UnverifiedToken<'_>, terms: Terms<'_>) -> Verdict {
         let fingerprint = Fingerprint::of(token.as_str());
-        let outcome = match self.facts.get(fingerprint, self.clock.monotonic()) {
+        let began = self.clock.monotonic();
+        let (outcome, terms) = match self.facts.get(fingerprint, began) {
             Known::Fact(fact) => {
                 self.metrics.hit();
-                Ok(fact)
+                (Ok(fact), terms)
             }
-            Known::WasActive => self.ask(token, fingerprint, false).await,
-            Known::Nothing => self.ask(token, fingerprint, true).await,
+            known => {
+                let outcome = self.ask(token, fingerprint, matches!(known, Known::Nothing)).await;
+                // A token may have expired meanwhile.
+                let waited = self.clock.monotonic().saturating_sub(began);
+                (outcome, Terms { now: terms.now.plus(waited), ..terms })
+            }
         };
         match outcome {
             Ok(Fact::Active(caller)) => self.rules.recall(&caller, terms),
@@ -98,32 +110,33 @@ impl Desk {
     }
 
     async fn call(self: Arc<Self>, token: String, fingerprint: Fingerprint, making: Making) {
-        let asked = Asked { at: self.clock.now(), instant: self.clock.monotonic() };
+        let asked = AskedAt { at: self.clock.now(), instant: self.clock.monotonic() };
         let (result, outcome) = match self.fact(&token, asked).await {
             Ok(fact) => {
                 self.facts.keep(fingerprint, &fact, asked);
-                self.log_success();
+                self.note_success();
                 let result =
                     if matches!(fact, Fact::Active(_)) { Introspected::Active } else { Introspected::Inactive };
-                (result, Ok(fact))
+                (Ok(result), Ok(fact))
             }
-            Err(error) => (error.class(), Err(self.fail(&error))),
+            Err(error) => (Err(error.class()), Err(self.fail(&error))),
         };
         self.metrics.asked(result, self.clock.monotonic().saturating_sub(asked.instant));
         making.end(outcome);
     }
 
-    async fn fact(&self, token: &str, asked: Asked) -> Result<Fact, AskError> {
+    async fn fact(&self, token: &str, asked: AskedAt) -> Result<Fact, AskError> {
         let answer = self.provider.ask(token).await?;
-        Ok(Fact::of_answer(answer, &self.acceptance, &self.rules, asked.at, self.facts.lifetime())?)
+        let believed_until = asked.at.plus(self.facts.lifetime()).max(self.clock.now().plus(MIN_BELIEVED));
+        Ok(answer::judge(answer, &self.acceptance, &self.rules, believed_until)?)
     }
 
     /// Finds out where the issuer is asked, in a task of its own.
     pub(super) fn find_endpoint(self: &Arc<Self>) {
-        let desk = Arc::clone(self);
+        let introspector = Arc::clone(self);
         Handle::current().spawn(async move {
-            if let Err(error) = desk.provider.address().await {
-                desk.fail(&error);
+            if let Err(error) = introspector.provider.address().await {
+                introspector.fail(&error);
             }
         });
     }
@@ -131,7 +144,7 @@ impl Desk {
     /// Tells the operator, and gives the time after which it makes sense to ask again.
     fn fail(&self, error: &AskError) -> Duration {
         let now = self.clock.monotonic();
-        if self.may_log_failure(now) {
+        if self.note_failure(error.class(), now) {
             let (name, issuer) = (&self.name, &self.provider.issuer);
             if error.is_about_us() {
                 tracing::error!(
@@ -148,23 +161,43 @@ impl Desk {
         error.retry_after().map_or(SOON, |wait| self.calls.pause(now, wait))
     }
 
-    fn may_log_failure(&self, now: Duration) -> bool {
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = log.last_failure.is_none_or(|last| now >= last + LOG_INTERVAL);
-        if may {
-            log.last_failure = Some(now);
+    /// Notes a failure; true when the log has not told of one for a while.
+    fn note_failure(&self, class: FetchErrorClass, now: Duration) -> bool {
+        let mut lately = self.lately();
+        lately.last_call = Some(now);
+        lately.last_error = Some(class);
+        lately.failures = lately.failures.saturating_add(1);
+        let may_log = lately.logged.is_none_or(|last| now >= last + LOG_INTERVAL);
+        if may_log {
+            lately.logged = Some(now);
         }
-        may
+        may_log
     }
 
-    fn log_success(&self) {
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        if log.last_failure.take().is_some() {
+    fn note_success(&self) {
+        let mut lately = self.lately();
+        let before =
+            std::mem::replace(&mut *lately, Lately { last_call: Some(self.clock.monotonic()), ..Lately::default() });
+        if before.failures > 0 {
             tracing::info!(
                 verifier = self.name,
                 issuer = self.provider.issuer,
                 "the issuer can be asked about tokens again"
             );
+        }
+    }
+
+    fn lately(&self) -> MutexGuard<'_, Lately> {
+        self.lately.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How the calls get on.
+    pub(super) fn report(&self) -> IntrospectionReport {
+        let lately = self.lately();
+        IntrospectionReport {
+            last_call: lately.last_call.map(|last| self.clock.monotonic().saturating_sub(last)),
+            consecutive_failures: lately.failures,
+            last_error: lately.last_error,
         }
     }
 }

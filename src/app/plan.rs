@@ -1,0 +1,161 @@
+//! What follows from the settings alone: every section judged, and nothing opened, made or fetched for it.
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use super::data_dir::existing_issuer_secret;
+use crate::core::clock::Clock;
+use crate::core::entropy::Entropy;
+use crate::core::error::Misconfiguration;
+use crate::http::{Guard, Guards, TokenPlaces};
+use crate::net::NetSettings;
+use crate::oauth::clients::{Client, generate_secret};
+use crate::oauth::issuer::Issuer;
+use crate::queue::types::Types;
+use crate::settings::Settings;
+use crate::store;
+use crate::telemetry::metrics::Metrics;
+use crate::verify::{Chain, OwnIssuer, Setup, Waiting, own_table, parse_table};
+
+/// What a gateway is made of, and a command that does a part of its work.
+pub struct Plan {
+    /// The clients that are configured.
+    pub clients: Vec<Client>,
+    /// The request types.
+    pub types: Types,
+    /// The verifiers that guard the API.
+    pub chain: Chain,
+    /// Where a token may be.
+    pub token_places: TokenPlaces,
+    /// What guards other services.
+    pub guards: Guards,
+    /// What mints our tokens.
+    pub issuer: Issuer,
+    /// The secret that it signs with.
+    pub signing_secret: SecretString,
+    /// Where that is from.
+    pub secret_origin: SecretOrigin,
+    /// What all of it tells the time by.
+    pub clock: Arc<dyn Clock>,
+    /// What all of it draws from.
+    pub entropy: Arc<dyn Entropy>,
+    /// What all of it counts with.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Where the secret that signs our tokens is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretOrigin {
+    /// `issuer.secrets`
+    Configured,
+    /// A gateway has made it in the data directory.
+    Kept,
+    /// It was made for this plan; nobody has a token that it signed.
+    New,
+}
+
+impl Plan {
+    /// Judges the settings, every section of them.
+    ///
+    /// # Errors
+    /// Every mistake there is.
+    pub fn of(
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, Vec<Misconfiguration>> {
+        let metrics = Arc::new(Metrics::new());
+        let mut mistakes: Vec<_> = store::judge(&settings.store).err().into_iter().collect();
+        let mut clients = Vec::new();
+        for (id, client) in &settings.clients {
+            Client::build(id, client, &settings.base)
+                .map_or_else(|found| mistakes.extend(found), |client| clients.push(client));
+        }
+        let types = Types::build(&settings.types, &settings.base).map_err(|found| mistakes.extend(found));
+        // In place of what can not be used something stands in, so that what is built with it is judged as well.
+        let (secrets, secret_origin) = signing_secrets(settings, &*entropy).unwrap_or_else(|found| {
+            mistakes.extend(found);
+            (vec![generate_secret(&*entropy)], SecretOrigin::New)
+        });
+        let net = settings.net.open(&settings.base).or_else(|found| {
+            mistakes.extend(found);
+            NetSettings::default().open(&settings.base)
+        })?;
+        let signing_secret = secrets[0].clone();
+        let issuer = Issuer::new(settings.issuer_url(), &settings.issuer, &signing_secret, Arc::clone(&entropy));
+        let own = OwnIssuer { url: settings.issuer_url(), audience: settings.issuer.audience.clone(), secrets };
+        let chain = {
+            let (clock, entropy, metrics) = (Arc::clone(&clock), Arc::clone(&entropy), Arc::clone(&metrics));
+            let waiting = Waiting::within(settings.server.max_in_flight);
+            let setup = Setup { base: &settings.base, net, clock, entropy, metrics, waiting, own: Some(own) };
+            build_chain(settings, &setup).map_err(|found| mistakes.extend(found))
+        };
+        let token_places = TokenPlaces::of(&settings.verify).map_err(|mistake| mistakes.push(mistake));
+        let guards = build_guards(settings).map_err(|found| mistakes.extend(found));
+        match (types, chain, token_places, guards) {
+            (Ok(types), Ok(chain), Ok(token_places), Ok(guards)) if mistakes.is_empty() => {
+                let guards = Guards::new(guards, &chain);
+                Ok(Self {
+                    clients,
+                    types,
+                    chain,
+                    token_places,
+                    guards,
+                    issuer,
+                    signing_secret,
+                    secret_origin,
+                    clock,
+                    entropy,
+                    metrics,
+                })
+            }
+            _ => Err(mistakes),
+        }
+    }
+}
+
+/// The secrets that tokens are signed with and verified by: those configured, else the one that a gateway has made in the data
+/// directory, else a new one. There is one at least, and the first signs.
+fn signing_secrets(
+    settings: &Settings,
+    entropy: &dyn Entropy,
+) -> Result<(Vec<SecretString>, SecretOrigin), Vec<Misconfiguration>> {
+    let configured = settings.issuer.read_secrets(&settings.base)?;
+    if !configured.is_empty() {
+        return Ok((configured, SecretOrigin::Configured));
+    }
+    let kept = existing_issuer_secret(&settings.server.data_dir).map_err(|mistake| vec![mistake])?;
+    Ok(match kept {
+        Some(secret) => (vec![secret], SecretOrigin::Kept),
+        None => (vec![generate_secret(entropy)], SecretOrigin::New),
+    })
+}
+
+fn build_guards(settings: &Settings) -> Result<Vec<Guard>, Vec<Misconfiguration>> {
+    let known: Vec<&String> = settings.verifiers.keys().collect();
+    let (mut guards, mut mistakes) = (Vec::new(), Vec::new());
+    for (name, guard) in &settings.guards {
+        match guard.build(name, &known, settings.chain()) {
+            Ok(guard) => guards.push(guard),
+            Err(found) => mistakes.extend(found),
+        }
+    }
+    if mistakes.is_empty() { Ok(guards) } else { Err(mistakes) }
+}
+
+fn build_chain(settings: &Settings, setup: &Setup<'_>) -> Result<Chain, Vec<Misconfiguration>> {
+    let chain = Chain::build(settings.chain(), &settings.named_by_guards(), &settings.verifiers, setup);
+    if settings.believes_itself() {
+        return chain;
+    }
+    // The gateway gives tokens even where others alone believe them: their issuer is judged as its verifier would.
+    let judged = parse_table("self", own_table()).map_err(|mistake| vec![mistake]);
+    match (chain, judged.and_then(|own| own.build("self", setup))) {
+        (Err(mut mistakes), Err(more)) => {
+            mistakes.extend(more);
+            Err(mistakes)
+        }
+        (chain, own) => own.and(chain),
+    }
+}
