@@ -143,7 +143,8 @@ pub(super) fn explain(url: &Url, error: &reqwest::Error, verifier: &str, ca_file
     let is = |signs: &[&str]| signs.iter().any(|sign| problem.contains(sign));
     if error.is_timeout() {
         NetError::Timeout(url)
-    } else if is(&["UnknownIssuer", "unknown issuer"]) {
+    } else if is(&["UnknownIssuer", "unknown issuer", "BadSignature"]) {
+        // A bad signature is that of a CA with the name of one that is trusted, and another key: it was made anew.
         let remedy = match ca_files {
             Some(keys) => format!("What {keys} names does not hold its CA: put that CA's certificate into it, too"),
             None => format!(

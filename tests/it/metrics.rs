@@ -146,6 +146,8 @@ fn the_page_about_metrics_is_true() {
     let metrics = Metrics::new();
     let moment = Duration::from_millis(1);
     metrics.verifier("idp").accepted();
+    metrics.guard("billing");
+    metrics.verified_cache("idp");
     metrics.key_set("idp").stale_served();
     metrics.introspection("idp").limited();
     metrics.route("/healthz").answered("GET", 200, moment);

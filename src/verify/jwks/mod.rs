@@ -125,7 +125,14 @@ impl RemoteKeys {
             }
             return Ok(());
         };
-        let asked = self.refresher.lock().ask_for(key_id, now);
+        let asked = {
+            let mut asked = self.refresher.lock();
+            // Looked at once more: a fetch may have ended since, and must not be made again for a key that it brought.
+            if self.refresher.snapshot().as_deref().is_some_and(|it| it.keys.knows(unverified_key_id)) {
+                return Ok(());
+            }
+            asked.ask_for(key_id, now)
+        };
         let (attempt, over) = match asked {
             Ok(attempt) => attempt,
             Err(outcome) => {

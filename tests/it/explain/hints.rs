@@ -24,7 +24,7 @@ fn what_was_copied_along_with_a_token_is_named() {
         let output = explain(folder.path(), &[], &input);
         let text = String::from_utf8(output.stdout).unwrap();
         let end = format!(
-            "\n  not reached  issuer\n  hint: {hint}\n\nREFUSED: token_malformed. The token is not a well-formed signed JWT.\n"
+            "\n  not reached  issuer\n  hint: {hint}\n\nREFUSED: token_malformed. The token is not well-formed.\n"
         );
         assert!(text.ends_with(&end) && output.status.code() == Some(1), "{hint}: {text}");
     }

@@ -1,5 +1,6 @@
 //! The verifiers: what they are made of, and each of their parts under test.
 
+mod ambiguities;
 mod cold_start;
 mod configuration;
 mod discovery;
