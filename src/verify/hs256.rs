@@ -10,9 +10,8 @@ use super::acceptance::AcceptanceSettings;
 use super::hmac::{self, HmacKeys};
 use super::rules::Rules;
 use super::table::Accepting;
-use super::{Proof, ScopeMeaning, Setup, Step, Terms, Unverified, UnverifiedJwt, Verifier, VerifierSettings};
+use super::{Proof, ScopeMeaning, Setup, Terms, Unverified, UnverifiedJwt, Verifier, VerifierSettings};
 use crate::core::BoxFuture;
-use crate::core::claims::{Caller, OwnerClaim};
 use crate::core::error::{Misconfiguration, Mistakes};
 use crate::core::verdict::{Reason, Refusal, Verdict};
 use crate::secret::Source;
@@ -92,8 +91,8 @@ impl Verifier for Hs256 {
         &self.acceptance.issuer
     }
 
-    fn owner(&self) -> OwnerClaim {
-        self.rules.owner
+    fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     fn verify<'a>(&'a self, token: Unverified<'a>, terms: Terms<'a>) -> BoxFuture<'a, Verdict> {
@@ -106,17 +105,6 @@ impl Verifier for Hs256 {
 
     fn generation(&self) -> Option<u64> {
         Some(0)
-    }
-
-    fn recall(&self, accepted: &Arc<Caller>, terms: Terms<'_>) -> Verdict {
-        self.rules.recall(accepted, terms)
-    }
-
-    fn explain(&self, token: &Unverified<'_>, terms: Terms<'_>) -> Vec<Step> {
-        match token {
-            Unverified::Jwt(jwt) => self.rules.explain(&Rules::CHECKS, jwt, terms),
-            Unverified::Opaque(_) => Vec::new(),
-        }
     }
 
     fn proof(&self) -> Proof {

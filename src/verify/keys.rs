@@ -1,22 +1,18 @@
 //! The public keys of one issuer, ready for use, and which of them a token may be checked with.
 
-use std::fmt;
-
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaPublicKeyComponents, VerificationAlgorithm};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
-use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use super::token::{MAX_KEY_ID_BYTES, UnverifiedJwt};
 use crate::core::verdict::{Reason, Refusal};
 
-/// How many members of a set are looked at, and how long one may be: a key comes with a chain of certificates at most.
-const MAX_MEMBERS: usize = 256;
-const MAX_MEMBER_BYTES: usize = 32 * 1024;
+mod jwk_set;
+
+pub(super) use jwk_set::JwkSet;
+
 /// How many keys of a set are kept.
 const MAX_KEYS: usize = 64;
 /// How many keys are tried for a token that does not name its key.
@@ -28,48 +24,6 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 const RSA: &[Algorithm] =
     &[Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256, Algorithm::PS384, Algorithm::PS512];
-
-/// The members of a JWK that are nobody's business (RFC 7518 sections 6.2.2, 6.3.2 and 6.4.1).
-const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
-
-/// A JWK Set (RFC 7517 section 5). Its keys are read one by one from their texts, so that one that can not be read spoils nothing, and
-/// what is no key takes no memory.
-#[derive(serde::Deserialize)]
-pub(super) struct JwkSet {
-    keys: Members,
-}
-
-/// The texts of the members that are looked at.
-struct Members(Vec<Box<RawValue>>);
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(MembersVisitor)
-    }
-}
-
-struct MembersVisitor;
-
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Members;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of keys")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut members: A) -> Result<Members, A::Error> {
-        let mut texts = Vec::new();
-        for _ in 0..MAX_MEMBERS {
-            match members.next_element::<Box<RawValue>>()? {
-                Some(text) if text.get().len() <= MAX_MEMBER_BYTES => texts.push(text),
-                Some(_) => {}
-                None => return Ok(Members(texts)),
-            }
-        }
-        while members.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Members(texts))
-    }
-}
 
 /// The keys of one issuer.
 #[derive(Debug)]
@@ -102,9 +56,8 @@ impl KeySet {
     /// Takes what can be used from a JWK Set, each key once, and leaves out the rest: one odd key spoils
     /// nothing. The set may turn out empty.
     pub(super) fn from_jwks(set: JwkSet) -> Self {
-        let jwks = set.keys.0.iter().filter_map(|text| serde_json::from_str(text.get()).ok());
         let mut keys: Vec<PublicKey> = Vec::new();
-        for key in jwks.filter_map(|jwk| PublicKey::from_jwk(&jwk)) {
+        for key in set.jwks().filter_map(|jwk| PublicKey::from_jwk(&jwk)) {
             if keys.len() < MAX_KEYS && !keys.iter().any(|known| known.is(&key)) {
                 keys.push(key);
             }
@@ -122,11 +75,7 @@ impl KeySet {
         }
         let set: JwkSet =
             serde_json::from_str(text).map_err(|_| "is not a JWK Set, an object with the member `keys`")?;
-        let is_private = |text: &RawValue| {
-            let members: Map<String, Value> = serde_json::from_str(text.get()).unwrap_or_default();
-            PRIVATE.iter().any(|member| members.contains_key(*member))
-        };
-        if set.keys.0.iter().any(|text| is_private(text)) {
+        if set.holds_secrets() {
             return Err("holds a private key or a secret; only public keys belong here");
         }
         Some(Self::from_jwks(set)).filter(|keys| !keys.is_empty()).ok_or("holds no key that can be used")

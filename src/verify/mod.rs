@@ -42,6 +42,7 @@ pub use chain::{Chain, Mention, NotRefreshed, Readiness, Trust};
 pub use explain::{Explanation, Means, Outcome, Proof, ScopeMeaning, Step};
 pub use peek::{is_own, issuer_in, own_table};
 pub use report::{IntrospectionReport, KeyReport, KeySetReport, KeySetState};
+pub use rules::Rules;
 pub use self_issued::OwnIssuer;
 pub use token::{MAX_TOKEN_BYTES, UnverifiedHeader, UnverifiedJwt, UnverifiedToken};
 pub use waiting::Waiting;
@@ -56,9 +57,12 @@ pub trait Verifier: Send + Sync {
         Tokens::Jwts
     }
 
+    /// What the tokens that it accepts have to be like.
+    fn rules(&self) -> &Rules;
+
     /// Which claim names the owner of the requests that come with them.
     fn owner(&self) -> OwnerClaim {
-        OwnerClaim::default()
+        self.rules().owner
     }
 
     /// Decides about a token: one that names this issuer, or an opaque one.
@@ -69,10 +73,17 @@ pub trait Verifier: Send + Sync {
     fn generation(&self) -> Option<u64>;
 
     /// Judges anew a token that it accepted before under the same generation, by what the terms ask for.
-    fn recall(&self, accepted: &Arc<Caller>, terms: Terms<'_>) -> Verdict;
+    fn recall(&self, accepted: &Arc<Caller>, terms: Terms<'_>) -> Verdict {
+        self.rules().recall(accepted, terms)
+    }
 
     /// The checks of a token that need no proof, each with how it goes: those that [`verify`](Self::verify) makes, in its order.
-    fn explain(&self, token: &Unverified<'_>, terms: Terms<'_>) -> Vec<Step>;
+    fn explain(&self, token: &Unverified<'_>, terms: Terms<'_>) -> Vec<Step> {
+        match token {
+            Unverified::Jwt(jwt) => self.rules().explain(&Rules::CHECKS, jwt, terms),
+            Unverified::Opaque(_) => Vec::new(),
+        }
+    }
 
     /// What proves a token that passes these checks.
     fn proof(&self) -> Proof;

@@ -14,11 +14,11 @@ use super::keys::KeySet;
 use super::rules::Rules;
 use super::table::Accepting;
 use super::{
-    FetchErrorClass, KeySetReport, Proof, ScopeMeaning, Setup, Step, Terms, Unverified, UnverifiedJwt, Verifier,
+    FetchErrorClass, KeySetReport, Proof, ScopeMeaning, Setup, Terms, Unverified, UnverifiedJwt, Verifier,
     VerifierSettings,
 };
 use crate::core::BoxFuture;
-use crate::core::claims::{Caller, OwnerClaim};
+use crate::core::claims::Caller;
 use crate::core::error::{Misconfiguration, Mistakes, list};
 use crate::core::period::Period;
 use crate::core::verdict::{Reason, Verdict};
@@ -200,8 +200,8 @@ impl Verifier for Oidc {
         &self.acceptance.issuer
     }
 
-    fn owner(&self) -> OwnerClaim {
-        self.rules.owner
+    fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     fn verify<'a>(&'a self, token: Unverified<'a>, terms: Terms<'a>) -> BoxFuture<'a, Verdict> {
@@ -224,13 +224,6 @@ impl Verifier for Oidc {
             keys.note_accepted();
         }
         verdict
-    }
-
-    fn explain(&self, token: &Unverified<'_>, terms: Terms<'_>) -> Vec<Step> {
-        match token {
-            Unverified::Jwt(jwt) => self.rules.explain(&Rules::CHECKS, jwt, terms),
-            Unverified::Opaque(_) => Vec::new(),
-        }
     }
 
     fn proof(&self) -> Proof {

@@ -18,7 +18,7 @@ use crate::core::verdict::{Reason, Refusal, Verdict};
 
 /// What one issuer's tokens have to be like. All of it comes from the configuration.
 #[derive(Debug)]
-pub(super) struct Rules {
+pub struct Rules {
     /// The algorithms that its keys sign with.
     pub(super) algorithms: Vec<Algorithm>,
     /// The names of the `typ` that its access tokens have; [`UNTYPED`] among them stands for none.

@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 use super::hmac::{self, HmacKeys};
 use super::rules::{ACCESS_TOKEN, Rules};
 use super::table::{self, Table};
-use super::{Proof, ScopeMeaning, Setup, Step, Terms, Unverified, UnverifiedJwt, Verifier, VerifierSettings};
+use super::{Proof, ScopeMeaning, Setup, Terms, Unverified, UnverifiedJwt, Verifier, VerifierSettings};
 use crate::core::BoxFuture;
 use crate::core::claim_path::ClaimPath;
-use crate::core::claims::{Caller, OwnerClaim, Reading};
+use crate::core::claims::{OwnerClaim, Reading};
 use crate::core::error::Misconfiguration;
 use crate::core::policy::Audience;
 use crate::core::verdict::{Reason, Refusal, Verdict};
@@ -117,15 +117,8 @@ impl Verifier for SelfIssued {
         Some(0)
     }
 
-    fn recall(&self, accepted: &Arc<Caller>, terms: Terms<'_>) -> Verdict {
-        self.rules.recall(accepted, terms)
-    }
-
-    fn explain(&self, token: &Unverified<'_>, terms: Terms<'_>) -> Vec<Step> {
-        match token {
-            Unverified::Jwt(jwt) => self.rules.explain(&Rules::CHECKS, jwt, terms),
-            Unverified::Opaque(_) => Vec::new(),
-        }
+    fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     fn proof(&self) -> Proof {

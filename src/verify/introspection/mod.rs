@@ -14,7 +14,6 @@ use super::{
     VerifierSettings,
 };
 use crate::core::BoxFuture;
-use crate::core::claims::{Caller, OwnerClaim};
 use crate::core::error::{Misconfiguration, Mistakes};
 use crate::core::period::Period;
 use crate::core::verdict::{Reason, Refusal, Verdict};
@@ -220,8 +219,8 @@ impl Verifier for Introspection {
         &self.introspector.provider.issuer
     }
 
-    fn owner(&self) -> OwnerClaim {
-        self.introspector.rules.owner
+    fn rules(&self) -> &Rules {
+        &self.introspector.rules
     }
 
     fn takes(&self) -> Tokens {
@@ -238,10 +237,6 @@ impl Verifier for Introspection {
     /// What it learns holds for a time of its own, and not for as long as some keys do.
     fn generation(&self) -> Option<u64> {
         None
-    }
-
-    fn recall(&self, accepted: &Arc<Caller>, terms: Terms<'_>) -> Verdict {
-        self.introspector.rules.recall(accepted, terms)
     }
 
     fn explain(&self, token: &Unverified<'_>, terms: Terms<'_>) -> Vec<Step> {
