@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::core::BoxFuture;
-use crate::core::claims::{Caller, OwnerClaim};
+use crate::core::claims::Caller;
 use crate::core::clock::{Clock, Timestamp};
 use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
@@ -59,11 +59,6 @@ pub trait Verifier: Send + Sync {
 
     /// What the tokens that it accepts have to be like.
     fn rules(&self) -> &Rules;
-
-    /// Which claim names the owner of the requests that come with them.
-    fn owner(&self) -> OwnerClaim {
-        self.rules().owner
-    }
 
     /// Decides about a token: one that names this issuer, or an opaque one.
     fn verify<'a>(&'a self, token: Unverified<'a>, terms: Terms<'a>) -> BoxFuture<'a, Verdict>;

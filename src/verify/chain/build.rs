@@ -102,7 +102,8 @@ fn ambiguities(links: &[(&str, Link)]) -> Vec<Misconfiguration> {
             mistakes.push(shared_by((other_key, other), (key, &link.name), shared, remedy));
         }
         let differs = |(_, other): &&(&str, Link)| {
-            other.verifier.issuer() == link.verifier.issuer() && other.verifier.owner() != link.verifier.owner()
+            other.verifier.issuer() == link.verifier.issuer()
+                && other.verifier.rules().owner != link.verifier.rules().owner
         };
         if let Some((other_key, other)) = links[..place].iter().find(differs) {
             let shared = "have the same issuer and differ in `owner`";
