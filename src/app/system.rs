@@ -40,6 +40,11 @@ impl Clock for SystemClock {
             }
         })
     }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is told to ask")]
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(duration))
+    }
 }
 
 /// The machine's source of randomness.

@@ -114,6 +114,8 @@ pub trait Clock: Send + Sync {
     fn monotonic(&self) -> Duration;
     /// Completes when `now` has reached `instant`.
     fn sleep_until(&self, instant: Timestamp) -> BoxFuture<'static, ()>;
+    /// Completes when so much monotonic time has passed, whatever happens to the wall clock.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 }
 
 /// A clock that stands still until it is set. Setting it wakes its sleepers.
@@ -170,13 +172,25 @@ impl Clock for SetClock {
     }
 
     fn sleep_until(&self, instant: Timestamp) -> BoxFuture<'static, ()> {
-        Box::pin(SetClockSleep { clock: self.clone(), instant })
+        Box::pin(SetClockSleep { clock: self.clone(), until: Until::Wall(instant) })
     }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        let until = Until::Elapsed(self.monotonic().saturating_add(duration));
+        Box::pin(SetClockSleep { clock: self.clone(), until })
+    }
+}
+
+/// What a sleeper waits for.
+#[derive(Clone, Copy)]
+enum Until {
+    Wall(Timestamp),
+    Elapsed(Duration),
 }
 
 struct SetClockSleep {
     clock: SetClock,
-    instant: Timestamp,
+    until: Until,
 }
 
 impl Future for SetClockSleep {
@@ -184,7 +198,11 @@ impl Future for SetClockSleep {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let mut state = self.clock.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.now >= self.instant {
+        let is_over = match self.until {
+            Until::Wall(instant) => state.now >= instant,
+            Until::Elapsed(elapsed) => state.elapsed >= elapsed,
+        };
+        if is_over {
             return Poll::Ready(());
         }
         state.sleepers.push(context.waker().clone());

@@ -39,6 +39,9 @@ pub enum Error {
     /// There is no such request, or it is somebody else's.
     #[error("no such request")]
     NotFound,
+    /// There was such a request, and its owner has erased it, or what is asked of it is no longer kept.
+    #[error("{0}")]
+    Gone(&'static str),
     /// The idempotency key was used before with another body.
     #[error("the idempotency key was used with another body")]
     IdempotencyKeyReused,

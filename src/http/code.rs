@@ -72,6 +72,8 @@ codes! {
         "The request had reached its end before it could be cancelled." "The member `request` shows how it ended."
     KeysNotFetched "keys_not_fetched" CONFLICT "Keys not fetched"
         "This verifier fetches no keys: there is nothing to refresh." "Refresh one that has `keys` in `GET /v1/admin/issuers`."
+    Gone "gone" GONE "Gone"
+        "It was here, and is no longer kept." "Submit the request again if you still need it."
     PayloadTooLarge "payload_too_large" PAYLOAD_TOO_LARGE "Payload too large"
         "The body is larger than the gateway reads." "Send less, or have server.max_body_bytes raised."
     UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "Unsupported media type"

@@ -76,7 +76,8 @@ pub(super) async fn submit_partner_request(
 ) -> Result<HttpResponse, Problem> {
     let payload = Payload::read(body.0, "")?;
     let echo = payload.value().clone();
-    let submitted = gateway.queue.submit_partner(&allowed, payload).await.map_err(in_its_words)?;
+    let by = trace::by(&http, &allowed.caller().subject);
+    let submitted = gateway.queue.submit_partner(&allowed, payload, by).await.map_err(in_its_words)?;
     trace::note_request(&http, submitted.request.id);
     Ok(HttpResponse::Ok().json(PartnerSubmission {
         request: echo,

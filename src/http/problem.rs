@@ -265,6 +265,7 @@ impl From<Error> for Problem {
             Error::Malformed { detail, faults } => Self { faults, ..Self::detailed(Code::Malformed, detail) },
             Error::Invalid { detail, faults } => Self { faults, ..Self::detailed(Code::PayloadInvalid, detail) },
             Error::NotFound => Self::new(Code::NotFound),
+            Error::Gone(what) => Self::detailed(Code::Gone, what),
             Error::IdempotencyKeyReused => Self::new(Code::IdempotencyKeyReused),
             Error::Store(error) => error.into(),
         }

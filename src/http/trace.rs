@@ -1,6 +1,7 @@
 //! The outermost layer: names every exchange, turns its error into an answer, and writes its one log line.
 
 use std::fmt::Write;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -19,7 +20,7 @@ use super::problem::{self, Problem};
 use super::routes::Routes;
 use super::{Gateway, security_headers, well_known};
 use crate::core::entropy::Entropy;
-use crate::core::request::RequestId;
+use crate::core::request::{By, RequestId};
 use crate::core::verdict::Verdict;
 use crate::telemetry::access::Exchange;
 
@@ -32,6 +33,12 @@ struct About(RequestId);
 /// Notes which queued request an exchange is about.
 pub(super) fn note_request(request: &HttpRequest, id: RequestId) {
     request.extensions_mut().insert(About(id));
+}
+
+/// Who acts in this exchange, for the history of a request.
+pub(super) fn by(request: &HttpRequest, actor: &str) -> By {
+    let trace_id = request.extensions().get::<Rc<TraceContext>>().map(|context| context.trace_id.clone());
+    By { actor: Some(actor.to_owned()), trace_id }
 }
 
 /// Which guard was asked, and about which call, for the log line.
@@ -127,7 +134,8 @@ pub(super) async fn trace<B: MessageBody + 'static>(
     let Some(gateway) = request.app_data::<Data<Gateway>>().cloned() else {
         return Err(Problem::new(super::code::Code::Internal).into());
     };
-    let context = TraceContext::of(&request, &gateway.trace_ids);
+    let context = Rc::new(TraceContext::of(&request, &gateway.trace_ids));
+    request.extensions_mut().insert(Rc::clone(&context));
     let call = Call { method: request.method().clone(), began: gateway.clock.monotonic() };
     let response = next.call(request).await?;
     let problem = response.response().error().map(problem::of);

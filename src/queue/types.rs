@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::schema::Schema;
+use crate::core::clock::Timestamp;
 use crate::core::error::{Error, Misconfiguration};
 use crate::core::period::Period;
-use crate::core::request::Status;
+use crate::core::request::{Process, Simulation, Status};
 use crate::core::timeline::{Failure, Flaw, Stage, Timeline};
 
 /// One `[types.NAME]` table.
@@ -94,8 +95,7 @@ pub struct RequestType {
     pub name: String,
     /// What it is for.
     pub description: String,
-    /// Its stages.
-    pub timeline: Arc<Timeline>,
+    timeline: Arc<Timeline>,
     schema: Option<Schema>,
     dialect: Option<Dialect>,
 }
@@ -132,6 +132,11 @@ impl RequestType {
         })?;
         let (description, dialect) = (settings.description.clone(), settings.dialect);
         Ok(Self { name: name.into(), description, timeline: Arc::new(timeline), schema, dialect })
+    }
+
+    /// What moves a request of this type on, at its submission.
+    pub(super) fn begin(&self, _submitted_at: Timestamp, _begins_at: Timestamp) -> Process {
+        Process::Timeline(Simulation::new(Arc::clone(&self.timeline)))
     }
 
     /// The schema of its payload.

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use anteroom::core::clock::Clock;
 use anteroom::core::error::StoreError;
-use anteroom::core::ports::requests::{Cancellation, Filter, NewRequest, Position, Submission};
-use anteroom::core::request::{Owner, Request, Status, Tags};
+use anteroom::core::ports::requests::{Filter, NewRequest, Outcome, Position, Submission};
+use anteroom::core::request::{Owner, Refused, Request, Status, Tags};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 
-use crate::stores::{Opened, START, failing, id, idempotency, keyed, new, owner, request};
+use crate::stores::{Opened, START, cancelled, failing, id, idempotency, keyed, new, on_timeline, owner, request};
 
 /// Runs every case against every store, and those of `store_time`. A new store is one more row.
 macro_rules! contract {
@@ -61,13 +61,8 @@ contract! {
 
 async fn a_submitted_request_is_found_as_it_was(on: Opened) {
     let tags = Tags::from([("Größe".into(), "\u{0}\"😀".into()), (String::new(), String::new())]);
-    let sent = Request {
-        alias: Some("QR-0001".into()),
-        tags,
-        kind: "demo-fail".into(),
-        timeline: failing(),
-        ..request(&owner("sub|'; --\u{202e}"), START, 1)
-    };
+    let plain = on_timeline(failing(), request(&owner("sub|'; --\u{202e}"), START, 1));
+    let sent = Request { alias: Some("QR-0001".into()), tags, kind: "demo-fail".into(), ..plain };
     assert_eq!(on.submit(new(sent.clone())).await, Submission::Accepted(Arc::new(sent.clone())));
     let found = on.requests().find(&sent.owner, sent.id).await.unwrap();
     assert_eq!(found.as_deref(), Some(&sent));
@@ -80,7 +75,7 @@ async fn what_is_not_there_is_none(on: Opened) {
     let (anna, requests) = (owner("anna"), on.requests());
     assert_eq!(requests.find(&anna, id(START, 1)).await.unwrap(), None);
     assert_eq!(requests.find_by_alias(&anna, "QR-0001").await.unwrap(), None);
-    assert_eq!(requests.cancel(&anna, id(START, 1)).await.unwrap(), None);
+    assert_eq!(on.cancel(&anna, id(START, 1)).await, None);
     assert!(on.all(&anna).await.is_empty());
 }
 
@@ -94,9 +89,9 @@ async fn what_another_owner_has_is_not_there(on: Opened) {
     for other in [owner("bob"), owner("Anna"), issuer("https://issuer.example"), shifted] {
         assert_eq!(requests.find(&other, sent.id).await.unwrap(), None);
         assert_eq!(requests.find_by_alias(&other, "QR-0001").await.unwrap(), None);
-        assert_eq!(requests.cancel(&other, sent.id).await.unwrap(), None);
+        assert_eq!(on.cancel(&other, sent.id).await, None);
         let filter = Filter { idempotency_key: Some(("POST /v1/requests", "k".into())), ..Filter::default() };
-        assert!(requests.list(&other, &filter, None, 10, START).await.unwrap().is_empty());
+        assert!(requests.list(Some(&other), &filter, None, 10, START).await.unwrap().is_empty());
         assert!(on.all(&other).await.is_empty());
     }
     assert_eq!(on.all(&anna).await, [Arc::new(sent)]);
@@ -118,7 +113,7 @@ async fn a_list_is_newest_first(on: Opened) {
     let sent = nine(&on).await;
     assert_eq!(on.all(&owner("anna")).await, sent);
     let (requests, anna, filter) = (on.requests(), owner("anna"), Filter::default());
-    let page = |limit| requests.list(&anna, &filter, None, limit, START);
+    let page = |limit| requests.list(Some(&anna), &filter, None, limit, START);
     assert_eq!(page(4).await.unwrap(), sent[..4]);
     assert_eq!(page(0).await.unwrap(), []);
 }
@@ -128,7 +123,7 @@ async fn pages_join_to_the_whole_list(on: Opened) {
     for limit in [1, 2, 4, 9] {
         let (mut joined, mut after) = (Vec::new(), None);
         while joined.len() <= sent.len() {
-            let page = on.requests().list(&anna, &Filter::default(), after, limit, START).await.unwrap();
+            let page = on.requests().list(Some(&anna), &Filter::default(), after, limit, START).await.unwrap();
             assert!(page.len() <= limit);
             let Some(last) = page.last() else { break };
             after = Some(Position { submitted_at: last.submitted_at, id: last.id });
@@ -145,17 +140,17 @@ async fn filters_restrict_a_list(on: Opened) {
     on.submit(keyed(plain.clone(), "k", 1)).await;
     on.submit(new(late.clone())).await;
     let cases = [
-        (Filter { kind: Some("default".into()), ..Filter::default() }, vec![&plain]),
-        (Filter { kind: Some("demo".into()), ..Filter::default() }, vec![]),
+        (Filter { kinds: vec!["default".into()], ..Filter::default() }, vec![&plain]),
+        (Filter { kinds: vec!["demo".into()], ..Filter::default() }, vec![]),
         (Filter { idempotency_key: Some(("POST /v1/requests", "k".into())), ..Filter::default() }, vec![&plain]),
         (Filter { idempotency_key: Some(("POST /request", "k".into())), ..Filter::default() }, vec![]),
         (Filter { idempotency_key: Some(("POST /v1/requests", "K".into())), ..Filter::default() }, vec![]),
-        (Filter { status: Some(Status::Queued), ..Filter::default() }, vec![&late, &plain]),
-        (Filter { status: Some(Status::Queued), kind: Some("demo-fail".into()), idempotency_key: None }, vec![&late]),
-        (Filter { status: Some(Status::Expired), ..Filter::default() }, vec![]),
+        (Filter { statuses: vec![Status::Queued], ..Filter::default() }, vec![&late, &plain]),
+        (Filter { statuses: vec![Status::Queued], kinds: vec!["demo-fail".into()], ..Filter::default() }, vec![&late]),
+        (Filter { statuses: vec![Status::Expired], ..Filter::default() }, vec![]),
     ];
     for (filter, expected) in cases {
-        let listed = on.requests().list(&anna, &filter, None, 10, START).await.unwrap();
+        let listed = on.requests().list(Some(&anna), &filter, None, 10, START).await.unwrap();
         assert_eq!(listed.iter().map(|request| &**request).collect::<Vec<_>>(), expected, "{filter:?}");
     }
 }
@@ -168,8 +163,8 @@ async fn a_key_replays_its_request(on: Opened) {
     let again = request(&anna, on.clock.now(), 2);
     assert_eq!(on.submit(keyed(again.clone(), "k", 1)).await, Submission::Replayed(Arc::clone(&first)));
     // The replay shows the request as it is now.
-    let cancelled = Arc::new(Request { cancelled_at: Some(on.clock.now()), ..(*first).clone() });
-    on.requests().cancel(&anna, first.id).await.unwrap();
+    let cancelled = Arc::new(cancelled(on.clock.now(), (*first).clone()));
+    on.cancel(&anna, first.id).await.unwrap();
     assert_eq!(on.submit(keyed(again, "k", 1)).await, Submission::Replayed(Arc::clone(&cancelled)));
     assert_eq!(on.all(&anna).await, [cancelled]);
 }
@@ -272,12 +267,12 @@ async fn a_request_is_cancelled_until_its_end(on: Opened) {
     on.submit(new(first.clone())).await;
     on.submit(new(second.clone())).await;
     on.clock.set(end.plus_millis(-1));
-    let cancelled = Arc::new(Request { cancelled_at: Some(end.plus_millis(-1)), ..first });
-    let answer = on.requests().cancel(&anna, cancelled.id).await.unwrap();
-    assert_eq!(answer, Some(Cancellation::Cancelled(Arc::clone(&cancelled))));
+    let cancelled = Arc::new(cancelled(end.plus_millis(-1), first));
+    let answer = on.cancel(&anna, cancelled.id).await;
+    assert_eq!(answer, Some(done(Arc::clone(&cancelled))));
     on.clock.set(end);
-    let answer = on.requests().cancel(&anna, second.id).await.unwrap();
-    assert_eq!(answer, Some(Cancellation::TooLate(Arc::new(second.clone()))));
+    let answer = on.cancel(&anna, second.id).await;
+    assert_eq!(answer, Some(too_late(Arc::new(second.clone()))));
     assert_eq!(on.requests().find(&anna, cancelled.id).await.unwrap(), Some(Arc::clone(&cancelled)));
     assert_eq!(on.all(&anna).await, [Arc::new(second), cancelled]);
 }
@@ -287,10 +282,10 @@ async fn a_cancelled_request_is_not_cancelled_again(on: Opened) {
     let sent = Request { alias: Some("QR-0001".into()), ..request(&anna, START, 1) };
     on.submit(new(sent.clone())).await;
     let requests = on.requests();
-    let cancelled = Arc::new(Request { cancelled_at: Some(START), ..sent });
-    let both = tokio::join!(requests.cancel(&anna, cancelled.id), requests.cancel(&anna, cancelled.id));
-    assert_eq!(both.0.unwrap(), Some(Cancellation::Cancelled(Arc::clone(&cancelled))));
-    assert_eq!(both.1.unwrap(), Some(Cancellation::TooLate(Arc::clone(&cancelled))));
+    let cancelled = Arc::new(cancelled(START, sent));
+    let both = tokio::join!(on.cancel(&anna, cancelled.id), on.cancel(&anna, cancelled.id));
+    assert_eq!(both.0, Some(done(Arc::clone(&cancelled))));
+    assert_eq!(both.1, Some(too_late(Arc::clone(&cancelled))));
     assert_eq!(requests.find_by_alias(&anna, "QR-0001").await.unwrap(), Some(cancelled));
 }
 
@@ -299,13 +294,23 @@ async fn a_clock_that_went_back_cancels_at_the_submission(on: Opened) {
     let sent = request(&anna, START, 1);
     on.submit(new(sent.clone())).await;
     on.clock.set(START.plus_millis(-3_600_000));
-    let cancelled = Arc::new(Request { cancelled_at: Some(START), ..sent });
-    let answer = on.requests().cancel(&anna, cancelled.id).await.unwrap();
-    assert_eq!(answer, Some(Cancellation::Cancelled(cancelled)));
+    let cancelled = Arc::new(cancelled(START, sent));
+    let answer = on.cancel(&anna, cancelled.id).await;
+    assert_eq!(answer, Some(done(cancelled)));
 }
 
 async fn a_store_is_ready_and_has_not_failed(on: Opened) {
     on.submit(new(request(&owner("anna"), START, 1))).await;
     assert!(on.store.is_ready());
     assert_eq!(on.store.failure().now_or_never(), None);
+}
+
+/// What is answered when the act was carried out.
+fn done(request: Arc<Request>) -> Outcome {
+    Outcome { request, refused: None }
+}
+
+/// What is answered when the request had reached its end.
+fn too_late(request: Arc<Request>) -> Outcome {
+    Outcome { request, refused: Some(Refused::Ended) }
 }

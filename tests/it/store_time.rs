@@ -7,13 +7,13 @@ use std::time::Duration;
 use anteroom::core::BoxFuture;
 use anteroom::core::clock::{Clock, SetClock, Timestamp};
 use anteroom::core::ports::Store;
-use anteroom::core::ports::requests::{Cancellation, Filter};
+use anteroom::core::ports::requests::Filter;
 use anteroom::core::request::{Request, Status, view};
 use anteroom::core::timeline::Timeline;
 use futures_util::future::join_all;
 use proptest::prelude::*;
 
-use crate::stores::{Opened, START, id, new, open, owner, request, stage};
+use crate::stores::{Opened, START, cancel, id, new, on_timeline, open, owner, request, stage};
 
 fn timelines() -> impl Strategy<Value = Arc<Timeline>> {
     let status = prop::sample::select(vec![Status::Scheduled, Status::Queued, Status::Running, Status::Retrying]);
@@ -48,25 +48,24 @@ async fn compare_filters(url: &'static str, timelines: &[Arc<Timeline>], lives: 
     let requests = on.requests();
     let sent: Vec<_> = (0..)
         .zip(lives)
-        .map(|(number, (timeline, at, _))| Request {
-            timeline: Arc::clone(timeline.get(timelines)),
-            ..request(&anna, START.plus_millis(*at), number)
+        .map(|(number, (timeline, at, _))| {
+            on_timeline(Arc::clone(timeline.get(timelines)), request(&anna, START.plus_millis(*at), number))
         })
         .collect();
     join_all(sent.iter().map(|request| requests.submit(new(request.clone())))).await;
     for (request, (_, at, cancel)) in sent.iter().zip(lives) {
         if let Some(cancel) = cancel {
             on.clock.set(START.plus_millis(at + cancel));
-            requests.cancel(&anna, request.id).await.unwrap();
+            on.cancel(&anna, request.id).await;
         }
     }
     for now in (-2..22).map(|millis| START.plus_millis(millis)) {
-        let all = requests.list(&anna, &Filter::default(), None, 1000, now).await.unwrap();
+        let all = requests.list(Some(&anna), &Filter::default(), None, 1000, now).await.unwrap();
         assert_eq!(all.len(), sent.len());
         for status in Status::ALL {
             let expected: Vec<_> = all.iter().filter(|request| view(request, now).status == status).cloned().collect();
-            let filter = Filter { status: Some(status), ..Filter::default() };
-            let listed = requests.list(&anna, &filter, None, 1000, now).await.unwrap();
+            let filter = Filter { statuses: vec![status], ..Filter::default() };
+            let listed = requests.list(Some(&anna), &filter, None, 1000, now).await.unwrap();
             assert_eq!(listed, expected, "{status} at {now}");
         }
     }
@@ -106,6 +105,10 @@ impl Clock for IntrusiveClock {
     fn sleep_until(&self, instant: Timestamp) -> BoxFuture<'static, ()> {
         self.set.sleep_until(instant)
     }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.set.sleep(duration)
+    }
 }
 
 pub(crate) fn no_reader_sees_an_end_that_a_cancellation_undoes(url: &'static str) {
@@ -119,8 +122,8 @@ pub(crate) fn no_reader_sees_an_end_that_a_cancellation_undoes(url: &'static str
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let requests = store.requests();
     runtime.block_on(requests.submit(new(request(&owner("anna"), START, 1)))).unwrap();
-    let answer = runtime.block_on(requests.cancel(&owner("anna"), id(START, 1))).unwrap();
-    assert!(matches!(answer, Some(Cancellation::Cancelled(_))), "{answer:?}");
+    let answer = runtime.block_on(requests.act_all(vec![cancel(&owner("anna"), id(START, 1))])).unwrap();
+    assert!(matches!(&answer[..], [Some(outcome)] if outcome.refused.is_none()), "{answer:?}");
     let (at, request) = reader_saw.recv_timeout(Duration::from_secs(10)).unwrap();
     assert_eq!(view(&request, at).status, Status::Cancelled);
 }

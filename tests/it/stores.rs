@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anteroom::core::clock::{Clock, SetClock, Timestamp};
 use anteroom::core::entropy::Entropy;
 use anteroom::core::ports::Store;
-use anteroom::core::ports::requests::{Filter, Idempotency, NewRequest, Requests};
-use anteroom::core::request::{Owner, Request, RequestId, Status, Tags};
+use anteroom::core::ports::requests::{Filter, Idempotency, NewRequest, Order, Outcome, Requests, Target};
+use anteroom::core::request::{Act, By, Owner, Process, Request, RequestId, Simulation, Status, Tags, Version};
 use anteroom::core::timeline::{Failure, Stage, Timeline};
 use anteroom::store::StoreSettings;
 use anteroom::telemetry::metrics::Metrics;
@@ -46,8 +46,13 @@ impl Opened {
         self.requests().submit(new).await.unwrap()
     }
 
+    /// Carries out the order of the owner to cancel; none when there is no such request.
+    pub(crate) async fn cancel(&self, owner: &Owner, id: RequestId) -> Option<Outcome> {
+        self.requests().act_all(vec![cancel(owner, id)]).await.unwrap().remove(0)
+    }
+
     pub(crate) async fn all(&self, owner: &Owner) -> Vec<Arc<Request>> {
-        self.requests().list(owner, &Filter::default(), None, 1000, self.clock.now()).await.unwrap()
+        self.requests().list(Some(owner), &Filter::default(), None, 1000, self.clock.now()).await.unwrap()
     }
 }
 
@@ -97,22 +102,49 @@ pub(crate) fn failing() -> Arc<Timeline> {
     Arc::new(Timeline::new(stages, None, Some(error)).unwrap())
 }
 
-/// A plain request of that owner.
+/// A plain request of that owner, on the usual timeline.
 pub(crate) fn request(owner: &Owner, at: Timestamp, number: u64) -> Request {
     Request {
         id: id(at, number),
         owner: owner.clone(),
         kind: "default".into(),
-        timeline: timeline(),
         submitted_at: at,
-        cancelled_at: None,
+        trace_id: None,
+        not_before: None,
+        deadline: None,
         alias: None,
         tags: Tags::new(),
+        process: Process::Timeline(Simulation::new(timeline())),
+        version: Version::default(),
+        erased_at: None,
     }
 }
 
+/// The request on another timeline.
+pub(crate) fn on_timeline(timeline: Arc<Timeline>, request: Request) -> Request {
+    Request { process: Process::Timeline(Simulation::new(timeline)), ..request }
+}
+
+/// The timeline that the request is on.
+pub(crate) fn timeline_of(request: &Request) -> &Arc<Timeline> {
+    &request.simulation().unwrap().timeline
+}
+
+/// The request as its cancellation at that time leaves it.
+pub(crate) fn cancelled(at: Timestamp, mut request: Request) -> Request {
+    let Process::Timeline(simulation) = &mut request.process else { panic!("workers work on it") };
+    simulation.cancelled_at = Some(at);
+    request.version = Version { write: 1, step: 0 };
+    request
+}
+
+/// The order of its owner to cancel a request.
+pub(crate) fn cancel(owner: &Owner, id: RequestId) -> Order {
+    Order { target: Target { owner: Some(owner.clone()), id }, act: Act::Cancel, by: By::default() }
+}
+
 pub(crate) fn new(request: Request) -> NewRequest {
-    NewRequest { request, payload: r#"{"amount": 1.50}"#.into(), idempotency: None }
+    NewRequest { request, payload: r#"{"amount": 1.50}"#.into(), idempotency: None, by: By::default() }
 }
 
 /// The request under a key, with a body that is told from others by `body`.

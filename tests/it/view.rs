@@ -8,7 +8,7 @@ use anteroom::core::timeline::{Stage, Timeline};
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::stores::{START, failing, owner, request, stage, timeline};
+use crate::stores::{START, cancelled, failing, on_timeline, owner, request, stage, timeline, timeline_of};
 
 /// Times of which differences do not overflow: a hundred million years to either side.
 const AGES: i64 = 1 << 61;
@@ -30,10 +30,10 @@ fn stages() -> impl Strategy<Value = Vec<Stage>> {
 }
 
 fn requests(submitted: impl Strategy<Value = i64>) -> impl Strategy<Value = Request> {
-    (stages(), submitted).prop_map(|(stages, submitted_at)| Request {
-        timeline: Arc::new(Timeline::new(stages, Some(json!("{request_id}")), None).unwrap()),
-        submitted_at: Timestamp::from_millis(submitted_at),
-        ..request(&owner("anna"), START, 1)
+    (stages(), submitted).prop_map(|(stages, submitted_at)| {
+        let timeline = Arc::new(Timeline::new(stages, Some(json!("{request_id}")), None).unwrap());
+        let submitted_at = Timestamp::from_millis(submitted_at);
+        on_timeline(timeline, Request { submitted_at, ..request(&owner("anna"), START, 1) })
     })
 }
 
@@ -43,13 +43,13 @@ fn moments() -> impl Strategy<Value = (prop::sample::Index, i64, Option<i64>)> {
 }
 
 fn moment(request: &Request, (index, offset, any): (prop::sample::Index, i64, Option<i64>)) -> Timestamp {
-    let begins = request.timeline.begins(index.index(request.timeline.stages().len()), request.submitted_at);
+    let begins = timeline_of(request).begins(index.index(timeline_of(request).stages().len()), request.submitted_at);
     any.map_or_else(|| begins.unwrap().plus_millis(offset), Timestamp::from_millis)
 }
 
 fn index(request: &Request, now: Timestamp) -> usize {
     let shown = view(request, now).stage;
-    request.timeline.stages().iter().position(|stage| stage.stage == shown).unwrap()
+    timeline_of(request).stages().iter().position(|stage| stage.stage == shown).unwrap()
 }
 
 proptest! {
@@ -58,7 +58,10 @@ proptest! {
     #[test]
     fn it_is_total_and_whole(request in requests(any::<i64>()), now in any::<i64>(), cancelled_at in any::<Option<i64>>()) {
         let cancelled_at = cancelled_at.map(Timestamp::from_millis);
-        let request = Request { cancelled_at, ..request };
+        let request = match cancelled_at {
+            Some(at) => cancelled(at, request),
+            None => request,
+        };
         let seen = view(&request, Timestamp::from_millis(now));
         prop_assert_eq!(seen.status == Status::Cancelled, cancelled_at.is_some());
         prop_assert_eq!(seen.finished_at.is_some(), seen.status.is_terminal());
@@ -82,7 +85,7 @@ proptest! {
     fn the_filter_is_the_function(request in requests(-AGES..AGES), now in moments()) {
         let now = moment(&request, now);
         for status in Status::ALL {
-            let within = request.timeline.submitted_within(status, now);
+            let within = timeline_of(&request).submitted_within(status, now);
             let fits = within.iter().filter(|within| within.contains(request.submitted_at)).count();
             prop_assert_eq!(fits, usize::from(view(&request, now).status == status), "{}", status);
         }
@@ -108,7 +111,7 @@ proptest! {
     fn a_cancelled_request_stays_as_it_was(request in requests(-AGES..AGES), at in moments(), now in any::<i64>()) {
         let at = moment(&request, at);
         let before = view(&request, at);
-        let cancelled = Request { cancelled_at: Some(at), ..request };
+        let cancelled = cancelled(at, request);
         let seen = view(&cancelled, Timestamp::from_millis(now));
         prop_assert_eq!(seen.status, Status::Cancelled);
         prop_assert_eq!((&seen.stage, seen.started_at), (&before.stage, before.started_at));
@@ -134,10 +137,10 @@ fn a_request_shows_what_its_own_timeline_says() {
     assert_eq!(done.started_at, Some(START.plus_millis(5_000)));
     assert_eq!((done.finished_at, done.error), (Some(START.plus_millis(15_000)), None));
     // What is configured now concerns later requests only.
-    let later = Request { timeline: failing(), ..sent.clone() };
+    let later = on_timeline(failing(), sent.clone());
     assert_eq!(view(&later, START.plus_millis(5_000)).error.as_ref(), failing().error());
     assert_eq!(seen(5_000).status, Status::Running);
-    assert_eq!(*sent.timeline, *timeline());
+    assert_eq!(**timeline_of(&sent), *timeline());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::view::RequestView;
 use super::{answer_view, request_id, set_headers};
 use crate::core::policy::WriteRequests;
-use crate::core::ports::requests::Cancellation;
+use crate::core::ports::requests::Outcome;
 use crate::core::request::view;
 use crate::http::allowed::Allowed;
 use crate::http::origin::base_url;
@@ -36,18 +36,16 @@ pub(in crate::http) async fn cancel_request(
 ) -> Result<HttpResponse, Problem> {
     let id = request_id(&id)?;
     trace::note_request(&http, id);
+    let by = trace::by(&http, &allowed.caller().subject);
     let (base, now) = (base_url(&http, &gateway.server), gateway.queue.now());
-    match gateway.queue.cancel(&allowed, id).await? {
-        Cancellation::Cancelled(request) => {
-            let view = view(&request, now);
-            let mut answer = HttpResponse::Ok();
-            set_headers(&mut answer, &view, now);
-            answer_view(&mut answer, &RequestView::new(&request, view, &base))
-        }
-        Cancellation::TooLate(request) => {
-            let view = RequestView::new(&request, view(&request, gateway.queue.now()), &base);
-            let request = serde_json::to_value(view).map_err(|_| Problem::new(code::Code::Internal))?;
-            Err(Problem::request_finished(request))
-        }
+    let Outcome { request, refused } = gateway.queue.cancel(&allowed, id, by).await?;
+    if refused.is_some() {
+        let view = RequestView::new(&request, view(&request, gateway.queue.now()), &base);
+        let request = serde_json::to_value(view).map_err(|_| Problem::new(code::Code::Internal))?;
+        return Err(Problem::request_finished(request));
     }
+    let view = view(&request, now);
+    let mut answer = if view.status.is_terminal() { HttpResponse::Ok() } else { HttpResponse::Accepted() };
+    set_headers(&mut answer, &view, now);
+    answer_view(&mut answer, &RequestView::new(&request, view, &base))
 }

@@ -99,7 +99,12 @@ impl ListQuery {
             malformed(&format!("The parameter status is not one of {known}."))
         })?;
         let idempotency_key = self.idempotency_key.clone().map(|key| (SUBMIT_ROUTE, key));
-        Ok(Filter { status, kind: self.kind.clone(), idempotency_key })
+        Ok(Filter {
+            statuses: status.into_iter().collect(),
+            kinds: self.kind.iter().cloned().collect(),
+            idempotency_key,
+            ..Filter::default()
+        })
     }
 
     fn limit(&self) -> Result<usize, Problem> {
@@ -144,7 +149,7 @@ fn position(cursor: &str, filter: &Filter) -> Result<Position, Problem> {
 }
 
 fn fingerprint(filter: &Filter) -> u32 {
-    crc32fast::hash(format!("{:?}", (filter.status, &filter.kind, &filter.idempotency_key)).as_bytes())
+    crc32fast::hash(format!("{filter:?}").as_bytes())
 }
 
 /// RFC 8288: the same query with the next cursor.

@@ -71,7 +71,8 @@ pub(in crate::http) async fn submit_request(
 ) -> Result<HttpResponse, Problem> {
     let Json(Object(SubmitRequest { kind, payload, tags })) = body.map_err(with_hint)?;
     let draft = Draft { kind, payload: Payload::read(payload, "/payload")?, tags };
-    let submitted = gateway.queue.submit(&allowed, draft, idempotency_key(&http)?).await?;
+    let by = trace::by(&http, &allowed.caller().subject);
+    let submitted = gateway.queue.submit(&allowed, draft, idempotency_key(&http)?, by).await?;
     let (request, now) = (submitted.request, gateway.queue.now());
     trace::note_request(&http, request.id);
     let (base, view) = (base_url(&http, &gateway.server), view(&request, now));
