@@ -80,6 +80,10 @@ impl Application {
             metrics,
         }));
         let server = Server::bind(Arc::clone(&gateway), contract, settings.shutdown.grace).map_err(one)?;
+        let told = Arc::downgrade(&gateway);
+        store.on_change(Box::new(move |change| {
+            told.upgrade().map(|gateway| gateway.queue.watch().heard(change));
+        }));
         gateway.chain.warm_up();
         Ok(Self {
             shutdown_delay: shutdown_delay(settings),

@@ -274,7 +274,7 @@ impl Sections {
         Settings {
             server: self.section("server"),
             log: self.section("log"),
-            store: self.section("store"),
+            store: StoreSettings { base: base.clone(), ..self.section("store") },
             shutdown: self.section("shutdown"),
             net: self.section("net"),
             verify,

@@ -1,5 +1,7 @@
 //! The machine's own clock and source of randomness: the only place that asks for either.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::core::BoxFuture;
@@ -7,23 +9,24 @@ use crate::core::clock::{Clock, Timestamp};
 use crate::core::entropy::Entropy;
 
 /// The machine's clock.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct SystemClock {
     began: Instant,
+    offset: Arc<AtomicI64>,
 }
 
 impl SystemClock {
     /// A clock whose monotonic time begins now.
     #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is told to ask")]
     pub fn start() -> Self {
-        Self { began: Instant::now() }
+        Self { began: Instant::now(), offset: Arc::default() }
     }
 }
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is told to ask")]
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
+        Timestamp::from_millis(jiff::Timestamp::now().as_millisecond()).plus_millis(self.offset.load(Ordering::Relaxed))
     }
 
     fn monotonic(&self) -> Duration {
@@ -32,7 +35,7 @@ impl Clock for SystemClock {
 
     #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is told to ask")]
     fn sleep_until(&self, instant: Timestamp) -> BoxFuture<'static, ()> {
-        let clock = *self;
+        let clock = self.clone();
         Box::pin(async move {
             // Short naps, so that a wall clock that is set meanwhile is noticed.
             while let Ok(left @ 1..) = u64::try_from(instant.millis_since(clock.now())) {
@@ -44,6 +47,10 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is told to ask")]
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         Box::pin(tokio::time::sleep(duration))
+    }
+
+    fn offset(&self) -> Option<&AtomicI64> {
+        Some(&self.offset)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -116,6 +117,11 @@ pub trait Clock: Send + Sync {
     fn sleep_until(&self, instant: Timestamp) -> BoxFuture<'static, ()>;
     /// Completes when so much monotonic time has passed, whatever happens to the wall clock.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+    /// How many milliseconds `now` is ahead of the machine's own clock: what a store that several gateways share sets, so that all
+    /// tell its time. None: this clock follows no other.
+    fn offset(&self) -> Option<&AtomicI64> {
+        None
+    }
 }
 
 /// A clock that stands still until it is set. Setting it wakes its sleepers.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::core::ports::Change;
 use crate::core::request::{Request, RequestId, Status};
 
 /// Those who wait for requests to change, and for work of a type to become ready.
@@ -34,6 +35,18 @@ impl Watch {
             self.kinds.wake(&request.kind);
         }
     }
+
+    /// Wakes those who wait for what another gateway has changed.
+    pub fn heard(&self, change: Change) {
+        match change {
+            Change::Request(id) => self.requests.wake(&id),
+            Change::Ready(kind) => self.kinds.wake(&kind),
+            Change::Anything => {
+                self.requests.wake_all();
+                self.kinds.wake_all();
+            }
+        }
+    }
 }
 
 type Waiters<K> = Arc<Mutex<HashMap<K, Arc<Notify>>>>;
@@ -60,6 +73,11 @@ impl<K: Hash + Eq + Clone> Waiting<K> {
         if let Some(notify) = notify {
             notify.notify_waiters();
         }
+    }
+
+    fn wake_all(&self) {
+        let waiting: Vec<_> = self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        waiting.iter().for_each(|notify| notify.notify_waiters());
     }
 }
 

@@ -1,0 +1,104 @@
+//! What is kept too long goes, in small batches.
+
+use deadpool_postgres::{GenericClient, Transaction};
+
+use super::acts::{commit, read};
+use super::fault::Fault;
+use super::ledger::forget;
+use super::rows;
+use super::shared::{Shared, again};
+use crate::core::clock::Timestamp;
+use crate::core::ports::requests::{Purged, Retention};
+use crate::core::request::Request;
+
+/// All that belongs to a request besides its own row.
+const PARTS: [&str; 5] = ["payloads", "outputs", "events", "idempotency", "work"];
+
+/// Removes what is kept too long, at most so many requests, and payloads of as many.
+pub(super) async fn purge(shared: &Shared, retention: Retention, most: usize) -> Result<Purged, Fault> {
+    // What has ended by time alone counts as ended; then one table says everything.
+    super::leases::settle(shared, most).await?;
+    again!(attempt(shared, retention, most))
+}
+
+async fn attempt(shared: &Shared, retention: Retention, most: usize) -> Result<Purged, Fault> {
+    let mut client = shared.session().await?;
+    let transaction = client.transaction().await?;
+    let now = shared.now();
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let beyond = beyond_limits(&transaction, retention).await?;
+    let old = before(now, retention.request);
+    // One more than go at once, to know whether there are more.
+    let select = "SELECT id FROM (SELECT id, ends_at, row_number() OVER (ORDER BY ends_at, id) AS rank FROM requests \
+                      WHERE ends_at <= $1 ORDER BY ends_at, id LIMIT $4) ended WHERE ends_at <= $2 OR rank <= $3 ORDER BY rank";
+    let statement = transaction.prepare_cached(select).await?;
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+        [&now.millis(), &old, &beyond, &most.saturating_add(1)];
+    let mut ids: Vec<String> = transaction.query(&statement, &values).await?.iter().map(|row| row.get(0)).collect();
+    let is_more = i64::try_from(ids.len()).is_ok_and(|found| found > most);
+    ids.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+    lock(&transaction, &ids).await?;
+    forget(&transaction, &ids, &PARTS).await?;
+    forget(&transaction, &ids, &["requests"]).await?;
+    let payloads = forget_contents(shared, &transaction, before(now, retention.payload), most).await?;
+    commit(transaction).await?;
+    let more = is_more || i64::try_from(payloads).is_ok_and(|payloads| payloads == most);
+    Ok(Purged { requests: ids.len(), payloads, more })
+}
+
+fn before(now: Timestamp, kept: std::time::Duration) -> i64 {
+    now.plus_millis(-i64::try_from(kept.as_millis()).unwrap_or(i64::MAX)).millis()
+}
+
+/// How many requests are more than there may be, or hold more than may be held.
+async fn beyond_limits(transaction: &Transaction<'_>, retention: Retention) -> Result<i64, Fault> {
+    let limit = |limit: Option<u64>| limit.map(|limit| i64::try_from(limit).unwrap_or(i64::MAX));
+    let mut beyond = 0;
+    if let Some(most) = limit(retention.most_requests) {
+        let count: i64 = transaction.query_one("SELECT count(*) FROM requests", &[]).await?.get(0);
+        beyond = beyond.max(count.saturating_sub(most));
+    }
+    if let Some(most) = limit(retention.most_bytes) {
+        let sum = transaction.query_one("SELECT COALESCE(sum(bytes), 0)::bigint FROM requests", &[]).await?;
+        let excess = sum.get::<_, i64>(0).saturating_sub(most);
+        if excess > 0 {
+            let select = "SELECT count(*) FROM (SELECT sum(bytes) OVER (ORDER BY ends_at, id) - bytes AS freed FROM requests \
+                          WHERE ends_at IS NOT NULL ORDER BY ends_at, id LIMIT 10000) gone WHERE freed < $1::bigint";
+            beyond = beyond.max(transaction.query_one(select, &[&excess]).await?.get(0));
+        }
+    }
+    Ok(beyond)
+}
+
+async fn lock(transaction: &Transaction<'_>, ids: &[String]) -> Result<(), Fault> {
+    let statement =
+        transaction.prepare_cached("SELECT id FROM requests WHERE id = ANY($1) ORDER BY id FOR UPDATE").await?;
+    transaction.query(&statement, &[&ids]).await?;
+    Ok(())
+}
+
+/// Removes payloads and results of requests that are kept, and what their views show of the results.
+async fn forget_contents(
+    shared: &Shared,
+    transaction: &Transaction<'_>,
+    ended: i64,
+    most: i64,
+) -> Result<usize, Fault> {
+    let select =
+        "SELECT id FROM requests WHERE has_content AND ends_at <= $1 ORDER BY ends_at, id LIMIT $2 FOR NO KEY UPDATE";
+    let rows = transaction.query(&transaction.prepare_cached(select).await?, &[&ended, &most]).await?;
+    let ids: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    forget(transaction, &ids, &["payloads", "outputs"]).await?;
+    let mut documents = Vec::new();
+    for request in read(shared, transaction, &ids).await? {
+        let mut request = Request::clone(&request);
+        request.forget_result();
+        let written = rows::write(&request);
+        documents.push((written.id, written.document));
+    }
+    let (names, documents): (Vec<String>, Vec<String>) = documents.into_iter().unzip();
+    let update = "UPDATE requests r SET doc = new.doc, has_content = false, bytes = octet_length(new.doc) + octet_length(r.tags) \
+                  FROM unnest($1::text[], $2::text[]) AS new (id, doc) WHERE r.id = new.id";
+    transaction.execute(&transaction.prepare_cached(update).await?, &[&names, &documents]).await?;
+    Ok(ids.len())
+}
