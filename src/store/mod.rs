@@ -10,7 +10,7 @@ mod sqlite;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::core::clock::Clock;
 use crate::core::error::Misconfiguration;
@@ -23,6 +23,7 @@ use crate::telemetry::metrics::StoreMetrics;
 #[serde(default, deny_unknown_fields)]
 pub struct StoreSettings {
     /// Which store, and where: a scheme of [`SCHEMES`], a colon, and what the scheme asks for.
+    #[serde(serialize_with = "masked")]
     pub url: String,
     /// The password of a database, where it is not to stand in the URL.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,6 +42,32 @@ impl Default for StoreSettings {
     fn default() -> Self {
         Self { url: "sqlite:anteroom.db".into(), password: None, ca_file: None, pool_size: 16, base: PathBuf::new() }
     }
+}
+
+impl StoreSettings {
+    /// The URL, for people: a password in it is left out.
+    pub fn shown_url(&self) -> String {
+        let (address, query) = self.url.split_once('?').map_or((self.url.as_str(), None), |(a, q)| (a, Some(q)));
+        let mut shown = match (address.find("//"), address.rfind('@')) {
+            (Some(begin), Some(end)) if begin + 2 <= end => {
+                let user = address[begin + 2..end].split(':').next().unwrap_or_default();
+                format!("{}//{user}{}", &address[..begin], &address[end..])
+            }
+            _ => address.to_owned(),
+        };
+        let open = |part: &&str| !part.starts_with("password=");
+        let query = query.map(|query| query.split('&').filter(open).collect::<Vec<_>>().join("&"));
+        if let Some(query) = query.filter(|query| !query.is_empty()) {
+            shown.push('?');
+            shown.push_str(&query);
+        }
+        shown
+    }
+}
+
+fn masked<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    let settings = StoreSettings { url: url.to_owned(), ..StoreSettings::default() };
+    serializer.serialize_str(&settings.shown_url())
 }
 
 /// Opens the store at a place (the URL after its scheme); a relative path is relative to the data directory.

@@ -17,6 +17,7 @@ macro_rules! contract {
     ($($case:ident)*) => {
         contract! { @store memory "memory:" $($case)* }
         contract! { @store sqlite "sqlite:requests.db" $($case)* }
+        contract! { @store postgres "postgres:" $($case)* }
     };
     (@store $store:ident $url:literal $($case:ident)*) => {
         mod $store {

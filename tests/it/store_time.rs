@@ -13,7 +13,7 @@ use anteroom::core::timeline::Timeline;
 use futures_util::future::join_all;
 use proptest::prelude::*;
 
-use crate::stores::{Opened, START, cancel, id, new, on_timeline, open, owner, request, stage};
+use crate::stores::{Opened, START, cancel, id, new, on_timeline, owner, request, stage};
 
 fn timelines() -> impl Strategy<Value = Arc<Timeline>> {
     let status = prop::sample::select(vec![Status::Scheduled, Status::Queued, Status::Running, Status::Retrying]);
@@ -112,12 +112,12 @@ impl Clock for IntrusiveClock {
 }
 
 pub(crate) fn no_reader_sees_an_end_that_a_cancellation_undoes(url: &'static str) {
-    let directory = tempfile::tempdir().unwrap();
+    let place = crate::stores::Place::of(url);
     let (seen, reader_saw) = mpsc::channel();
     let set = SetClock::at(START.plus_millis(14_999));
     let clock = IntrusiveClock { set, store: OnceLock::new(), intruded: AtomicBool::new(false), seen };
     let clock = Arc::new(clock);
-    let store = open(url, directory.path(), Arc::clone(&clock) as Arc<dyn Clock>);
+    let store = place.open(Arc::clone(&clock) as Arc<dyn Clock>);
     assert!(clock.store.set(Arc::clone(&store)).is_ok());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let requests = store.requests();

@@ -1,5 +1,6 @@
 //! What the tests of the stores share: stores with a clock that is set by hand, and requests to put into them.
 
+use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,19 +17,47 @@ use serde_json::json;
 /// The time at which every test begins.
 pub(crate) const START: Timestamp = Timestamp::from_seconds(1_795_000_000);
 
-/// An open store in a directory of its own.
+/// A place for one store, that nobody else has.
+pub(crate) struct Place {
+    pub(crate) url: String,
+    pub(crate) directory: tempfile::TempDir,
+    /// What is dropped with it and clears away what is kept elsewhere: a database on a server.
+    pub(crate) cleared: Option<Box<dyn Any + Send + Sync>>,
+}
+
+impl Place {
+    /// Of a store that keeps everything in its directory, or nowhere.
+    pub(crate) fn of(url: &str) -> Self {
+        if url == "postgres:" {
+            return crate::postgres_server::place();
+        }
+        Self { url: url.into(), directory: tempfile::tempdir().unwrap(), cleared: None }
+    }
+
+    pub(crate) fn open(&self, clock: Arc<dyn Clock>) -> Arc<dyn Store> {
+        open(&self.url, self.directory.path(), clock)
+    }
+}
+
+/// An open store in a place of its own.
 pub(crate) struct Opened {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: SetClock,
-    pub(crate) url: &'static str,
+    pub(crate) url: String,
     pub(crate) directory: tempfile::TempDir,
+    cleared: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl Opened {
-    pub(crate) fn new(url: &'static str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+    pub(crate) fn new(url: &str) -> Self {
+        Self::at(Place::of(url))
+    }
+
+    pub(crate) fn at(place: Place) -> Self {
         let clock = SetClock::at(START);
-        Self { store: open(url, directory.path(), Arc::new(clock.clone())), clock, url, directory }
+        let store = place.open(Arc::new(clock.clone()));
+        let Place { url, directory, cleared } = place;
+        Self { store, clock, url, directory, cleared }
     }
 
     pub(crate) fn requests(&self) -> Arc<dyn Requests> {
@@ -38,8 +67,9 @@ impl Opened {
     /// Closes it and opens it again.
     pub(crate) async fn reopened(self) -> Self {
         self.store.close().await;
-        let store = open(self.url, self.directory.path(), Arc::new(self.clock.clone()));
-        Self { store, ..self }
+        let Self { clock, url, directory, cleared, .. } = self;
+        let store = open(&url, directory.path(), Arc::new(clock.clone()));
+        Self { store, clock, url, directory, cleared }
     }
 
     pub(crate) async fn submit(&self, new: NewRequest) -> anteroom::core::ports::requests::Submission {
