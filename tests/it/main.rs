@@ -12,6 +12,7 @@ mod gateway;
 mod guard;
 mod health;
 mod idp;
+mod invariants;
 mod metrics;
 mod oauth;
 mod openapi;
@@ -31,6 +32,7 @@ mod sqlite_damage;
 #[cfg(any())]
 mod sqlite_faults;
 mod store_contract;
+mod store_model;
 mod store_time;
 mod stores;
 mod token_places;
