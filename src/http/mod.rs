@@ -2,10 +2,10 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::Route;
 use actix_web::http::Method;
+use tokio::sync::watch;
 
 use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
@@ -27,12 +27,14 @@ mod cors;
 mod document;
 mod guard;
 mod healthz;
+mod held;
 mod limits;
 mod metrics;
 mod oauth;
 mod openapi;
 mod origin;
 mod partner;
+mod prefer;
 mod problem;
 mod readyz;
 mod requests;
@@ -93,7 +95,7 @@ pub struct Gateway {
     mode: Mode,
     trace_ids: TraceIds,
     in_flight: InFlight,
-    stopping: AtomicBool,
+    stopping: watch::Sender<bool>,
 }
 
 impl Deref for Gateway {
@@ -176,16 +178,22 @@ impl Gateway {
     pub fn new(services: Services) -> Self {
         let mode = services.server.effective_mode();
         let trace_ids = TraceIds::new(&*services.entropy);
-        Self { services, mode, trace_ids, in_flight: InFlight::default(), stopping: AtomicBool::new(false) }
+        Self { services, mode, trace_ids, in_flight: InFlight::default(), stopping: watch::Sender::new(false) }
     }
 
-    /// Turns `/readyz` to 503, so that no new traffic is sent here.
+    /// Turns `/readyz` to 503, so that no new traffic is sent here, and answers those who are held.
     pub fn begin_to_stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.stopping.send_replace(true);
     }
 
     fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+        *self.stopping.borrow()
+    }
+
+    /// Completes when the gateway begins to stop.
+    async fn begins_to_stop(&self) {
+        // The sender is at hand, so there is always an answer.
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
     }
 
     fn is_ready(&self) -> bool {
