@@ -15,6 +15,8 @@ use crate::core::timeline::Failure;
 pub enum Act {
     /// Its owner cancels it; a worker that is at it is asked to stop.
     Cancel,
+    /// The same, if one of these versions is its state.
+    CancelAt(Vec<Version>),
     /// A worker takes it up.
     Lease {
         /// Who.
@@ -106,6 +108,8 @@ pub enum Refused {
     NotSimulated,
     /// It can not be leased now.
     NotReady,
+    /// It is in another state than the one that was meant.
+    Changed,
 }
 
 /// What became of an act. What is to be written is to be written also when the act was refused.
@@ -161,6 +165,8 @@ impl Request {
         let (number, phase) = self.phase_at(now);
         let status = phase.status;
         match (act, &self.process) {
+            (Act::CancelAt(versions), _) if !versions.contains(&self.version_at(number)) => Err(Refused::Changed),
+            (Act::CancelAt(_), _) => self.change(&Act::Cancel, now, at),
             (Act::Settle, _) => Ok(None),
             (Act::Erase, _) if status.is_terminal() => Ok(Some((self.erased(at), Some(EventKind::Erased)))),
             (Act::Erase, _) => Err(Refused::NotEnded),

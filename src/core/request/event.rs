@@ -179,7 +179,11 @@ pub fn history(request: &Request, stored: &[Event], now: Timestamp) -> Vec<Event
     }
     events.extend_from_slice(stored);
     if request.work().is_some() {
-        events.extend(request.passed_events(now));
+        // What is stored may be newer than the request that was read.
+        let told = stored.last().map(|event| event.version);
+        events.extend(
+            request.passed_events(now).into_iter().filter(|event| told.is_none_or(|told| event.version > told)),
+        );
     }
     events
 }

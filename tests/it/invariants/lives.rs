@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anteroom::core::clock::Timestamp;
-use anteroom::core::request::{Act, Backoff, By, Event, Output, Refused, Report, Request, Status, View, view};
+use anteroom::core::request::{Act, Backoff, By, Event, Output, Refused, Report, Request, Status, Version, View, view};
 use anteroom::core::timeline::{Failure, Stage, Timeline};
 use proptest::prelude::*;
 use serde_json::json;
@@ -128,6 +128,7 @@ pub(crate) fn acts() -> impl Strategy<Value = Act> {
         3 => fail,
         2 => (staleness(), durations()).prop_map(|(epoch, delay)| Act::Release { epoch, delay }),
         1 => Just(Act::Cancel),
+        1 => (0_u32..4, 0_u32..2).prop_map(|(write, step)| Act::CancelAt(vec![Version { write, step }])),
         2 => Just(Act::Redrive),
         1 => Just(Act::Advance),
         1 => Just(Act::Erase),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anteroom::core::request::{Act, Backoff, Refused, Report, Request, Status, view};
+use anteroom::core::request::{Act, Backoff, Refused, Report, Request, Status, Version, view};
 use anteroom::core::timeline::Failure;
 
 use super::{MINUTE, complete, done, job, lease, output, too_late};
@@ -125,6 +125,19 @@ pub(super) async fn a_worker_is_asked_to_stop_and_stops(on: Opened) {
     assert_eq!(on.status(&sent).await, Status::Cancelled);
     assert_eq!(on.act(sent.id, Act::Cancel).await, Some(Refused::Ended));
     assert_eq!(on.told(sent.id).await, ["submitted", "leased", "cancel_requested", "cancelled"]);
+}
+
+pub(super) async fn a_state_that_is_over_is_not_cancelled(on: Opened) {
+    let sent = on.leased().await;
+    let seen = |write, step| Version { write, step };
+    assert_eq!(on.act(sent.id, Act::CancelAt(vec![])).await, Some(Refused::Changed));
+    assert_eq!(on.act(sent.id, Act::CancelAt(vec![seen(0, 0), seen(1, 1)])).await, Some(Refused::Changed));
+    on.clock.advance(MINUTE);
+    // Its lease has lapsed, and nobody has written that.
+    assert_eq!(on.act(sent.id, Act::CancelAt(vec![seen(1, 0)])).await, Some(Refused::Changed));
+    assert_eq!(on.act(sent.id, Act::CancelAt(vec![seen(0, 0), seen(1, 1)])).await, None);
+    assert_eq!(on.status(&sent).await, Status::Cancelled);
+    assert_eq!(on.act(sent.id, Act::CancelAt(vec![seen(2, 0)])).await, Some(Refused::Ended));
 }
 
 pub(super) async fn a_completion_wins_over_the_wish_to_cancel(on: Opened) {

@@ -92,6 +92,7 @@ contract! {
         an_attempt_that_fails_is_tried_again_until_there_are_no_more
         a_lease_that_is_given_back_costs_no_attempt
         a_worker_is_asked_to_stop_and_stops
+        a_state_that_is_over_is_not_cancelled
         a_completion_wins_over_the_wish_to_cancel
         the_worker_of_an_older_lease_is_refused
         acts_are_carried_out_in_their_order
