@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use actix_web::Route;
 use actix_web::http::Method;
-use tokio::sync::watch;
 
 use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
@@ -24,15 +23,18 @@ mod body;
 mod code;
 mod conditional;
 mod cors;
+mod dead_letters;
 mod document;
 mod guard;
 mod healthz;
 mod held;
+mod leases;
 mod limits;
 mod metrics;
 mod oauth;
 mod openapi;
 mod origin;
+mod page;
 mod partner;
 mod prefer;
 mod problem;
@@ -57,6 +59,7 @@ pub use settings::{AdminBind, Listener, Mode, ServerSettings};
 pub use token_places::TokenPlaces;
 pub use whoami::CallerView;
 
+use held::{Held, Stopping};
 use limits::InFlight;
 use routes::{Access, Row, operations};
 use trace::TraceIds;
@@ -95,7 +98,8 @@ pub struct Gateway {
     mode: Mode,
     trace_ids: TraceIds,
     in_flight: InFlight,
-    stopping: watch::Sender<bool>,
+    held: Held,
+    stopping: Stopping,
 }
 
 impl Deref for Gateway {
@@ -159,6 +163,16 @@ fn api() -> Vec<Row> {
         list_requests in requests::list,
         get_request in requests::get,
         cancel_request in requests::cancel,
+        // leases, for workers
+        lease_requests in leases::lease,
+        act_on_leases in leases::batch,
+        extend_lease in leases::heartbeat,
+        complete_lease in leases::complete,
+        fail_lease in leases::fail,
+        release_lease in leases::release,
+        // requests that workers have failed at
+        list_dead_letters in dead_letters::list,
+        redrive_dead_letter in dead_letters::redrive,
         // oneself
         whoami in whoami,
     ]);
@@ -178,22 +192,17 @@ impl Gateway {
     pub fn new(services: Services) -> Self {
         let mode = services.server.effective_mode();
         let trace_ids = TraceIds::new(&*services.entropy);
-        Self { services, mode, trace_ids, in_flight: InFlight::default(), stopping: watch::Sender::new(false) }
+        let (in_flight, held, stopping) = (InFlight::default(), Held::default(), Stopping::default());
+        Self { services, mode, trace_ids, in_flight, held, stopping }
     }
 
-    /// Turns `/readyz` to 503, so that no new traffic is sent here, and answers those who are held.
+    /// Turns `/readyz` to 503, so that no new traffic is sent here, and lets go of the calls that are held.
     pub fn begin_to_stop(&self) {
-        self.stopping.send_replace(true);
+        self.stopping.begin();
     }
 
     fn is_stopping(&self) -> bool {
-        *self.stopping.borrow()
-    }
-
-    /// Completes when the gateway begins to stop.
-    async fn begins_to_stop(&self) {
-        // The sender is at hand, so there is always an answer.
-        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
+        self.stopping.has_begun()
     }
 
     fn is_ready(&self) -> bool {

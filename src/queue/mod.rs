@@ -10,14 +10,20 @@ use crate::core::ports::requests::{
     Filter, Idempotency, NewRequest, Order, Outcome, Position, Requests, Submission, Target,
 };
 use crate::core::request::{Act, By, Request, RequestId, Tags, Version};
+use crate::telemetry::metrics::LeaseMetrics;
 
+mod dead_letters;
+pub mod leases;
+mod line;
 pub mod partner;
 pub mod payload;
 mod schema;
 mod tags;
 pub mod types;
 mod watch;
+pub mod work;
 
+pub use line::{Line, Place};
 use payload::Payload;
 use types::{RequestType, Types};
 pub use watch::Watch;
@@ -52,12 +58,19 @@ pub struct Queue {
     watch: Watch,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    leases: LeaseMetrics,
 }
 
 impl Queue {
     /// A queue over a store of requests, for the given types.
-    pub fn new(requests: Arc<dyn Requests>, types: Types, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
-        Self { requests, types, watch: Watch::default(), clock, entropy }
+    pub fn new(
+        requests: Arc<dyn Requests>,
+        types: Types,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        leases: LeaseMetrics,
+    ) -> Self {
+        Self { requests, types, watch: Watch::new(Arc::clone(&clock)), clock, entropy, leases }
     }
 
     /// The types that may be submitted.
@@ -139,7 +152,10 @@ impl Queue {
 
     async fn store(&self, new: NewRequest) -> Result<Submitted, Error> {
         match self.requests.submit(new).await? {
-            Submission::Accepted(request) => Ok(Submitted { request, replayed: false }),
+            Submission::Accepted(request) => {
+                self.watch.changed(&request);
+                Ok(Submitted { request, replayed: false })
+            }
             Submission::Replayed(request) => Ok(Submitted { request, replayed: true }),
             Submission::KeyReused => Err(Error::IdempotencyKeyReused),
         }

@@ -42,7 +42,7 @@ pub(in crate::http) async fn cancel_request(
     if refused.is_some() {
         let view = RequestView::new(&request, view(&request, gateway.queue.now()), &base);
         let request = serde_json::to_value(view).map_err(|_| Problem::new(code::Code::Internal))?;
-        return Err(Problem::request_finished(request));
+        return Err(Problem::new(code::Code::RequestFinished).about(request));
     }
     let view = view(&request, now);
     let mut answer = if view.status.is_terminal() { HttpResponse::Ok() } else { HttpResponse::Accepted() };
