@@ -1,11 +1,32 @@
 //! Calls that are held until something happens: how many there may be, and what ends them when the gateway stops.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
+use actix_web::HttpRequest;
 use actix_web::web::Data;
 use tokio::sync::Notify;
 
 use super::Gateway;
+use super::limits::InWork;
+
+/// Awaits what the client waits for: at most so long, not beyond the moment at which the gateway begins to stop, and not at all where
+/// as many are held as may be.
+pub(super) async fn hold<T>(
+    gateway: &Data<Gateway>,
+    request: &HttpRequest,
+    longest: Duration,
+    event: impl Future<Output = T>,
+) -> Option<T> {
+    let _place = Place::take(gateway)?;
+    let _aside = InWork::of(request).map(|counted| gateway.in_flight.aside(counted));
+    tokio::select! {
+        biased;
+        happened = event => Some(happened),
+        () = gateway.stopping.begun() => None,
+        () = gateway.clock.sleep(longest) => None,
+    }
+}
 
 /// The number of calls that are held.
 #[derive(Debug, Default)]

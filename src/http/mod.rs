@@ -111,10 +111,16 @@ impl Deref for Gateway {
 }
 
 /// The route table of a listener.
-fn table(listener: Listener, partner: bool) -> Vec<Row> {
+fn table(listener: Listener, mode: Mode, partner: bool) -> Vec<Row> {
     let mut rows = Vec::new();
     if listener.has_api() {
         rows.extend(api());
+    }
+    if listener.has_api() && mode == Mode::Development {
+        rows.extend(operations![Access::Token;
+            // for the tests of clients
+            advance_request in requests::advance,
+        ]);
     }
     if listener.has_api() && partner {
         rows.extend(operations![Access::Token;
@@ -160,8 +166,13 @@ fn api() -> Vec<Row> {
     rows.extend(operations![Access::Token;
         // requests
         submit_request in requests::submit,
+        submit_batch in requests::batch,
         list_requests in requests::list,
         get_request in requests::get,
+        erase_request in requests::erase,
+        follow_request in requests::events,
+        get_payload in requests::payload,
+        get_result in requests::result,
         cancel_request in requests::cancel,
         // leases, for workers
         lease_requests in leases::lease,

@@ -22,8 +22,8 @@ impl Wait {
     pub(super) fn of(request: &HttpRequest) -> Option<Self> {
         let lines = request.headers().get_all(PREFER).filter_map(|line| line.to_str().ok());
         // Of a preference that is given twice, the first counts (section 2).
-        let first = lines.flat_map(|line| split(line, ',')).find_map(wait)?;
-        first.map(|seconds| Self { seconds })
+        let value = lines.flat_map(|line| split(line, ',')).find_map(value)?;
+        seconds_of(value).map(|seconds| Self { seconds })
     }
 
     /// As a duration.
@@ -37,21 +37,22 @@ impl Wait {
     }
 }
 
-/// The wait in one preference: none when it is another preference, and within it none when what it says can not be meant.
-fn wait(preference: &str) -> Option<Option<u64>> {
+/// The value of one preference, if it is this one.
+fn value(preference: &str) -> Option<&str> {
     let name_and_value = split(preference, ';').next()?;
     let (name, value) = name_and_value.split_once('=').unwrap_or((name_and_value, ""));
-    if !name.trim().eq_ignore_ascii_case("wait") {
-        return None;
-    }
-    let value = value.trim();
+    name.trim().eq_ignore_ascii_case("wait").then_some(value.trim())
+}
+
+/// The seconds that a value means; none when it can not be meant.
+fn seconds_of(value: &str) -> Option<u64> {
     let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
-    Some(match value {
+    match value {
         // An empty value is none (section 2).
         "" => Some(MOST),
         digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => Some(digits.parse().unwrap_or(MOST).min(MOST)),
         _ => None,
-    })
+    }
 }
 
 /// The parts of a text between separators that stand outside of quotes.

@@ -111,7 +111,7 @@ impl Door {
     fn start(self, gateway: Data<Gateway>, listener: Listener, contract: Option<Contract>) -> io::Result<Listening> {
         let (settings, address) = (gateway.server.clone(), self.socket.local_addr()?);
         let partner = gateway.queue.types().partner().is_some();
-        let routes = Data::new(Routes::new(super::table(listener, partner), &gateway.metrics));
+        let routes = Data::new(Routes::new(super::table(listener, gateway.mode, partner), &gateway.metrics));
         let documents = contract.map(|contract| {
             let assets = Assets::load(&contract, gateway.ui_client_id.as_deref());
             (Data::new(contract), Data::new(assets))

@@ -1,13 +1,10 @@
 //! Dead letters: requests that have failed for good, seen by those who run the workers, and tried again one by one.
 
-use std::sync::Arc;
-
-use super::Queue;
-use crate::core::clock::Timestamp;
+use super::{Queue, Snapshot};
 use crate::core::error::Error;
 use crate::core::policy::{Permit, WorkRequests};
 use crate::core::ports::requests::{Filter, Order, Outcome, Position, Target};
-use crate::core::request::{Act, By, Request, RequestId, Status};
+use crate::core::request::{Act, By, RequestId, Status};
 
 impl Queue {
     /// The filter for dead letters of one of these types; of any, when there is none.
@@ -15,7 +12,7 @@ impl Queue {
         Filter { statuses: vec![Status::Failed], kinds, leased_types_only: true, ..Filter::default() }
     }
 
-    /// Requests that workers have failed at, newest first, whoever's they are, with the time at which that was judged.
+    /// Requests that workers have failed at, newest first, whoever's they are.
     ///
     /// # Errors
     /// The store.
@@ -25,9 +22,10 @@ impl Queue {
         filter: &Filter,
         after: Option<Position>,
         limit: usize,
-    ) -> Result<(Vec<Arc<Request>>, Timestamp), Error> {
+    ) -> Result<Vec<Snapshot>, Error> {
         let now = self.clock.now();
-        Ok((self.requests.list(None, filter, after, limit, now).await?, now))
+        let requests = self.requests.list(None, filter, after, limit, now).await?;
+        Ok(requests.into_iter().map(|request| Snapshot::of(request, now)).collect())
     }
 
     /// Lets a dead letter be tried again, with all its attempts.

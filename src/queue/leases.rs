@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Queue;
 use super::line::Place;
+use super::{Queue, to_its_end};
 use crate::core::error::{Error, Fault};
 use crate::core::policy::{Permit, WorkRequests};
 use crate::core::ports::requests::Claim;
@@ -111,7 +111,13 @@ impl Search<'_> {
     pub async fn look(&mut self) -> Result<Vec<Leased>, Error> {
         let line = self.queue.watch.workers();
         let place = line.join(&self.kinds);
-        let claimed = self.queue.requests.claim(self.claim.clone()).await?;
+        let (requests, watch, claim) = (Arc::clone(&self.queue.requests), self.queue.watch.clone(), self.claim.clone());
+        let claimed = to_its_end(async move {
+            let claimed = requests.claim(claim).await?;
+            claimed.leased.iter().for_each(|(request, _)| watch.changed(request));
+            Ok(claimed)
+        });
+        let claimed = claimed.await?;
         if let Some(earlier) = self.place.take() {
             earlier.followed();
         }
@@ -127,7 +133,6 @@ impl Search<'_> {
             line.pass_on(&self.kinds);
         }
         for (request, _) in &claimed.leased {
-            self.queue.watch.changed(request);
             self.queue.count_given(request).await;
         }
         Ok(claimed.leased.into_iter().map(|(request, payload)| Leased { request, payload }).collect())

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Queue;
 use super::types::WorkRules;
+use super::{Queue, to_its_end};
 use crate::core::claims::Caller;
 use crate::core::error::{Error, Fault};
 use crate::core::policy::{Permit, WorkRequests};
@@ -147,7 +147,13 @@ impl Queue {
             }
             judged.push(verdict);
         }
-        let outcomes = if orders.is_empty() { Vec::new() } else { self.requests.act_all(orders).await? };
+        let (requests, watch) = (Arc::clone(&self.requests), self.watch.clone());
+        let outcomes = to_its_end(async move {
+            let outcomes = if orders.is_empty() { Vec::new() } else { requests.act_all(orders).await? };
+            outcomes.iter().flatten().for_each(|outcome| watch.changed(&outcome.request));
+            Ok(outcomes)
+        });
+        let outcomes = outcomes.await?;
         let mut outcomes = outcomes.into_iter().zip(promised);
         let heard = judged.into_iter().map(|verdict| match verdict? {
             (request, true) => Ok(self.too_late(request)),
@@ -191,7 +197,6 @@ impl Queue {
 
     fn done(&self, outcome: Outcome, counted: Option<Lease>, invalid: Vec<Fault>) -> Heard {
         let Outcome { request, refused } = outcome;
-        self.watch.changed(&request);
         if refused.is_some() {
             return self.too_late(request);
         }
@@ -202,6 +207,7 @@ impl Queue {
         });
         if let Some(outcome) = counted {
             self.leases.count(&request.kind, outcome);
+            self.finished(&request);
         }
         Heard { request, is_lost: false, invalid }
     }

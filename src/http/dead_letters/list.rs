@@ -6,9 +6,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::core::clock::Timestamp;
 use crate::core::policy::WorkRequests;
-use crate::core::request::{Owner, Request, Worker};
+use crate::core::request::{Owner, Worker};
 use crate::http::Gateway;
 use crate::http::allowed::Allowed;
 use crate::http::code::Code;
@@ -16,7 +15,7 @@ use crate::http::leases::view::WorkView;
 use crate::http::origin::base_url;
 use crate::http::page;
 use crate::http::problem::Problem;
-use crate::queue::Queue;
+use crate::queue::{Queue, Snapshot};
 
 const MOST: usize = 200;
 
@@ -114,15 +113,15 @@ pub(in crate::http) async fn list_dead_letters(
     let limit = query.limit()?;
     let filter = Queue::dead_letters_of(query.kind.into_iter().collect());
     let after = query.cursor.as_deref().map(|cursor| page::position(cursor, &filter)).transpose()?;
-    let (mut requests, now) = gateway.queue.dead_letters(&allowed, &filter, after, limit + 1).await?;
-    let next_cursor = page::cut(&mut requests, limit, &filter, |request| request);
+    let mut requests = gateway.queue.dead_letters(&allowed, &filter, after, limit + 1).await?;
+    let next_cursor = page::cut(&mut requests, limit, &filter, |seen| &seen.request);
     let list = format!("{}/v1/dead-letters", base_url(&http, &gateway.server));
     let mut answer = HttpResponse::Ok();
     answer.insert_header((header::CACHE_CONTROL, "private, no-cache"));
     if let Some(cursor) = &next_cursor {
         answer.insert_header((header::LINK, page::next_link(&list, http.query_string(), cursor)));
     }
-    let items = requests.iter().map(|request| DeadLetter::new(request, now, &list)).collect();
+    let items = requests.iter().map(|seen| DeadLetter::new(seen, &list)).collect();
     Ok(answer.json(DeadLetterPage { items, next_cursor }))
 }
 
@@ -140,12 +139,13 @@ impl DeadLetterQuery {
 }
 
 impl DeadLetter {
-    fn new(request: &Request, now: Timestamp, list: &str) -> Self {
+    fn new(seen: &Snapshot, list: &str) -> Self {
+        let request = &seen.request;
         let Owner { issuer, subject } = request.owner.clone();
         let last_worker = request.work().and_then(|work| work.worker.clone());
         let last_worker =
             last_worker.map(|Worker { issuer, subject, id }| LastWorker { worker_id: id, issuer, subject });
         let links = DeadLetterLinks { redrive: format!("{list}/{}/redrive", request.id) };
-        Self { work: WorkView::new(request, now), owner: Party { issuer, subject }, last_worker, links }
+        Self { work: WorkView::new(seen), owner: Party { issuer, subject }, last_worker, links }
     }
 }

@@ -34,7 +34,7 @@ pub(in crate::http) async fn redrive_dead_letter(
     trace::note_request(&http, id);
     let by = trace::by(&http, &allowed.caller().subject);
     let outcome = gateway.queue.redrive(&allowed, id, by).await?;
-    let view = WorkView::new(&outcome.request, gateway.queue.now());
+    let view = WorkView::new(&gateway.queue.snapshot(outcome.request));
     if outcome.refused.is_some() {
         let request = serde_json::to_value(view).map_err(|_| Problem::new(Code::Internal))?;
         return Err(Problem::new(Code::NotFailed).about(request));

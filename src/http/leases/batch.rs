@@ -194,7 +194,9 @@ impl LeaseOutcome {
         let nothing = Self { index, status: 200, lease: None, request: None, problem: None };
         Ok(match outcome {
             Ok((true, heard)) => Self { lease: Some(Extended::new(&heard.request)), ..nothing },
-            Ok((false, heard)) => Self { request: Some(WorkView::new(&heard.request, gateway.queue.now())), ..nothing },
+            Ok((false, heard)) => {
+                Self { request: Some(WorkView::new(&gateway.queue.snapshot(heard.request))), ..nothing }
+            }
             Err(problem) => {
                 let problem = problem.below(&format!("/acts/{index}"));
                 let body = serde_json::to_value(problem.body(trace_id)).map_err(|_| Problem::new(Code::Internal))?;

@@ -1,9 +1,11 @@
 //! `POST /v1/leases`: a worker asks for work.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
+use futures_util::future::{Either, select};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -144,23 +146,24 @@ async fn find(
     let leased = search.look().await?;
     let (Some(wait), true) = (wait, leased.is_empty()) else { return Ok((leased, wait)) };
     let Some(_place) = Place::take(gateway) else { return Ok((leased, None)) };
-    let mut over = std::pin::pin!(gateway.clock.sleep(wait.duration()));
+    let stop = pin!(gateway.stopping.begun());
+    let mut over = select(gateway.clock.sleep(wait.duration()), stop);
     loop {
-        // Only the wait can be cut off: what was leased is answered.
-        let is_woken = {
-            let _aside = InWork::of(http).map(|counted| gateway.in_flight.aside(counted));
-            tokio::select! {
-                biased;
-                () = search.woken() => true,
-                () = gateway.stopping.begun() => false,
-                () = &mut over => false,
-            }
-        };
-        let leased = if is_woken { search.look().await? } else { Vec::new() };
-        if !is_woken || !leased.is_empty() {
+        // Only the wait is cut off: what was leased is answered.
+        if !is_woken(gateway, http, search, &mut over).await {
+            return Ok((Vec::new(), Some(wait)));
+        }
+        let leased = search.look().await?;
+        if !leased.is_empty() {
             return Ok((leased, Some(wait)));
         }
     }
+}
+
+/// Whether there may be work before it is `over`. The call is not in work meanwhile, or those that are held would keep all others out.
+async fn is_woken(gateway: &Gateway, http: &HttpRequest, search: &Search<'_>, over: impl Future + Unpin) -> bool {
+    let _aside = InWork::of(http).map(|counted| gateway.in_flight.aside(counted));
+    matches!(select(pin!(search.woken()), over).await, Either::Left(_))
 }
 
 impl LeaseRequests {

@@ -46,7 +46,7 @@ async fn end(
     (lease, epoch, said): (LeaseId, u32, Said),
 ) -> Result<HttpResponse, Problem> {
     let heard = hear(permit, gateway, http, Saying { lease, epoch, said }).await?;
-    Ok(HttpResponse::Ok().json(WorkView::new(&heard.request, gateway.queue.now())))
+    Ok(HttpResponse::Ok().json(WorkView::new(&gateway.queue.snapshot(heard.request))))
 }
 
 /// What was heard, unless the worker is to be told off.
@@ -58,7 +58,7 @@ fn judge(gateway: &Gateway, heard: Heard) -> Result<Heard, Problem> {
     } else {
         Code::ResultInvalid
     };
-    let request = serde_json::to_value(WorkView::new(&heard.request, gateway.queue.now()));
+    let request = serde_json::to_value(WorkView::new(&gateway.queue.snapshot(heard.request)));
     let request = request.map_err(|_| Problem::new(Code::Internal))?;
     Err(Problem::new(code).with_faults(heard.invalid).about(request))
 }

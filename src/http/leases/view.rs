@@ -6,8 +6,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::core::clock::Timestamp;
-use crate::core::request::{Request, Status, view};
+use crate::core::request::Status;
 use crate::http::requests::view::{FailureView, status_schema};
+use crate::queue::Snapshot;
 
 /// A request as its workers see it. Every key is always present.
 #[derive(Serialize, ToSchema)]
@@ -51,8 +52,7 @@ pub(in crate::http) struct WorkView {
 
 impl WorkView {
     /// The view of a request that workers work on.
-    pub(in crate::http) fn new(request: &Request, now: Timestamp) -> Self {
-        let seen = view(request, now);
+    pub(in crate::http) fn new(Snapshot { request, view: seen, .. }: &Snapshot) -> Self {
         let work = request.work();
         let is_waiting = matches!(seen.status, Status::Queued | Status::Scheduled | Status::Retrying);
         Self {
@@ -68,7 +68,7 @@ impl WorkView {
             deadline: request.deadline,
             cancel_requested_at: request.cancel_requested_at(),
             tags: request.tags.clone(),
-            error: seen.error.map(FailureView::from),
+            error: seen.error.clone().map(FailureView::from),
         }
     }
 }
