@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use actix_web::Route;
 use actix_web::http::Method;
+use tokio::sync::watch;
 
 use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
@@ -59,7 +60,7 @@ pub use settings::{AdminBind, Listener, Mode, ServerSettings};
 pub use token_places::TokenPlaces;
 pub use whoami::CallerView;
 
-use held::{Held, Stopping};
+use held::Held;
 use limits::InFlight;
 use routes::{Access, Row, operations};
 use trace::TraceIds;
@@ -99,7 +100,7 @@ pub struct Gateway {
     trace_ids: TraceIds,
     in_flight: InFlight,
     held: Held,
-    stopping: Stopping,
+    stopping: watch::Sender<bool>,
 }
 
 impl Deref for Gateway {
@@ -203,17 +204,23 @@ impl Gateway {
     pub fn new(services: Services) -> Self {
         let mode = services.server.effective_mode();
         let trace_ids = TraceIds::new(&*services.entropy);
-        let (in_flight, held, stopping) = (InFlight::default(), Held::default(), Stopping::default());
+        let (in_flight, held, stopping) = (InFlight::default(), Held::default(), watch::Sender::new(false));
         Self { services, mode, trace_ids, in_flight, held, stopping }
     }
 
-    /// Turns `/readyz` to 503, so that no new traffic is sent here, and lets go of the calls that are held.
+    /// Turns `/readyz` to 503, so that no new traffic is sent here, and answers those who are held.
     pub fn begin_to_stop(&self) {
-        self.stopping.begin();
+        self.stopping.send_replace(true);
     }
 
     fn is_stopping(&self) -> bool {
-        self.stopping.has_begun()
+        *self.stopping.borrow()
+    }
+
+    /// Completes when the gateway begins to stop.
+    async fn begins_to_stop(&self) {
+        // The sender is at hand, so there is always an answer.
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
     }
 
     fn is_ready(&self) -> bool {

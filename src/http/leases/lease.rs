@@ -20,7 +20,7 @@ use crate::http::body::{Json, Object};
 use crate::http::code::Code;
 use crate::http::held::Place;
 use crate::http::limits::InWork;
-use crate::http::prefer::{PREFERENCE_APPLIED, Wait};
+use crate::http::prefer::Wait;
 use crate::http::problem::Problem;
 use crate::http::{Gateway, trace};
 use crate::queue::leases::{Leased, Search, Wanted};
@@ -127,7 +127,7 @@ pub(in crate::http) async fn lease_requests(
     let (leased, applied) = find(&gateway, &http, &mut search).await?;
     let mut answer = if leased.is_empty() { HttpResponse::NoContent() } else { HttpResponse::Ok() };
     if let Some(wait) = applied {
-        answer.insert_header((PREFERENCE_APPLIED, wait.applied()));
+        answer.insert_header(wait.applied());
     }
     if leased.is_empty() {
         return Ok(answer.finish());
@@ -146,7 +146,7 @@ async fn find(
     let leased = search.look().await?;
     let (Some(wait), true) = (wait, leased.is_empty()) else { return Ok((leased, wait)) };
     let Some(_place) = Place::take(gateway) else { return Ok((leased, None)) };
-    let stop = pin!(gateway.stopping.begun());
+    let stop = pin!(gateway.begins_to_stop());
     let mut over = select(gateway.clock.sleep(wait.duration()), stop);
     loop {
         // Only the wait is cut off: what was leased is answered.
