@@ -60,7 +60,6 @@ pub use settings::{AdminBind, Listener, Mode, ServerSettings};
 pub use token_places::TokenPlaces;
 pub use whoami::CallerView;
 
-use held::Held;
 use limits::InFlight;
 use routes::{Access, Row, operations};
 use trace::TraceIds;
@@ -99,7 +98,6 @@ pub struct Gateway {
     mode: Mode,
     trace_ids: TraceIds,
     in_flight: InFlight,
-    held: Held,
     stopping: watch::Sender<bool>,
 }
 
@@ -204,8 +202,8 @@ impl Gateway {
     pub fn new(services: Services) -> Self {
         let mode = services.server.effective_mode();
         let trace_ids = TraceIds::new(&*services.entropy);
-        let (in_flight, held, stopping) = (InFlight::default(), Held::default(), watch::Sender::new(false));
-        Self { services, mode, trace_ids, in_flight, held, stopping }
+        let (in_flight, stopping) = (InFlight::default(), watch::Sender::new(false));
+        Self { services, mode, trace_ids, in_flight, stopping }
     }
 
     /// Turns `/readyz` to 503, so that no new traffic is sent here, and answers those who are held.

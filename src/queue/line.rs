@@ -184,3 +184,88 @@ impl Drop for Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
+
+    use super::{Line, Place};
+    use crate::core::clock::{Clock, SetClock, Timestamp};
+
+    const START: Timestamp = Timestamp::from_millis(1_000_000);
+
+    fn line() -> (SetClock, Line) {
+        let clock = SetClock::at(START);
+        (clock.clone(), Line::new(Arc::new(clock)))
+    }
+
+    fn kinds(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn join(line: &Line, names: &[&str]) -> Place {
+        line.join(&kinds(names))
+    }
+
+    fn is_woken(place: &Place) -> bool {
+        place.woken().now_or_never().is_some()
+    }
+
+    #[test]
+    fn one_that_is_ready_wakes_the_one_who_waits_longest() {
+        let (clock, line) = line();
+        let places = [join(&line, &["b"]), join(&line, &["a", "b"]), join(&line, &["a"])];
+        line.ready("a", clock.now());
+        assert_eq!(places.each_ref().map(is_woken), [false, true, false]);
+        line.ready("a", clock.now());
+        line.ready("a", clock.now());
+        assert_eq!(places.each_ref().map(is_woken), [false, false, true]);
+        line.ready("b", clock.now());
+        assert_eq!(places.each_ref().map(is_woken), [true, false, false]);
+    }
+
+    #[test]
+    fn a_wake_up_that_nobody_follows_passes_on() {
+        let (clock, line) = line();
+        let [first, second, third, fourth] = [(); 4].map(|()| join(&line, &["a"]));
+        line.ready("a", clock.now());
+        drop(first);
+        assert!(is_woken(&second));
+        drop(second);
+        assert!(is_woken(&third));
+        third.followed();
+        assert!(!is_woken(&fourth));
+        drop(fourth);
+        assert!(line.state().waiting.is_empty());
+    }
+
+    #[test]
+    fn one_keeps_the_time_for_all() {
+        let (clock, line) = line();
+        let places = [(); 3].map(|()| join(&line, &["a", "b"]));
+        let mut woken: Vec<Pin<Box<dyn Future<Output = ()> + '_>>> =
+            places.iter().map(|place| Box::pin(place.woken()) as _).collect();
+        let mut count = || woken.iter_mut().map(|woken| usize::from(woken.now_or_never().is_some())).sum::<usize>();
+        assert_eq!(count(), 0);
+        line.expect(&kinds(&["a", "b"]), START.plus_millis(5_000));
+        line.ready("a", START.plus_millis(3_000));
+        line.ready("c", START.plus_millis(1));
+        clock.advance(Duration::from_millis(2_999));
+        assert_eq!(count(), 0);
+        clock.advance(Duration::from_millis(1));
+        assert_eq!(count(), 1);
+        drop(count);
+        drop(woken);
+        assert_eq!(places.each_ref().map(is_woken).iter().filter(|woken| **woken).count(), 0);
+        let [first, rest @ ..] = places;
+        first.followed();
+        clock.advance(Duration::from_secs(2));
+        assert_eq!(rest.each_ref().map(is_woken), [true, false], "the alarm of the other type");
+        drop(rest);
+        assert!(line.state().waiting.is_empty() && line.state().alarms.is_empty());
+    }
+}

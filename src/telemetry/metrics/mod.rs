@@ -18,7 +18,7 @@ mod store;
 mod verifier;
 
 pub use guard::{Decided, GuardMetrics};
-pub use http::RouteMetrics;
+pub use http::{HeldMetrics, RouteMetrics};
 pub use introspection::{Introspected, IntrospectionMetrics};
 pub use key_set::{Fetched, KeySetGauges, KeySetMetrics, UnknownKey};
 pub use leases::{Lease, LeaseMetrics};
@@ -41,6 +41,7 @@ pub struct Metrics {
     key_sets: key_set::Families,
     introspection: introspection::Families,
     http: http::Families,
+    held: HeldMetrics,
     store: StoreMetrics,
     leases: LeaseMetrics,
 }
@@ -63,10 +64,11 @@ impl Metrics {
         let key_sets = key_set::Families::register(&mut registry);
         let introspection = introspection::Families::register(&mut registry);
         let http = http::Families::register(&mut registry);
+        let held = HeldMetrics::register(&mut registry);
         let store = StoreMetrics::register(&mut registry);
         let leases = LeaseMetrics(Family::default());
         registry.register("leases", "Leases of workers, by what became of them", leases.0.clone());
-        Self { registry, verifications, verified_cache, guards, key_sets, introspection, http, store, leases }
+        Self { registry, verifications, verified_cache, guards, key_sets, introspection, http, held, store, leases }
     }
 
     /// What the verifier of this name counts. Where no verifier is known yet, that name is "none".
@@ -97,6 +99,11 @@ impl Metrics {
     /// What the store counts.
     pub fn store(&self) -> StoreMetrics {
         self.store.clone()
+    }
+
+    /// The exchanges that are held.
+    pub fn held(&self) -> HeldMetrics {
+        self.held.clone()
     }
 
     /// What the leases of workers count.

@@ -83,7 +83,8 @@ async fn a_batch_is_of_a_thousand_at_most() {
         let answer = act(&shop, &vec![one.clone(); count]).await;
         assert_eq!(answer.status, status, "{count}");
         if status == 400 {
-            let mut told = problem(400, "malformed", "Malformed request", "A batch has 1 to 1000 acts. Send more in several.");
+            let mut told =
+                problem(400, "malformed", "Malformed request", "A batch has 1 to 1000 acts. Send more in several.");
             let detail = format!("{count} acts, and 1 to 1000 make a batch");
             told["errors"] = json!([{ "pointer": "/acts", "code": "invalid_value", "detail": detail }]);
             assert_eq!(answer.problem(), told);

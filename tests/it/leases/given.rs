@@ -57,7 +57,8 @@ async fn of_several_types_each_is_given_in_turn_for_the_shortest_lease() {
     }
     let body = json!({ "types": ["render", "print", "render"], "max": 2, "worker_id": "w-1" });
     let leased = shop.gateway.post(&shop.works, LEASES, &body).await.json();
-    let told: Vec<_> = leased["leases"].as_array().unwrap().iter().map(|it| [&it["type"], &it["lease_until"]]).collect();
+    let told: Vec<_> =
+        leased["leases"].as_array().unwrap().iter().map(|it| [&it["type"], &it["lease_until"]]).collect();
     assert_eq!(json!(told), json!([["render", at(5)], ["print", at(5)]]));
 }
 

@@ -9,8 +9,11 @@ async fn a_heartbeat_prolongs_the_lease_up_to_the_end_of_the_attempt() {
     let shop = Workshop::open().await;
     let id = shop.submit().await;
     let lease = shop.lease().await;
-    let told = |until| json!({ "lease_until": at(until), "cancel_requested": false, "deadline": null, "run_until": at(300) });
-    for (second, body, until) in [(50, json!({}), 110), (100, json!({ "lease_seconds": 190 }), 290), (280, json!({}), 300)] {
+    let told =
+        |until| json!({ "lease_until": at(until), "cancel_requested": false, "deadline": null, "run_until": at(300) });
+    for (second, body, until) in
+        [(50, json!({}), 110), (100, json!({ "lease_seconds": 190 }), 290), (280, json!({}), 300)]
+    {
         shop.gateway.clock.set(super::NOON.plus_millis(second * 1000));
         let answer = shop.say(&lease, "heartbeat", body).await;
         assert_eq!((answer.status, answer.json()), (200, told(until)));

@@ -74,12 +74,19 @@ async fn each_rule_for_reporting_is_pointed_at() {
                 fault("/retry_after_seconds", "it is 604801, and may be 0 to 604800"),
             ]),
         ),
-        ("release", json!({ "delay_seconds": 604_801 }), json!([fault("/delay_seconds", "it is 604801, and may be 0 to 604800")])),
+        (
+            "release",
+            json!({ "delay_seconds": 604_801 }),
+            json!([fault("/delay_seconds", "it is 604801, and may be 0 to 604800")]),
+        ),
     ] {
         let answer = shop.say(&lease, act, body).await;
         assert_eq!((answer.status, answer.problem()), (400, broken(&faults)), "{act}");
     }
-    assert_eq!(shop.say(&lease, "heartbeat", json!({ "progress": { "done": 1 } })).await.problem()["errors"][0]["code"], "unknown_field");
+    assert_eq!(
+        shop.say(&lease, "heartbeat", json!({ "progress": { "done": 1 } })).await.problem()["errors"][0]["code"],
+        "unknown_field"
+    );
 }
 
 #[tokio::test]
@@ -90,7 +97,8 @@ async fn a_lease_of_another_caller_is_not_there() {
     let lease = shop.lease().await;
     assert_eq!(lease["request_id"], id);
     let other = shop.token("other").await;
-    for (act, body) in [("heartbeat", json!({})), ("complete", json!({})), ("fail", failure()), ("release", json!({}))] {
+    for (act, body) in [("heartbeat", json!({})), ("complete", json!({})), ("fail", failure()), ("release", json!({}))]
+    {
         let answer = shop.say_as(&other, &lease, act, body.clone()).await;
         assert_eq!((answer.status, answer.problem()), (404, nothing_here()), "{act}");
         let absent = lease["lease_id"].as_str().unwrap().replace("lease_0", "lease_1");

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::{Workshop, at, work};
 use crate::gateway::problem;
 
-const SCHEMA: &str = "result_schema = { type = \"object\", required = [\"pages\"], properties = { pages = { type = \"integer\" } } }\n";
+const SCHEMA: &str =
+    "result_schema = { type = \"object\", required = [\"pages\"], properties = { pages = { type = \"integer\" } } }\n";
 
 fn invalid(faults: Value, request: Value) -> Value {
     let detail = "The result breaks the schema of the results of its type, and the attempt has failed for it. Mend the worker by what \
@@ -65,7 +66,11 @@ async fn what_is_no_result_leaves_the_lease_as_it_is() {
     shop.submit().await;
     let lease = shop.lease().await;
     for (body, pointer, detail) in [
-        (json!({ "result": 1, "result_base64": "" }), "/result_base64", "there is a `result` as well: give one of them"),
+        (
+            json!({ "result": 1, "result_base64": "" }),
+            "/result_base64",
+            "there is a `result` as well: give one of them",
+        ),
         (
             json!({ "result": 1, "content_type": "text/plain" }),
             "/content_type",
