@@ -2,10 +2,10 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::Route;
 use actix_web::http::Method;
+use tokio::sync::watch;
 
 use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
@@ -24,15 +24,20 @@ mod body;
 mod code;
 mod conditional;
 mod cors;
+mod dead_letters;
 mod document;
 mod guard;
 mod healthz;
+mod held;
+mod leases;
 mod limits;
 mod metrics;
 mod oauth;
 mod openapi;
 mod origin;
+mod page;
 mod partner;
+mod prefer;
 mod problem;
 mod readyz;
 mod requests;
@@ -93,7 +98,7 @@ pub struct Gateway {
     mode: Mode,
     trace_ids: TraceIds,
     in_flight: InFlight,
-    stopping: AtomicBool,
+    stopping: watch::Sender<bool>,
 }
 
 impl Deref for Gateway {
@@ -105,10 +110,16 @@ impl Deref for Gateway {
 }
 
 /// The route table of a listener.
-fn table(listener: Listener, partner: bool) -> Vec<Row> {
+fn table(listener: Listener, mode: Mode, partner: bool) -> Vec<Row> {
     let mut rows = Vec::new();
     if listener.has_api() {
         rows.extend(api());
+    }
+    if listener.has_api() && mode == Mode::Development {
+        rows.extend(operations![Access::Token;
+            // for the tests of clients
+            advance_request in requests::advance,
+        ]);
     }
     if listener.has_api() && partner {
         rows.extend(operations![Access::Token;
@@ -154,9 +165,24 @@ fn api() -> Vec<Row> {
     rows.extend(operations![Access::Token;
         // requests
         submit_request in requests::submit,
+        submit_batch in requests::batch,
         list_requests in requests::list,
         get_request in requests::get,
+        erase_request in requests::erase,
+        follow_request in requests::events,
+        get_payload in requests::payload,
+        get_result in requests::result,
         cancel_request in requests::cancel,
+        // leases, for workers
+        lease_requests in leases::lease,
+        act_on_leases in leases::batch,
+        extend_lease in leases::heartbeat,
+        complete_lease in leases::complete,
+        fail_lease in leases::fail,
+        release_lease in leases::release,
+        // requests that workers have failed at
+        list_dead_letters in dead_letters::list,
+        redrive_dead_letter in dead_letters::redrive,
         // oneself
         whoami in whoami,
     ]);
@@ -176,16 +202,23 @@ impl Gateway {
     pub fn new(services: Services) -> Self {
         let mode = services.server.effective_mode();
         let trace_ids = TraceIds::new(&*services.entropy);
-        Self { services, mode, trace_ids, in_flight: InFlight::default(), stopping: AtomicBool::new(false) }
+        let (in_flight, stopping) = (InFlight::default(), watch::Sender::new(false));
+        Self { services, mode, trace_ids, in_flight, stopping }
     }
 
-    /// Turns `/readyz` to 503, so that no new traffic is sent here.
+    /// Turns `/readyz` to 503, so that no new traffic is sent here, and answers those who are held.
     pub fn begin_to_stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.stopping.send_replace(true);
     }
 
     fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+        *self.stopping.borrow()
+    }
+
+    /// Completes when the gateway begins to stop.
+    async fn begins_to_stop(&self) {
+        // The sender is at hand, so there is always an answer.
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
     }
 
     fn is_ready(&self) -> bool {

@@ -104,7 +104,7 @@ async fn what_changes_at_one_gateway_is_heard_at_another() {
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_notify%'";
     crate::patience::until(|| Server::shared().sql(&here.url, listening).trim() == "2").await;
     here.submit(new(work(1))).await;
-    assert_eq!(next(), Change::Ready("ocr".into()));
+    assert_eq!(next(), Change::Ready("ocr".into(), START));
     here.requests().claim(claim(1)).await.unwrap();
     assert_eq!(next(), Change::Request(work(1).id));
 }

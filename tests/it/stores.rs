@@ -8,7 +8,9 @@ use anteroom::core::clock::{Clock, SetClock, Timestamp};
 use anteroom::core::entropy::Entropy;
 use anteroom::core::ports::Store;
 use anteroom::core::ports::requests::{Filter, Idempotency, NewRequest, Order, Outcome, Requests, Target};
-use anteroom::core::request::{Act, By, Owner, Process, Request, RequestId, Simulation, Status, Tags, Version};
+use anteroom::core::request::{
+    Act, By, Owner, Process, Request, RequestId, Simulation, Status, Tags, Version, Work, Worker,
+};
 use anteroom::core::timeline::{Failure, Stage, Timeline};
 use anteroom::store::StoreSettings;
 use anteroom::telemetry::metrics::Metrics;
@@ -28,9 +30,6 @@ pub(crate) struct Place {
 impl Place {
     /// Of a store that keeps everything in its directory, or nowhere.
     pub(crate) fn of(url: &str) -> Self {
-        if url == "postgres:" {
-            return crate::postgres_server::place();
-        }
         Self { url: url.into(), directory: tempfile::tempdir().unwrap(), cleared: None }
     }
 
@@ -64,6 +63,11 @@ impl Opened {
         self.store.requests()
     }
 
+    /// Whether it is the same store when it is opened again.
+    pub(crate) fn persists(&self) -> bool {
+        self.cleared.is_some() || self.directory.path().read_dir().unwrap().next().is_some()
+    }
+
     /// Closes it and opens it again.
     pub(crate) async fn reopened(self) -> Self {
         self.store.close().await;
@@ -87,13 +91,7 @@ impl Opened {
 }
 
 pub(crate) fn open(url: &str, directory: &Path, clock: Arc<dyn Clock>) -> Arc<dyn Store> {
-    anteroom::store::open(
-        &StoreSettings { url: url.into(), ..StoreSettings::default() },
-        directory,
-        clock,
-        Metrics::new().store(),
-    )
-    .unwrap()
+    anteroom::store::open(&StoreSettings { url: url.into(), ..StoreSettings::default() }, directory, clock, Metrics::new().store()).unwrap()
 }
 
 pub(crate) fn owner(subject: &str) -> Owner {
@@ -190,4 +188,24 @@ pub(crate) fn keyed(request: Request, key: &str, body: u8) -> NewRequest {
 
 pub(crate) fn idempotency(key: &str, body: u8) -> Idempotency {
     Idempotency { route: "POST /v1/requests", key: key.into(), fingerprint: [body; 32] }
+}
+
+/// The request as one that workers work on, with so many attempts.
+pub(crate) fn worked_on(most_attempts: u32, request: Request) -> Request {
+    let work = Work::new(request.submitted_at, request.begins_at(), most_attempts);
+    Request { process: Process::Lease(Box::new(work)), ..request }
+}
+
+pub(crate) fn worker(subject: &str) -> Worker {
+    Worker { issuer: "https://issuer.example/".into(), subject: subject.into(), id: "worker-1".into() }
+}
+
+/// Somebody who acts, in an exchange.
+pub(crate) fn by(actor: &str) -> By {
+    By { actor: Some(actor.into()), trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".into()) }
+}
+
+/// The order of a worker, or of an operator.
+pub(crate) fn order(id: RequestId, act: Act) -> Order {
+    Order { target: Target { owner: None, id }, act, by: by("wendy") }
 }

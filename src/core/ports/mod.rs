@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::BoxFuture;
+use super::clock::Timestamp;
 use super::request::RequestId;
 
 pub mod requests;
@@ -38,8 +39,8 @@ pub trait Store: Send + Sync {
 pub enum Change {
     /// This request.
     Request(RequestId),
-    /// There may be work of this type.
-    Ready(String),
+    /// There may be work of this type from then on.
+    Ready(String, Timestamp),
     /// Nobody knows what.
     Anything,
 }

@@ -8,8 +8,9 @@ use tokio::sync::mpsc;
 use tokio_postgres::{Client, Error};
 
 use super::pause;
+use crate::core::clock::Timestamp;
 use crate::core::ports::Change;
-use crate::core::request::{Request, Status};
+use crate::core::request::{Request, RequestId};
 
 /// The channel of all gateways that share a database.
 pub(super) const CHANNEL: &str = "anteroom";
@@ -25,10 +26,19 @@ const MESSAGES: usize = 8;
 const ANYTHING: &str = "*";
 
 /// Where changes are put down.
-pub(super) struct News(mpsc::Sender<String>);
+pub(super) struct News(mpsc::Sender<Hint>);
+
+/// What others may want to know.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Hint {
+    /// This request is other than before.
+    Changed(RequestId),
+    /// There may be work of this type from then on.
+    Ready(String, Timestamp),
+}
 
 impl News {
-    pub(super) fn new() -> (Self, mpsc::Receiver<String>) {
+    pub(super) fn new() -> (Self, mpsc::Receiver<Hint>) {
         let (hints, waiting) = mpsc::channel(WAITING);
         (Self(hints), waiting)
     }
@@ -41,25 +51,25 @@ impl News {
     /// Requests have changed.
     pub(super) fn changed<'a>(&self, requests: impl Iterator<Item = &'a Arc<Request>>) {
         for request in requests {
-            self.hint(format!("r{}", request.id));
+            self.hint(Hint::Changed(request.id));
             self.ready(request);
         }
     }
 
     fn ready(&self, request: &Request) {
-        if super::rows::is_open(request) && request.phase(0).is_some_and(|phase| phase.status != Status::Running) {
-            self.hint(format!("k{}", request.kind));
+        if let Some(at) = request.ready_at() {
+            self.hint(Hint::Ready(request.kind.clone(), at));
         }
     }
 
-    fn hint(&self, hint: String) {
+    fn hint(&self, hint: Hint) {
         // When nobody takes them, because the server is away or there are too many, everybody looks at everything soon anyway.
         self.0.try_send(hint).ok();
     }
 }
 
 /// Sends what is waiting, at its pace. Ends when a message can not be sent.
-pub(super) async fn announce(client: &Client, waiting: &mut mpsc::Receiver<String>) -> Result<(), Error> {
+pub(super) async fn announce(client: &Client, waiting: &mut mpsc::Receiver<Hint>) -> Result<(), Error> {
     let notify = client.prepare("SELECT pg_notify($1, message) FROM unnest($2::text[]) AS message").await?;
     while let Some(first) = waiting.recv().await {
         let is_overrun = waiting.len() + 1 >= WAITING;
@@ -74,16 +84,27 @@ pub(super) async fn announce(client: &Client, waiting: &mut mpsc::Receiver<Strin
     Ok(())
 }
 
-/// Few long messages.
-fn messages(hints: BTreeSet<String>) -> Vec<String> {
-    let mut messages: Vec<String> = Vec::new();
+/// Few long messages. Of each type only the next time counts: whoever looks then is told of the one after.
+fn messages(hints: BTreeSet<Hint>) -> Vec<String> {
+    let (mut lines, mut last) = (Vec::new(), None);
     for hint in hints {
-        match messages.last_mut().filter(|message| message.len() + hint.len() < MESSAGE_BYTES) {
+        match hint {
+            Hint::Changed(id) => lines.push(format!("r{id}")),
+            Hint::Ready(kind, _) if last.as_ref() == Some(&kind) => {}
+            Hint::Ready(kind, at) => {
+                lines.push(format!("k{} {kind}", at.millis()));
+                last = Some(kind);
+            }
+        }
+    }
+    let mut messages: Vec<String> = Vec::new();
+    for line in lines {
+        match messages.last_mut().filter(|message| message.len() + line.len() < MESSAGE_BYTES) {
             Some(message) => {
                 message.push('\n');
-                message.push_str(&hint);
+                message.push_str(&line);
             }
-            None => messages.push(hint),
+            None => messages.push(line),
         }
     }
     let fits = messages.len() <= MESSAGES && messages.iter().all(|message| message.len() < MESSAGE_BYTES);
@@ -92,9 +113,12 @@ fn messages(hints: BTreeSet<String>) -> Vec<String> {
 
 /// What a message says.
 pub(super) fn changes(message: &str) -> impl Iterator<Item = Change> {
-    message.split('\n').filter_map(|hint| match hint.split_at_checked(1)? {
+    message.split('\n').filter_map(|line| match line.split_at_checked(1)? {
         ("r", id) => id.parse().ok().map(Change::Request),
-        ("k", kind) => Some(Change::Ready(kind.to_owned())),
+        ("k", ready) => {
+            let (at, kind) = ready.split_once(' ')?;
+            Some(Change::Ready(kind.to_owned(), Timestamp::from_millis(at.parse().ok()?)))
+        }
         (ANYTHING, _) => Some(Change::Anything),
         _ => None,
     })

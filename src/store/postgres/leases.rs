@@ -11,7 +11,7 @@ use super::ledger::Ledger;
 use super::rows;
 use super::shared::{Shared, again};
 use crate::core::clock::Timestamp;
-use crate::core::ports::requests::{Backlog, Claim, Claimed, Order, Target};
+use crate::core::ports::requests::{Backlog, Claim, Claimed, Order, Settled, Target};
 use crate::core::request::{Act, By, Request, RequestId, Status};
 
 /// The requests of a type that are ready: of each owner the one that is ready longest before the next, and the owners in turn, from

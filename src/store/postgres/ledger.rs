@@ -117,7 +117,8 @@ async fn write_whole(transaction: &Transaction<'_>, requests: Vec<&Request>) -> 
         requests.iter().zip(&written).map(|(request, written)| written.ends_at.filter(|_| !is_open(request))).collect();
     let update = "UPDATE requests r SET alias = new.alias, tags = new.tags, doc = new.doc, ats = new.ats::bigint[], \
                   statuses = new.statuses, ends_at = new.ends_at, erased_at = new.erased_at, \
-                  has_content = r.has_content AND new.erased_at IS NULL \
+                  has_content = r.has_content AND new.erased_at IS NULL, \
+                  bytes = CASE WHEN new.erased_at IS NULL THEN r.bytes ELSE 0 END \
                   FROM unnest($1::text[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[]) \
                   AS new (id, alias, tags, doc, ats, statuses, ends_at, erased_at) WHERE r.id = new.id";
     execute(

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use tokio_postgres::{AsyncMessage, Client, Config, Notification};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::announcer::{CHANNEL, announce, changes};
+use super::announcer::{CHANNEL, Hint, announce, changes};
 use super::fault::told;
 use super::pause;
 use super::shared::Shared;
@@ -42,7 +42,7 @@ pub(super) struct Link {
 
 impl Link {
     /// Holds the session, and opens it again whenever it is lost.
-    pub(super) async fn hold(self, mut hints: mpsc::Receiver<String>) {
+    pub(super) async fn hold(self, mut hints: mpsc::Receiver<Hint>) {
         let reached = &self.shared.is_reached;
         loop {
             let lost = self.serve(&mut hints).await;
@@ -54,7 +54,7 @@ impl Link {
     }
 
     /// One session, until it is lost; says how.
-    async fn serve(&self, hints: &mut mpsc::Receiver<String>) -> String {
+    async fn serve(&self, hints: &mut mpsc::Receiver<Hint>) -> String {
         let opened = match timeout(PATIENCE, self.open()).await {
             Ok(Ok(opened)) => opened,
             Ok(Err(error)) => return told(&error),

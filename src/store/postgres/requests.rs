@@ -11,7 +11,7 @@ use crate::core::BoxFuture;
 use crate::core::clock::Timestamp;
 use crate::core::error::StoreError;
 use crate::core::ports::requests::{
-    Backlog, Claim, Claimed, Filter, NewRequest, Order, Outcome, Position, Purged, Requests, Retention, Submission,
+    Backlog, Claim, Claimed, Filter, NewRequest, Order, Outcome, Position, Purged, Requests, Retention, Settled, Submission,
 };
 use crate::core::request::{Event, Output, Owner, Request, RequestId};
 
@@ -99,7 +99,7 @@ impl Requests for PostgresRequests {
         run!(self, |shared| reads::events(&shared, id))
     }
 
-    fn settle(&self, most: usize) -> Answer<'_, (Vec<Arc<Request>>, Option<Timestamp>)> {
+    fn settle(&self, most: usize) -> Answer<'_, Settled> {
         run!(self, |shared| leases::settle(&shared, most))
     }
 

@@ -26,7 +26,7 @@ async fn attempt(shared: &Shared, retention: Retention, most: usize) -> Result<P
     let transaction = client.transaction().await?;
     let now = shared.now();
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let beyond = beyond_limits(&transaction, retention).await?;
+    let beyond = beyond_limits(&transaction, retention, now).await?;
     let old = before(now, retention.request);
     // One more than go at once, to know whether there are more.
     let select = "SELECT id FROM (SELECT id, ends_at, row_number() OVER (ORDER BY ends_at, id) AS rank FROM requests \
@@ -34,16 +34,24 @@ async fn attempt(shared: &Shared, retention: Retention, most: usize) -> Result<P
     let statement = transaction.prepare_cached(select).await?;
     let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
         [&now.millis(), &old, &beyond, &most.saturating_add(1)];
-    let mut ids: Vec<String> = transaction.query(&statement, &values).await?.iter().map(|row| row.get(0)).collect();
-    let is_more = i64::try_from(ids.len()).is_ok_and(|found| found > most);
-    ids.truncate(usize::try_from(most).unwrap_or(usize::MAX));
-    lock(&transaction, &ids).await?;
+    let ids = transaction.query(&statement, &values).await?.iter().map(|row| row.get(0)).collect();
+    let (ids, is_more) = cut(ids, most);
+    let ids = lock(&transaction, &ids).await?;
     forget(&transaction, &ids, &PARTS).await?;
     forget(&transaction, &ids, &["requests"]).await?;
-    let payloads = forget_contents(shared, &transaction, before(now, retention.payload), most).await?;
+    let contents = contents(&transaction, before(now, retention.payload), most.saturating_add(1)).await?;
+    let (contents, are_more) = cut(contents, most);
+    forget_contents(shared, &transaction, &contents).await?;
     commit(transaction).await?;
-    let more = is_more || i64::try_from(payloads).is_ok_and(|payloads| payloads == most);
-    Ok(Purged { requests: ids.len(), payloads, more })
+    Ok(Purged { requests: ids.len(), payloads: contents.len(), more: is_more || are_more })
+}
+
+/// As many as may be, and whether there were more.
+fn cut(mut ids: Vec<String>, most: i64) -> (Vec<String>, bool) {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let is_more = ids.len() > most;
+    ids.truncate(most);
+    (ids, is_more)
 }
 
 fn before(now: Timestamp, kept: std::time::Duration) -> i64 {
@@ -51,7 +59,7 @@ fn before(now: Timestamp, kept: std::time::Duration) -> i64 {
 }
 
 /// How many requests are more than there may be, or hold more than may be held.
-async fn beyond_limits(transaction: &Transaction<'_>, retention: Retention) -> Result<i64, Fault> {
+async fn beyond_limits(transaction: &Transaction<'_>, retention: Retention, now: Timestamp) -> Result<i64, Fault> {
     let limit = |limit: Option<u64>| limit.map(|limit| i64::try_from(limit).unwrap_or(i64::MAX));
     let mut beyond = 0;
     if let Some(most) = limit(retention.most_requests) {
@@ -63,42 +71,41 @@ async fn beyond_limits(transaction: &Transaction<'_>, retention: Retention) -> R
         let excess = sum.get::<_, i64>(0).saturating_sub(most);
         if excess > 0 {
             let select = "SELECT count(*) FROM (SELECT sum(bytes) OVER (ORDER BY ends_at, id) - bytes AS freed FROM requests \
-                          WHERE ends_at IS NOT NULL ORDER BY ends_at, id LIMIT 10000) gone WHERE freed < $1::bigint";
-            beyond = beyond.max(transaction.query_one(select, &[&excess]).await?.get(0));
+                          WHERE ends_at <= $2 ORDER BY ends_at, id LIMIT 10000) gone WHERE freed < $1::bigint";
+            beyond = beyond.max(transaction.query_one(select, &[&excess, &now.millis()]).await?.get(0));
         }
     }
     Ok(beyond)
 }
 
-async fn lock(transaction: &Transaction<'_>, ids: &[String]) -> Result<(), Fault> {
-    let statement =
-        transaction.prepare_cached("SELECT id FROM requests WHERE id = ANY($1) ORDER BY id FOR UPDATE").await?;
-    transaction.query(&statement, &[&ids]).await?;
-    Ok(())
+/// Locks those of them that have not begun anew meanwhile.
+async fn lock(transaction: &Transaction<'_>, ids: &[String]) -> Result<Vec<String>, Fault> {
+    let select = "SELECT id FROM requests WHERE id = ANY($1) AND ends_at IS NOT NULL ORDER BY id FOR UPDATE";
+    let rows = transaction.query(&transaction.prepare_cached(select).await?, &[&ids]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// Removes payloads and results of requests that are kept, and what their views show of the results.
-async fn forget_contents(
-    shared: &Shared,
-    transaction: &Transaction<'_>,
-    ended: i64,
-    most: i64,
-) -> Result<usize, Fault> {
+/// Those that have ended so long ago, and of which there is yet a payload or a result.
+async fn contents(transaction: &Transaction<'_>, ended: i64, most: i64) -> Result<Vec<String>, Fault> {
     let select =
         "SELECT id FROM requests WHERE has_content AND ends_at <= $1 ORDER BY ends_at, id LIMIT $2 FOR NO KEY UPDATE";
     let rows = transaction.query(&transaction.prepare_cached(select).await?, &[&ended, &most]).await?;
-    let ids: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-    forget(transaction, &ids, &["payloads", "outputs"]).await?;
-    let mut documents = Vec::new();
-    for request in read(shared, transaction, &ids).await? {
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Removes payloads and results of requests that are kept, and what their views show of the results.
+async fn forget_contents(shared: &Shared, transaction: &Transaction<'_>, ids: &[String]) -> Result<(), Fault> {
+    forget(transaction, ids, &["payloads", "outputs"]).await?;
+    let (mut names, mut documents) = (Vec::new(), Vec::new());
+    for request in read(shared, transaction, ids).await? {
         let mut request = Request::clone(&request);
         request.forget_result();
         let written = rows::write(&request);
-        documents.push((written.id, written.document));
+        names.push(written.id);
+        documents.push(written.document);
     }
-    let (names, documents): (Vec<String>, Vec<String>) = documents.into_iter().unzip();
-    let update = "UPDATE requests r SET doc = new.doc, has_content = false, bytes = octet_length(new.doc) + octet_length(r.tags) \
+    let update = "UPDATE requests r SET doc = new.doc, has_content = false, bytes = 0 \
                   FROM unnest($1::text[], $2::text[]) AS new (id, doc) WHERE r.id = new.id";
     transaction.execute(&transaction.prepare_cached(update).await?, &[&names, &documents]).await?;
-    Ok(ids.len())
+    Ok(())
 }

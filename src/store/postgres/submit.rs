@@ -60,7 +60,7 @@ const STORE: &str = "WITH new AS (
 ), stored AS (
     INSERT INTO requests (id, owner, kind, submitted_at, timeline, alias, tags, doc, ats, statuses, ends_at, bytes)
     SELECT id, owner, kind, submitted_at, timeline, alias, tags, doc, ats::bigint[], statuses,
-        CASE WHEN timeline IS NOT NULL THEN ends_at END, octet_length(payload) + octet_length(doc) + octet_length(tags)
+        CASE WHEN timeline IS NOT NULL THEN ends_at END, octet_length(payload)
     FROM new WHERE key IS NULL OR id IN (SELECT id FROM keyed)
     ON CONFLICT (owner, alias) WHERE alias IS NOT NULL DO NOTHING RETURNING id
 ), paid AS (
