@@ -82,7 +82,9 @@ impl Application {
         let server = Server::bind(Arc::clone(&gateway), contract, settings.shutdown.grace).map_err(one)?;
         let told = Arc::downgrade(&gateway);
         store.on_change(Box::new(move |change| {
-            told.upgrade().map(|gateway| gateway.queue.watch().heard(change));
+            if let Some(gateway) = told.upgrade() {
+                gateway.queue.watch().heard(change);
+            }
         }));
         gateway.chain.warm_up();
         Ok(Self {

@@ -151,7 +151,7 @@ async fn gateways_that_start_together_make_the_tables_once() {
     }
     assert_eq!(Server::shared().sql(&url, "SELECT count(*) FROM requests"), "4\n");
     // One that a later program has made is not touched.
-    let later = "INSERT INTO refinery_schema_history (version, name, applied_on, checksum) VALUES (1000, 'later', now()::text, '1')";
+    let later = "INSERT INTO refinery_schema_history (version, name, applied_on, checksum) VALUES (1000, 'later', '2026-11-22T06:12:03Z', '1')";
     Server::shared().sql(&url, later);
     let told = refusal(&at(&url));
     assert!(told.contains("its tables can not be brought to this version"), "{told}");

@@ -17,12 +17,12 @@ use crate::core::request::{Act, By, Request, RequestId, Status};
 /// The requests of a type that are ready: of each owner the one that is ready longest before the next, and the owners in turn, from
 /// the one after `$3` on. Those that others are about to lease are passed over. $1 type, $2 time, $4 how many, $5 how many to look at.
 const CANDIDATES: &str = "WITH RECURSIVE later (owner, place) AS (
-    (SELECT owner, 1 FROM work WHERE kind = $1 AND ready_at <= $2 AND (ends_at IS NULL OR ends_at > $2) AND owner > $3
+    (SELECT owner, 1 FROM work WHERE kind = $1::text AND ready_at <= $2::bigint AND (ends_at IS NULL OR ends_at > $2) AND owner > $3::bigint
         ORDER BY owner LIMIT 1)
     UNION ALL
     SELECT (SELECT w.owner FROM work w WHERE w.kind = $1 AND w.ready_at <= $2 AND (w.ends_at IS NULL OR w.ends_at > $2)
         AND w.owner > later.owner ORDER BY w.owner LIMIT 1), place + 1
-    FROM later WHERE later.owner IS NOT NULL AND place < $5
+    FROM later WHERE later.owner IS NOT NULL AND place < $5::bigint
 ), sooner (owner, place) AS (
     (SELECT owner, 1 FROM work WHERE kind = $1 AND ready_at <= $2 AND (ends_at IS NULL OR ends_at > $2) AND owner <= $3
         ORDER BY owner LIMIT 1)
@@ -40,7 +40,7 @@ const CANDIDATES: &str = "WITH RECURSIVE later (owner, place) AS (
         ORDER BY w.ready_at, w.id LIMIT $5) of_owner
 )
 SELECT r.id, r.owner FROM candidates c JOIN requests r ON r.id = c.id
-ORDER BY c.rank, c.place LIMIT $4 FOR NO KEY UPDATE OF r SKIP LOCKED";
+ORDER BY c.rank, c.place LIMIT $4::bigint FOR NO KEY UPDATE OF r SKIP LOCKED";
 
 /// So many more than are asked for are looked at, since other claims may be about to lease the first.
 const SLACK: usize = 64;
@@ -122,7 +122,7 @@ async fn payloads(client: &impl GenericClient, ids: &[String]) -> Result<BTreeMa
 }
 
 /// Writes down the ends that time has brought about.
-pub(super) async fn settle(shared: &Shared, most: usize) -> Result<(Vec<Arc<Request>>, Option<Timestamp>), Fault> {
+pub(super) async fn settle(shared: &Shared, most: usize) -> Result<Settled, Fault> {
     let (settled, next, ledger) = again!(try_to_settle(shared, most))?;
     shared.news.changed(ledger.changed());
     Ok((settled, next))

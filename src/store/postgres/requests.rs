@@ -11,7 +11,8 @@ use crate::core::BoxFuture;
 use crate::core::clock::Timestamp;
 use crate::core::error::StoreError;
 use crate::core::ports::requests::{
-    Backlog, Claim, Claimed, Filter, NewRequest, Order, Outcome, Position, Purged, Requests, Retention, Settled, Submission,
+    Backlog, Claim, Claimed, Filter, NewRequest, Order, Outcome, Position, Purged, Requests, Retention, Settled,
+    Submission,
 };
 use crate::core::request::{Event, Output, Owner, Request, RequestId};
 

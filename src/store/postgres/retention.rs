@@ -14,10 +14,16 @@ use crate::core::request::Request;
 /// All that belongs to a request besides its own row.
 const PARTS: [&str; 5] = ["payloads", "outputs", "events", "idempotency", "work"];
 
+/// What has ended by `$1`; also by time alone, which is not written down yet.
+macro_rules! ended {
+    () => {
+        "(SELECT id, ends_at, bytes, has_content FROM requests WHERE ends_at <= $1 UNION ALL \
+         SELECT w.id, w.ends_at, r.bytes, r.has_content FROM work w JOIN requests r ON r.id = w.id WHERE w.ends_at <= $1) ended"
+    };
+}
+
 /// Removes what is kept too long, at most so many requests, and payloads of as many.
 pub(super) async fn purge(shared: &Shared, retention: Retention, most: usize) -> Result<Purged, Fault> {
-    // What has ended by time alone counts as ended; then one table says everything.
-    super::leases::settle(shared, most).await?;
     again!(attempt(shared, retention, most))
 }
 
@@ -29,18 +35,22 @@ async fn attempt(shared: &Shared, retention: Retention, most: usize) -> Result<P
     let beyond = beyond_limits(&transaction, retention, now).await?;
     let old = before(now, retention.request);
     // One more than go at once, to know whether there are more.
-    let select = "SELECT id FROM (SELECT id, ends_at, row_number() OVER (ORDER BY ends_at, id) AS rank FROM requests \
-                      WHERE ends_at <= $1 ORDER BY ends_at, id LIMIT $4) ended WHERE ends_at <= $2 OR rank <= $3 ORDER BY rank";
+    let select = concat!(
+        "SELECT id FROM (SELECT id, ends_at, row_number() OVER (ORDER BY ends_at, id) AS rank FROM ",
+        ended!(),
+        " ORDER BY ends_at, id LIMIT $4) ranked WHERE ends_at <= $2 OR rank <= $3 ORDER BY rank"
+    );
     let statement = transaction.prepare_cached(select).await?;
     let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
         [&now.millis(), &old, &beyond, &most.saturating_add(1)];
     let ids = transaction.query(&statement, &values).await?.iter().map(|row| row.get(0)).collect();
     let (ids, is_more) = cut(ids, most);
-    let ids = lock(&transaction, &ids).await?;
+    let ids = lock(&transaction, &ids, now).await?;
     forget(&transaction, &ids, &PARTS).await?;
     forget(&transaction, &ids, &["requests"]).await?;
     let contents = contents(&transaction, before(now, retention.payload), most.saturating_add(1)).await?;
     let (contents, are_more) = cut(contents, most);
+    let contents = lock(&transaction, &contents, now).await?;
     forget_contents(shared, &transaction, &contents).await?;
     commit(transaction).await?;
     Ok(Purged { requests: ids.len(), payloads: contents.len(), more: is_more || are_more })
@@ -70,25 +80,29 @@ async fn beyond_limits(transaction: &Transaction<'_>, retention: Retention, now:
         let sum = transaction.query_one("SELECT COALESCE(sum(bytes), 0)::bigint FROM requests", &[]).await?;
         let excess = sum.get::<_, i64>(0).saturating_sub(most);
         if excess > 0 {
-            let select = "SELECT count(*) FROM (SELECT sum(bytes) OVER (ORDER BY ends_at, id) - bytes AS freed FROM requests \
-                          WHERE ends_at <= $2 ORDER BY ends_at, id LIMIT 10000) gone WHERE freed < $1::bigint";
-            beyond = beyond.max(transaction.query_one(select, &[&excess, &now.millis()]).await?.get(0));
+            let select = concat!(
+                "SELECT count(*) FROM (SELECT sum(bytes) OVER (ORDER BY ends_at, id) - bytes AS freed FROM ",
+                ended!(),
+                " ORDER BY ends_at, id LIMIT 10000) gone WHERE freed < $2::bigint"
+            );
+            beyond = beyond.max(transaction.query_one(select, &[&now.millis(), &excess]).await?.get(0));
         }
     }
     Ok(beyond)
 }
 
-/// Locks those of them that have not begun anew meanwhile.
-async fn lock(transaction: &Transaction<'_>, ids: &[String]) -> Result<Vec<String>, Fault> {
-    let select = "SELECT id FROM requests WHERE id = ANY($1) AND ends_at IS NOT NULL ORDER BY id FOR UPDATE";
-    let rows = transaction.query(&transaction.prepare_cached(select).await?, &[&ids]).await?;
+/// Locks requests, and answers those that have not begun anew meanwhile.
+async fn lock(transaction: &Transaction<'_>, ids: &[String], now: Timestamp) -> Result<Vec<String>, Fault> {
+    let lock = "SELECT id FROM requests WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+    transaction.query(&transaction.prepare_cached(lock).await?, &[&ids]).await?;
+    let select = concat!("SELECT id FROM ", ended!(), " WHERE id = ANY($2)");
+    let rows = transaction.query(&transaction.prepare_cached(select).await?, &[&now.millis(), &ids]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// Those that have ended so long ago, and of which there is yet a payload or a result.
 async fn contents(transaction: &Transaction<'_>, ended: i64, most: i64) -> Result<Vec<String>, Fault> {
-    let select =
-        "SELECT id FROM requests WHERE has_content AND ends_at <= $1 ORDER BY ends_at, id LIMIT $2 FOR NO KEY UPDATE";
+    let select = concat!("SELECT id FROM ", ended!(), " WHERE has_content ORDER BY ends_at, id LIMIT $2");
     let rows = transaction.query(&transaction.prepare_cached(select).await?, &[&ended, &most]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
