@@ -57,11 +57,11 @@ impl Ledger {
         if let Some(written) = acted.written {
             entry.request = Arc::new(written);
             self.written.insert(entry.request.id);
-        }
-        match &order.act {
-            Act::Complete { output, .. } if acted.refused.is_none() => self.outputs.push((id, output.clone())),
-            Act::Erase if acted.refused.is_none() => self.erased.push(id),
-            _ => {}
+            match &order.act {
+                Act::Complete { output, .. } if acted.refused.is_none() => self.outputs.push((id, output.clone())),
+                Act::Erase if acted.refused.is_none() => self.erased.push(id),
+                _ => {}
+            }
         }
         Some(Outcome { request: Arc::clone(&entry.request), refused: acted.refused })
     }
