@@ -21,10 +21,12 @@ use crate::telemetry::access::AccessLog;
 
 mod data_dir;
 mod plan;
+mod steady;
 mod system;
 
 pub use data_dir::{DEMO_SECRET, DataDir};
 pub use plan::{Plan, SecretOrigin};
+pub use steady::SteadyClock;
 pub use system::{SystemClock, SystemEntropy};
 
 /// The client id of the demo client.

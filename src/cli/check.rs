@@ -64,6 +64,7 @@ fn effective(settings: &Settings) -> Result<Value, Failure> {
         "server": server,
         "log": log,
         "store": json(&settings.store)?,
+        "retention": json(&settings.retention)?,
         "shutdown": shutdown,
         "net": json(&settings.net)?,
         "verify": json(&settings.verify)?,

@@ -11,8 +11,11 @@ use crate::core::ports::requests::{
 };
 use crate::core::request::{Act, By, Request, RequestId, Tags, Version};
 
+mod backlog;
+mod keeper;
 pub mod partner;
 pub mod payload;
+pub mod retention;
 mod schema;
 mod tags;
 pub mod types;
@@ -50,6 +53,7 @@ pub struct Queue {
     requests: Arc<dyn Requests>,
     types: Types,
     watch: Watch,
+    backlogs: backlog::Remembered,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
@@ -57,7 +61,7 @@ pub struct Queue {
 impl Queue {
     /// A queue over a store of requests, for the given types.
     pub fn new(requests: Arc<dyn Requests>, types: Types, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
-        Self { requests, types, watch: Watch::default(), clock, entropy }
+        Self { requests, types, watch: Watch::default(), backlogs: backlog::Remembered::default(), clock, entropy }
     }
 
     /// The types that may be submitted.
@@ -139,7 +143,12 @@ impl Queue {
 
     async fn store(&self, new: NewRequest) -> Result<Submitted, Error> {
         match self.requests.submit(new).await? {
-            Submission::Accepted(request) => Ok(Submitted { request, replayed: false }),
+            Submission::Accepted(request) => {
+                if request.work().is_some() {
+                    self.watch.changed(&request);
+                }
+                Ok(Submitted { request, replayed: false })
+            }
             Submission::Replayed(request) => Ok(Submitted { request, replayed: true }),
             Submission::KeyReused => Err(Error::IdempotencyKeyReused),
         }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::keeper::Ends;
 use crate::core::request::{Request, RequestId, Status};
 
 /// Those who wait for requests to change, and for work of a type to become ready.
@@ -13,6 +14,7 @@ use crate::core::request::{Request, RequestId, Status};
 pub struct Watch {
     requests: Waiting<RequestId>,
     kinds: Waiting<String>,
+    ends: Ends,
 }
 
 impl Watch {
@@ -26,9 +28,15 @@ impl Watch {
         self.kinds.join(kind.to_owned())
     }
 
+    /// When the next request reaches its end by itself.
+    pub(super) fn ends(&self) -> &Ends {
+        &self.ends
+    }
+
     /// Wakes those who wait for this request, and the workers who wait for its type if it may be ready for one.
     pub fn changed(&self, request: &Request) {
         self.requests.wake(&request.id);
+        self.ends.changed(request);
         let is_open = request.work().is_some() && request.phase(0).is_some_and(|phase| phase.status != Status::Running);
         if is_open {
             self.kinds.wake(&request.kind);

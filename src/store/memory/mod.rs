@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::core::BoxFuture;
 use crate::core::clock::{Clock, Timestamp};
 use crate::core::error::{Misconfiguration, StoreError};
-use crate::core::ports::Store;
+use crate::core::ports::{Store, StoreDescription};
 use crate::core::ports::requests::{
     Backlog, Claim, Claimed, Filter, NewRequest, Order, Outcome, Position, Purged, Requests, Retention, Submission,
 };
@@ -38,6 +38,10 @@ struct Memory(Arc<Kept>);
 impl Store for Memory {
     fn requests(&self) -> Arc<dyn Requests> {
         Arc::clone(&self.0) as Arc<dyn Requests>
+    }
+
+    fn describe(&self) -> StoreDescription {
+        StoreDescription { scheme: "memory", durability: "none: forgotten when the process ends" }
     }
 
     fn is_ready(&self) -> bool {
