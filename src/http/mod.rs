@@ -128,6 +128,9 @@ fn table(listener: Listener, partner: bool) -> Vec<Row> {
             // issuers and their keys
             list_issuers in admin::issuers,
             refresh_issuer in admin::issuers,
+            // anybody's requests
+            list_all_requests in admin::requests::list,
+            inspect_request in admin::requests::get,
         ]);
     } else {
         rows.extend(operations![Access::Open; get_readiness in readyz]);

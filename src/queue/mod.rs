@@ -12,6 +12,7 @@ use crate::core::ports::requests::{
 use crate::core::request::{Act, By, Request, RequestId, Tags, Version};
 
 mod backlog;
+mod inspect;
 mod keeper;
 pub mod partner;
 pub mod payload;

@@ -1,5 +1,7 @@
 //! `GET /v1/requests`: one's own requests, newest first, page by page.
 
+use std::fmt;
+
 use actix_web::error::QueryPayloadError;
 use actix_web::http::header;
 use actix_web::web::{Data, Query};
@@ -21,8 +23,10 @@ use crate::http::origin::base_url;
 use crate::http::problem::Problem;
 use crate::queue::SUBMIT_ROUTE;
 
-const MOST: usize = 200;
-const USUAL: usize = 50;
+/// The most requests on a page.
+pub(in crate::http) const MOST: usize = 200;
+/// How many are on a page where nothing is said.
+pub(in crate::http) const USUAL: usize = 50;
 
 /// Which requests to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -127,12 +131,16 @@ fn malformed(detail: &str) -> Problem {
     Problem::detailed(Code::Malformed, detail)
 }
 
-/// A position in the list, bound to the filter it was made for. Opaque: its content may change.
-fn cursor(position: Position, filter: &Filter) -> String {
+/// A position in a list, bound to the filter it was made for. Opaque: its content may change.
+pub(in crate::http) fn cursor(position: Position, filter: &impl fmt::Debug) -> String {
     URL_SAFE_NO_PAD.encode(format!("{}.{}.{:08x}", position.submitted_at.millis(), position.id, fingerprint(filter)))
 }
 
-fn position(cursor: &str, filter: &Filter) -> Result<Position, Problem> {
+/// The position that a cursor stands for.
+///
+/// # Errors
+/// It is none, or belongs to another filter.
+pub(in crate::http) fn position(cursor: &str, filter: &impl fmt::Debug) -> Result<Position, Problem> {
     let parse = || {
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
         let mut parts = text.split('.');
@@ -148,7 +156,7 @@ fn position(cursor: &str, filter: &Filter) -> Result<Position, Problem> {
     }
 }
 
-fn fingerprint(filter: &Filter) -> u32 {
+fn fingerprint(filter: &impl fmt::Debug) -> u32 {
     crc32fast::hash(format!("{filter:?}").as_bytes())
 }
 

@@ -17,7 +17,7 @@ pub(super) mod submit;
 pub(super) mod view;
 
 /// The id in a path. One that can not be an id names no request.
-fn request_id(text: &str) -> Result<RequestId, Problem> {
+pub(super) fn request_id(text: &str) -> Result<RequestId, Problem> {
     text.parse().map_err(|()| Problem::new(Code::NotFound))
 }
 

@@ -69,7 +69,7 @@ pub(in crate::http) struct RequestView {
 const STATUS: &str = "How a request gets on; `succeeded`, `failed`, `cancelled` and `expired` are terminal";
 
 /// The schema of a status: the closed list.
-fn status_schema() -> Object {
+pub(in crate::http) fn status_schema() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .enum_values(Some(Status::ALL.map(Status::name)))
@@ -78,7 +78,7 @@ fn status_schema() -> Object {
 }
 
 /// A status where the contract wants a type: with `schema_with` a parameter would lose its description and its example.
-pub(super) enum StatusName {}
+pub(in crate::http) enum StatusName {}
 
 impl PartialSchema for StatusName {
     fn schema() -> RefOr<Schema> {
