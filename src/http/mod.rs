@@ -50,7 +50,7 @@ mod whoami;
 pub use code::errors_document;
 pub use document::Contract;
 pub use guard::{Asked, Guard, GuardSettings, Guards};
-pub use server::Server;
+pub use server::{Server, SocketServer};
 pub use settings::{AdminBind, Listener, Mode, ServerSettings};
 pub use token_places::TokenPlaces;
 pub use whoami::CallerView;

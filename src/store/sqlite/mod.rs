@@ -23,8 +23,8 @@ use std::sync::{Arc, RwLock};
 use crate::core::BoxFuture;
 use crate::core::clock::Clock;
 use crate::core::error::Misconfiguration;
-use crate::core::ports::{Store, StoreDescription};
 use crate::core::ports::requests::Requests;
+use crate::core::ports::{Store, StoreDescription};
 use crate::telemetry::metrics::StoreMetrics;
 
 use rusqlite::ErrorCode;
