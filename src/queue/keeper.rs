@@ -158,3 +158,23 @@ impl Queue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Patience;
+    use crate::core::error::StoreError;
+
+    #[test]
+    fn a_store_that_fails_is_asked_ever_more_seldom() {
+        let mut patience = Patience::default();
+        let mut fail = |times: usize| -> Vec<u64> {
+            let wait = |_| patience.after::<()>("works", Err(StoreError::Busy)).unwrap_err().as_secs();
+            (0..times).map(wait).collect()
+        };
+        assert_eq!(fail(8), [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(patience.after("works", Ok(7)), Ok::<_, Duration>(7));
+        assert_eq!(patience.after::<()>("works", Err(StoreError::Busy)), Err(Duration::from_secs(1)));
+    }
+}
