@@ -11,7 +11,6 @@ use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
 use crate::core::period::Period;
 use crate::core::ports::Store;
-use crate::core::ports::requests::Retention;
 use crate::http::{Contract, Gateway, Mode, Server, Services};
 use crate::oauth::TokenService;
 use crate::oauth::clients::{Client, Clients, default_scopes};
@@ -46,7 +45,6 @@ pub struct Application {
     clock: Arc<dyn Clock>,
     shutdown_delay: Period,
     demo_secret: Option<SecretString>,
-    retention: Retention,
     _socket: Option<AdminSocket>,
     _data_dir: DataDir,
 }
@@ -71,7 +69,7 @@ impl Application {
         let demo_secret =
             settings.has_demo_client().then(|| data_dir.demo_secret(&*plan.entropy)).transpose().map_err(one)?;
         let demo = demo_secret.as_ref().map(|secret| Client::new(DEMO_CLIENT, secret, default_scopes()));
-        let contract = Contract::of(&plan.types, settings.server.main_listener())
+        let contract = Contract::of(&plan.types, &settings.server)
             .map_err(|error| one(Misconfiguration::new("types", error.to_string(), "Mend the schema of the type")))?;
         let metrics = plan.metrics.store();
         let store = store::open(&settings.store, data_dir.path(), Arc::clone(&plan.clock), metrics).map_err(one)?;
@@ -91,7 +89,6 @@ impl Application {
             store,
             clock,
             demo_secret,
-            retention: settings.retention.retention(),
             _socket: socket,
             _data_dir: data_dir,
         })
@@ -135,7 +132,7 @@ impl Application {
         };
         let (served, failed) = tokio::select! {
             ended = futures_util::future::join(serving, stopping) => ended,
-            never = self.gateway.queue.keep(self.retention, self.gateway.metrics.keeper()) => match never {},
+            never = self.gateway.queue.keep(self.gateway.metrics.keeper()) => match never {},
         };
         self.store.close().await;
         match (failed, served) {
@@ -154,7 +151,8 @@ fn assemble(settings: &Settings, plan: Plan, demo: Option<Client>, store: &Arc<d
         chain,
         token_places,
         guards,
-        queue: Queue::new(store.requests(), types, Arc::clone(&clock), Arc::clone(&entropy)),
+        queue: Queue::new(store.requests(), types, Arc::clone(&clock), Arc::clone(&entropy))
+            .retaining(settings.retention.retention()),
         tokens: TokenService::new(Clients::new(clients), issuer, Arc::clone(&clock)),
         store: Arc::clone(store),
         clock,

@@ -26,7 +26,7 @@ pub(super) async fn get_metrics(gateway: Data<Gateway>) -> HttpResponse {
         tracing::debug!("the store does not tell how the work stands: {error}");
         Arc::default()
     });
-    let text = gateway.metrics.encode(&gauges, &backlogs, gateway.queue.now());
+    let text = gateway.metrics.encode(&gauges, &backlogs, gateway.clock.now());
     HttpResponse::Ok().insert_header((header::CONTENT_TYPE, MEDIA_TYPE)).body(text)
 }
 

@@ -14,7 +14,7 @@ const FRESH_FOR: Duration = Duration::from_secs(1);
 
 /// The last answer, and when by the monotonic clock it came.
 #[derive(Debug, Default)]
-pub(super) struct Remembered(Mutex<Option<(Duration, Arc<[Backlog]>)>>);
+pub(super) struct Backlogs(Mutex<Option<(Duration, Arc<[Backlog]>)>>);
 
 impl Queue {
     /// How the types stand that workers work on. Up to a second old.

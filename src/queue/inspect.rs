@@ -1,16 +1,13 @@
 //! What operators see: anybody's requests, with all that has happened to them.
 
-use std::sync::Arc;
-
-use super::Queue;
-use crate::core::clock::Timestamp;
+use super::{Queue, Snapshot};
 use crate::core::error::Error;
 use crate::core::policy::{Operate, Permit};
 use crate::core::ports::requests::{Filter, Position};
-use crate::core::request::{Event, Owner, Request, RequestId, history};
+use crate::core::request::{Event, Owner, RequestId, history};
 
 impl Queue {
-    /// Anybody's requests, or those of one owner, newest first, with the time at which the filter was judged.
+    /// Anybody's requests, or those of one owner, newest first, as they were when the filter was judged.
     ///
     /// # Errors
     /// The store.
@@ -21,20 +18,17 @@ impl Queue {
         filter: &Filter,
         after: Option<Position>,
         limit: usize,
-    ) -> Result<(Vec<Arc<Request>>, Timestamp), Error> {
+    ) -> Result<Vec<Snapshot>, Error> {
         let now = self.clock.now();
-        Ok((self.requests.list(owner, filter, after, limit, now).await?, now))
+        let requests = self.requests.list(owner, filter, after, limit, now).await?;
+        Ok(requests.into_iter().map(|request| Snapshot::of(request, now)).collect())
     }
 
     /// The request of that id, a tombstone too, with all that had happened to it by the time that is answered.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is none; the store.
-    pub async fn inspect(
-        &self,
-        _: &Permit<Operate>,
-        id: RequestId,
-    ) -> Result<(Arc<Request>, Vec<Event>, Timestamp), Error> {
+    pub async fn inspect(&self, _: &Permit<Operate>, id: RequestId) -> Result<(Snapshot, Vec<Event>), Error> {
         loop {
             // The time is taken before the row is read: what is shown never has an end that an act then undoes.
             let now = self.clock.now();
@@ -44,7 +38,7 @@ impl Queue {
             // Events of a change that came between belong to a newer row than was read.
             if stored.last().is_none_or(|last| last.version.write <= request.version.write) {
                 let events = history(&request, &stored, now);
-                return Ok((request, events, now));
+                return Ok((Snapshot::of(request, now), events));
             }
         }
     }

@@ -12,7 +12,6 @@ use tokio::sync::Notify;
 use super::Queue;
 use crate::core::clock::Timestamp;
 use crate::core::error::StoreError;
-use crate::core::ports::requests::Retention;
 use crate::core::request::{Request, WorkState};
 use crate::telemetry::metrics::KeeperMetrics;
 
@@ -100,8 +99,8 @@ impl Patience {
 
 impl Queue {
     /// Keeps the house for as long as it is polled.
-    pub async fn keep(&self, retention: Retention, metrics: KeeperMetrics) -> Infallible {
-        let (never, _) = tokio::join!(self.settle(&metrics), self.purge(retention, &metrics));
+    pub async fn keep(&self, metrics: KeeperMetrics) -> Infallible {
+        let (never, _) = tokio::join!(self.settle(&metrics), self.purge(&metrics));
         never
     }
 
@@ -143,11 +142,11 @@ impl Queue {
     }
 
     /// Removes what is kept too long, in small batches.
-    async fn purge(&self, retention: Retention, metrics: &KeeperMetrics) -> Infallible {
+    async fn purge(&self, metrics: &KeeperMetrics) -> Infallible {
         let (mut patience, mut wait) = (Patience::default(), PURGE_EVERY);
         loop {
             self.clock.sleep(wait).await;
-            let purged = self.requests.purge(retention, PURGED_AT_ONCE).await;
+            let purged = self.requests.purge(self.retention, PURGED_AT_ONCE).await;
             wait = match patience.after("removes what is kept too long", purged) {
                 Ok(purged) => {
                     metrics.purged(purged.requests, purged.payloads);

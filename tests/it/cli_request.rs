@@ -56,7 +56,7 @@ async fn a_running_gateway_tells_its_user_about_any_request() {
     assert_eq!((code, listed.as_str()), (Some(0), "REQUEST  STATUS  TYPE  SUBMITTED  OWNER\n"));
 
     let (code, _, error) = run(&data_dir, &["request", "list", "--status", "lost"]);
-    assert_eq!((code, error.starts_with("anteroom: The parameter status is not one of scheduled, ")), (Some(1), true));
+    assert_eq!((code, error.starts_with("anteroom: The parameter status is not made of scheduled, ")), (Some(1), true));
     let (code, _, error) = run(&data_dir, &["request", "show", "../issuers"]);
     assert_eq!((code, error.starts_with("anteroom: There is nothing here under this name")), (Some(1), true));
 }

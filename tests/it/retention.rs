@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anteroom::app::SystemEntropy;
 use anteroom::core::clock::Clock;
-use anteroom::core::ports::requests::{Claim, Retention};
+use anteroom::core::ports::requests::Claim;
 use anteroom::core::request::{By, Process, Request, RequestId, Status, Work, WorkState, Worker};
 use anteroom::queue::Queue;
 use anteroom::queue::retention::RetentionSettings;
@@ -27,17 +27,18 @@ struct Kept {
 }
 
 impl Kept {
-    fn new() -> Self {
+    fn new(settings: RetentionSettings) -> Self {
         let on = Opened::new("memory:");
         let types = Types::build(&BTreeMap::new(), Path::new("")).unwrap();
         let queue = Queue::new(on.requests(), types, Arc::new(on.clock.clone()), Arc::new(SystemEntropy));
+        let queue = queue.retaining(settings.retention());
         Self { on, queue, metrics: Metrics::new() }
     }
 
     /// Keeps the house while the test goes on.
-    async fn while_kept(&self, retention: Retention, test: impl Future<Output = ()>) {
+    async fn while_kept(&self, test: impl Future<Output = ()>) {
         tokio::select! {
-            never = self.queue.keep(retention, self.metrics.keeper()) => match never {},
+            never = self.queue.keep(self.metrics.keeper()) => match never {},
             () = test => {}
         }
     }
@@ -65,16 +66,12 @@ impl Kept {
     }
 }
 
-fn retention(toml: RetentionSettings) -> Retention {
-    toml.retention()
-}
-
 const ENDED: fn(Status) -> WorkState = WorkState::Ended;
 
 #[tokio::test]
 async fn an_end_is_written_down_when_it_comes_and_who_waits_is_woken() {
-    let kept = Kept::new();
-    kept.while_kept(retention(RetentionSettings::default()), async {
+    let kept = Kept::new(RetentionSettings::default());
+    kept.while_kept(async {
         let far = kept.submit(1, 100, 3).await;
         // Nearer than what the keeper waits for by now, also when it has begun to wait.
         tokio::task::yield_now().await;
@@ -97,8 +94,8 @@ async fn an_end_is_written_down_when_it_comes_and_who_waits_is_woken() {
 
 #[tokio::test]
 async fn a_worker_that_is_lost_in_the_last_attempt_is_noticed() {
-    let kept = Kept::new();
-    kept.while_kept(retention(RetentionSettings::default()), async {
+    let kept = Kept::new(RetentionSettings::default());
+    kept.while_kept(async {
         let id = kept.submit(1, 1_000, 1).await;
         let worker = Worker { issuer: "i".into(), subject: "s".into(), id: "w".into() };
         let minute = Duration::from_secs(60);
@@ -117,13 +114,13 @@ async fn a_worker_that_is_lost_in_the_last_attempt_is_noticed() {
 
 #[tokio::test]
 async fn what_the_store_had_before_the_start_is_settled_at_once() {
-    let kept = Kept::new();
+    let kept = Kept::new(RetentionSettings::default());
     let mut ids = Vec::new();
     for number in 0..600 {
         ids.push(kept.submit(number, 10, 3).await);
     }
     kept.on.clock.advance(Duration::from_secs(60));
-    kept.while_kept(retention(RetentionSettings::default()), async {
+    kept.while_kept(async {
         until(|| kept.counted() == ["anteroom_settled_requests_total{status=\"expired\"} 600"]).await;
     })
     .await;
@@ -134,16 +131,16 @@ async fn what_the_store_had_before_the_start_is_settled_at_once() {
 
 #[tokio::test]
 async fn what_is_too_old_goes_in_batches_and_the_payload_first() {
-    let kept = Kept::new();
-    for number in 0..1_200 {
-        kept.on.submit(new(request(&owner("anna"), START, number))).await;
-    }
     let settings = RetentionSettings {
         request: "1h".parse().unwrap(),
         payload: "10m".parse().unwrap(),
         ..RetentionSettings::default()
     };
-    kept.while_kept(retention(settings), async {
+    let kept = Kept::new(settings);
+    for number in 0..1_200 {
+        kept.on.submit(new(request(&owner("anna"), START, number))).await;
+    }
+    kept.while_kept(async {
         // They end after 15 seconds.
         let by = |lines: &'static [&str]| {
             until(move || {

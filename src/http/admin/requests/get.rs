@@ -1,14 +1,14 @@
 //! `GET /v1/admin/requests/{request_id}`: one request whole, whoever's it is.
 
-use actix_web::HttpRequest;
-use actix_web::web::{Data, Json, Path};
+use actix_web::web::{Data, Json};
 
 use super::view::WholeView;
 use crate::core::policy::Operate;
+use crate::http::Gateway;
 use crate::http::allowed::Allowed;
 use crate::http::problem::Problem;
-use crate::http::requests::request_id;
-use crate::http::{Gateway, trace};
+use crate::http::requests::Named;
+use crate::http::requests::view::Presenter;
 
 /// Look at a request
 ///
@@ -24,12 +24,9 @@ use crate::http::{Gateway, trace};
 )]
 pub(in crate::http) async fn inspect_request(
     allowed: Allowed<Operate>,
+    Named(id): Named,
     gateway: Data<Gateway>,
-    http: HttpRequest,
-    id: Path<String>,
 ) -> Result<Json<WholeView>, Problem> {
-    let id = request_id(&id)?;
-    trace::note_request(&http, id);
-    let (request, events, now) = gateway.queue.inspect(&allowed, id).await?;
-    Ok(Json(WholeView::new(&request, events, now, &gateway.server)))
+    let (seen, events) = gateway.queue.inspect(&allowed, id).await?;
+    Ok(Json(WholeView::new(&seen, events, &Presenter::for_operators(&gateway))))
 }

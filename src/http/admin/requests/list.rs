@@ -5,39 +5,26 @@ use actix_web::web::{Data, Json};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::query::Query;
 use super::view::AdminRequestView;
 use crate::core::policy::Operate;
 use crate::core::ports::requests::Position;
+use crate::core::request::Owner;
 use crate::http::Gateway;
 use crate::http::allowed::Allowed;
 use crate::http::problem::Problem;
-use crate::http::requests::view::StatusName;
+use crate::http::requests::filter::{ListParameters, ListQuery, malformed};
+use crate::http::requests::list::{cursor, position};
+use crate::http::requests::view::Presenter;
 
-/// Which requests to list.
+/// Whose requests may be asked for, for the contract.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "it is what the contract says of the parameters")]
-pub(in crate::http) struct AdminListQuery {
+#[expect(dead_code, reason = "it is only described")]
+pub(in crate::http) struct OwnerParameters {
     /// Only those of this owner: the `iss` of its tokens; with `subject`.
     issuer: Option<String>,
-    /// Only those of this owner: the `sub` of its tokens; with `issuer`.
+    /// Only those of this owner: the `sub` of its tokens, or the client id where a verifier says so; with `issuer`.
     subject: Option<String>,
-    /// Only those with this status now; several are separated by commas.
-    #[param(inline, value_type = Option<StatusName>)]
-    status: Option<String>,
-    /// Only those of this type; several are separated by commas.
-    r#type: Option<String>,
-    /// Only those of these ids, separated by commas: 200 at most.
-    id: Option<String>,
-    /// Only those with this value of the label NAME; write `tag.NAME=VALUE`, once for each label.
-    #[param(rename = "tag.NAME")]
-    tag: Option<String>,
-    /// The most requests on a page: 1 to 200.
-    #[param(minimum = 1, maximum = 200, default = 50, value_type = Option<usize>)]
-    limit: Option<String>,
-    /// The `next_cursor` of the page before; the filters must be the same.
-    cursor: Option<String>,
 }
 
 /// A page of requests.
@@ -55,7 +42,7 @@ pub(in crate::http) struct AdminRequestPage {
 /// Newest first. While there are more, `next_cursor` leads to the next page. Those that their owners have erased are not listed.
 #[utoipa::path(get, path = "/v1/admin/requests", tag = "admin",
     security(("bearer" = []), ("oauth2" = ["admin"])),
-    params(AdminListQuery),
+    params(OwnerParameters, ListParameters),
     responses(
         (status = 200, description = "A page of requests", body = AdminRequestPage),
         (status = 400, description = "A query parameter is unknown or malformed, or the cursor belongs to other filters"),
@@ -66,13 +53,35 @@ pub(in crate::http) async fn list_all_requests(
     gateway: Data<Gateway>,
     http: HttpRequest,
 ) -> Result<Json<AdminRequestPage>, Problem> {
-    let query = Query::read(http.query_string())?;
-    let (owner, filter, limit) = (query.owner.as_ref(), &query.filter, query.limit);
-    let (mut requests, now) = gateway.queue.list_all(&allowed, owner, filter, query.after, limit + 1).await?;
+    let (owner, query) = read(http.query_string())?;
+    let ListQuery { filter, limit, cursor: after } = query;
+    let bound_to = ("admin", &owner, &filter);
+    let after = after.map(|cursor| position(&cursor, &bound_to)).transpose()?;
+    let mut requests = gateway.queue.list_all(&allowed, owner.as_ref(), &filter, after, limit + 1).await?;
     let more = requests.len() > limit;
     requests.truncate(limit);
-    let last = requests.last().filter(|_| more);
-    let next_cursor = last.map(|last| query.cursor(Position { submitted_at: last.submitted_at, id: last.id }));
-    let items = requests.iter().map(|request| AdminRequestView::new(request, now, &gateway.server)).collect();
+    let last = requests.last().filter(|_| more).map(|last| &last.request);
+    let next_cursor = last.map(|last| cursor(Position { submitted_at: last.submitted_at, id: last.id }, &bound_to));
+    let presenter = Presenter::for_operators(&gateway);
+    let items = requests.iter().map(|seen| AdminRequestView::new(seen, &presenter)).collect();
     Ok(Json(AdminRequestPage { items, next_cursor }))
+}
+
+/// The owner that a query names, and the rest of it.
+fn read(query: &str) -> Result<(Option<Owner>, ListQuery), Problem> {
+    let (mut issuer, mut subject) = (None, None);
+    let rest = ListQuery::read_beside(query, |name, value| {
+        let place = match name {
+            "issuer" => &mut issuer,
+            "subject" => &mut subject,
+            _ => return false,
+        };
+        *place = Some(value.to_owned());
+        true
+    })?;
+    match (issuer, subject) {
+        (Some(issuer), Some(subject)) => Ok((Some(Owner { issuer, subject }), rest)),
+        (None, None) => Ok((None, rest)),
+        _ => Err(malformed("The parameters issuer and subject name an owner together: send both.")),
+    }
 }

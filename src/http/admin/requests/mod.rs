@@ -2,5 +2,4 @@
 
 pub(in crate::http) mod get;
 pub(in crate::http) mod list;
-mod query;
 mod view;

@@ -4,9 +4,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::core::clock::Timestamp;
-use crate::core::request::{Event, Owner, Request, Status, Worker, view};
-use crate::http::requests::view::{RequestView, status_schema};
-use crate::http::settings::ServerSettings;
+use crate::core::request::{Event, Owner, Status, Worker};
+use crate::http::requests::view::{Presenter, RequestView, StatusName};
+use crate::queue::Snapshot;
 
 /// A request as operators see it. Every key is always present; `null` means that there is none.
 #[derive(Serialize, ToSchema)]
@@ -99,7 +99,7 @@ struct EventView {
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
     /// The status from then on.
-    #[schema(schema_with = status_schema)]
+    #[schema(value_type = StatusName, inline)]
     status: Status,
     /// The name of the stage from then on.
     stage: String,
@@ -114,21 +114,20 @@ struct EventView {
 }
 
 impl AdminRequestView {
-    pub(super) fn new(request: &Request, now: Timestamp, server: &ServerSettings) -> Self {
-        let view = view(request, now);
-        let version = view.version.to_string();
+    pub(super) fn new(seen: &Snapshot, presenter: &Presenter) -> Self {
+        let Snapshot { request, view, now } = seen;
         let work = request.work().map(|work| WorkView {
             attempt: work.attempt,
             max_attempts: work.most_attempts,
             epoch: work.epoch,
             worker: work.worker.clone().map(WorkerView::from),
-            lease_ends_at: request.lease_ends_at().filter(|at| *at > now),
+            lease_ends_at: request.lease_ends_at().filter(|at| at > now),
             ready_at: request.ready_at().filter(|_| !view.status.is_terminal()),
         });
         Self {
             owner: OwnerView::from(request.owner.clone()),
-            request: RequestView::new(request, view, &clients_base(server)),
-            version,
+            request: presenter.view(seen),
+            version: view.version.to_string(),
             alias: request.alias.clone(),
             trace_id: request.trace_id.clone(),
             erased_at: request.erased_at,
@@ -137,15 +136,10 @@ impl AdminRequestView {
     }
 }
 
-/// The address that clients know the gateway by: not the one that the operator has called.
-fn clients_base(server: &ServerSettings) -> String {
-    server.public_url.clone().unwrap_or_else(|| format!("http://{}", server.bind))
-}
-
 impl WholeView {
-    pub(super) fn new(request: &Request, events: Vec<Event>, now: Timestamp, server: &ServerSettings) -> Self {
+    pub(super) fn new(seen: &Snapshot, events: Vec<Event>, presenter: &Presenter) -> Self {
         let events = events.into_iter().map(EventView::from).collect();
-        Self { request: AdminRequestView::new(request, now, server), events }
+        Self { request: AdminRequestView::new(seen, presenter), events }
     }
 }
 
