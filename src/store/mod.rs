@@ -33,6 +33,9 @@ impl Default for StoreSettings {
 /// Opens the store at a place (the URL after its scheme); a relative path is relative to the data directory.
 type Open = fn(&str, data_dir: &Path, Arc<dyn Clock>, StoreMetrics) -> Result<Arc<dyn Store>, Misconfiguration>;
 
+/// Judges every record of the store at a place, which nobody has open.
+type Check = fn(&str, data_dir: &Path) -> Result<Vec<String>, Misconfiguration>;
+
 /// A kind of store.
 #[derive(Debug)]
 pub struct Scheme {
@@ -41,15 +44,17 @@ pub struct Scheme {
     /// How its URLs look, for people.
     pub form: &'static str,
     open: Open,
+    check: Check,
 }
 
 /// Every kind of store there is.
 pub const SCHEMES: &[Scheme] = &[
-    Scheme { name: "memory", form: "memory:", open: memory::open },
+    Scheme { name: "memory", form: "memory:", open: memory::open, check: memory::check },
     Scheme {
         name: "sqlite",
         form: "sqlite:PATH",
         open: |_, data_dir, clock, metrics| memory::open("", data_dir, clock, metrics),
+        check: memory::check,
     },
 ];
 
@@ -65,6 +70,15 @@ pub fn open(
 ) -> Result<Arc<dyn Store>, Misconfiguration> {
     let (scheme, place) = parse(&settings.url)?;
     (scheme.open)(place, data_dir, clock, metrics)
+}
+
+/// Judges every record of a store that nobody has open; a sentence for each that is damaged.
+///
+/// # Errors
+/// A mistake at `store.url`, or a store that can not be opened.
+pub fn check(settings: &StoreSettings, data_dir: &Path) -> Result<Vec<String>, Misconfiguration> {
+    let (scheme, place) = parse(&settings.url)?;
+    (scheme.check)(place, data_dir)
 }
 
 /// Judges the settings; opens nothing.

@@ -3,9 +3,11 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that can not go on has failed, and says where")]
 
 mod admin;
+mod admin_requests;
 mod architecture;
 mod auth;
 mod cli;
+mod cli_request;
 mod crash;
 mod dead_letters;
 mod explain;
@@ -25,6 +27,7 @@ mod process;
 mod ready_configurations;
 mod refusal_log;
 mod requests;
+mod retention;
 mod serving;
 mod settings;
 #[cfg(any())]

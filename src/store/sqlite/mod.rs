@@ -23,8 +23,8 @@ use std::sync::{Arc, RwLock};
 use crate::core::BoxFuture;
 use crate::core::clock::Clock;
 use crate::core::error::Misconfiguration;
-use crate::core::ports::Store;
 use crate::core::ports::requests::Requests;
+use crate::core::ports::{Store, StoreDescription};
 use crate::telemetry::metrics::StoreMetrics;
 
 use rusqlite::ErrorCode;
@@ -106,6 +106,10 @@ struct Sqlite {
 impl Store for Sqlite {
     fn requests(&self) -> Arc<dyn Requests> {
         Arc::clone(&self.requests) as Arc<dyn Requests>
+    }
+
+    fn describe(&self) -> StoreDescription {
+        StoreDescription { scheme: "sqlite", durability: "each commit is synced to the disk before it is answered" }
     }
 
     fn is_ready(&self) -> bool {
