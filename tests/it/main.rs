@@ -27,6 +27,7 @@ mod settings;
 mod sqlite;
 mod sqlite_damage;
 mod sqlite_faults;
+mod sqlite_reference;
 mod store_contract;
 mod store_time;
 mod stores;
