@@ -58,9 +58,8 @@ impl Writing<'_> {
             bytes += ended.bytes.unwrap_or(0);
             purged.requests += usize::from(self.remove(&ended)?);
         }
-        if !purged.more {
-            purged = self.forget_payloads(retention, purged, forgotten)?;
-        }
+        let (payloads, is_more) = self.forget_payloads(retention, forgotten)?;
+        (purged.payloads, purged.more) = (payloads, purged.more || is_more);
         if !purged.more {
             give_back(self.connection)?;
         }
@@ -119,17 +118,13 @@ impl Writing<'_> {
     }
 
     /// Removes payloads and results. Begins where the last time has left off, unless the clock, or what is configured, went back.
-    fn forget_payloads(
-        &self,
-        retention: Retention,
-        mut purged: Purged,
-        forgotten: &Forgotten,
-    ) -> Result<Purged, Fault> {
+    /// Answers how many, and whether there are more.
+    fn forget_payloads(&self, retention: Retention, forgotten: &Forgotten) -> Result<(usize, bool), Fault> {
         let mut done = forgotten.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let millis = i64::try_from(retention.payload.as_millis()).unwrap_or(i64::MAX);
         let until = self.now.plus_millis(millis.saturating_neg());
         let mut from = if *done > until.millis() { i64::MIN } else { *done };
-        let mut bytes = 0;
+        let (mut removed, mut bytes, mut is_more) = (0, 0, false);
         // Those that are met again at the time where the last batch ended, with nothing left to remove, do not count.
         let mut met = PAYLOADS;
         loop {
@@ -137,20 +132,20 @@ impl Writing<'_> {
             let is_all = ended.len() < met;
             for ended in &ended {
                 let Some(length) = ended.bytes else { continue };
-                if purged.payloads >= PAYLOADS || bytes > BYTES {
-                    purged.more = true;
+                if removed >= PAYLOADS || bytes > BYTES {
+                    is_more = true;
                     break;
                 }
                 let Some(found) = self.whole(ended)? else { continue };
                 self.recent.withdraw(found.request.id);
                 self.forget_content(ended.seq)?;
                 bytes += length;
-                purged.payloads += 1;
+                removed += 1;
             }
             let last = ended.last().map_or(i64::MIN, |ended| ended.at.millis());
-            if purged.more || is_all {
-                *done = if purged.more { from } else { until.millis() };
-                return Ok(purged);
+            if is_more || is_all {
+                *done = if is_more { from } else { until.millis() };
+                return Ok((removed, is_more));
             }
             (from, met) = if last > from { (last, PAYLOADS) } else { (from, met.saturating_mul(2)) };
         }
