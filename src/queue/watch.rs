@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use crate::core::request::{Request, RequestId, Status};
 
 /// Those who wait for requests to change, and for work of a type to become ready.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Watch {
     requests: Waiting<RequestId>,
     kinds: Waiting<String>,
@@ -38,7 +38,7 @@ impl Watch {
 
 type Waiters<K> = Arc<Mutex<HashMap<K, Arc<Notify>>>>;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Waiting<K>(Waiters<K>);
 
 impl<K> Default for Waiting<K> {
