@@ -28,6 +28,7 @@ mod sqlite;
 mod sqlite_damage;
 mod sqlite_faults;
 mod sqlite_reference;
+mod sqlite_work;
 mod store_contract;
 mod store_time;
 mod stores;

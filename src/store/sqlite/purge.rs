@@ -1,6 +1,6 @@
 //! What is kept too long goes, a small batch at a time.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, params};
 
@@ -22,6 +22,18 @@ const VACUUM_PAGES: i64 = 512;
 /// The payloads and results of all that has ended before this are gone.
 pub(super) struct Forgotten(Mutex<i64>);
 
+impl Forgotten {
+    /// The end before which there is nothing to remove.
+    pub(super) fn before(&self) -> i64 {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be told once the commit is done.
+    pub(super) fn learn(&self, before: i64) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = before;
+    }
+}
+
 impl Default for Forgotten {
     fn default() -> Self {
         Self(Mutex::new(i64::MIN))
@@ -37,8 +49,8 @@ struct Ended {
 }
 
 impl Writing<'_> {
-    /// Removes what is kept too long, at most so many requests.
-    pub(super) fn purge(&self, retention: Retention, most: usize, forgotten: &Forgotten) -> Result<Purged, Fault> {
+    /// Removes what is kept too long, at most so many requests. Takes and answers the end before which nothing has a payload any more.
+    pub(super) fn purge(&self, retention: Retention, most: usize, forgotten: i64) -> Result<(Purged, i64), Fault> {
         let mut purged = Purged::default();
         let too_many = match retention.most_requests {
             Some(allowed) => count_above(self.connection, allowed)?,
@@ -58,12 +70,12 @@ impl Writing<'_> {
             bytes += ended.bytes.unwrap_or(0);
             purged.requests += usize::from(self.remove(&ended)?);
         }
-        let (payloads, is_more) = self.forget_payloads(retention, forgotten)?;
-        (purged.payloads, purged.more) = (payloads, purged.more || is_more);
+        let (payloads, rest, forgotten) = self.forget_payloads(retention, forgotten)?;
+        (purged.payloads, purged.more) = (payloads, purged.more || rest);
         if !purged.more {
             give_back(self.connection)?;
         }
-        Ok(purged)
+        Ok((purged, forgotten))
     }
 
     /// Those that have ended in that time, in the order of their ends.
@@ -118,12 +130,11 @@ impl Writing<'_> {
     }
 
     /// Removes payloads and results. Begins where the last time has left off, unless the clock, or what is configured, went back.
-    /// Answers how many, and whether there are more.
-    fn forget_payloads(&self, retention: Retention, forgotten: &Forgotten) -> Result<(usize, bool), Fault> {
-        let mut done = forgotten.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    /// Answers how many, whether there are more, and where to begin the next time.
+    fn forget_payloads(&self, retention: Retention, forgotten: i64) -> Result<(usize, bool, i64), Fault> {
         let millis = i64::try_from(retention.payload.as_millis()).unwrap_or(i64::MAX);
         let until = self.now.plus_millis(millis.saturating_neg());
-        let mut from = if *done > until.millis() { i64::MIN } else { *done };
+        let mut from = if forgotten > until.millis() { i64::MIN } else { forgotten };
         let (mut removed, mut bytes, mut is_more) = (0, 0, false);
         // Those that are met again at the time where the last batch ended, with nothing left to remove, do not count.
         let mut met = PAYLOADS;
@@ -144,8 +155,7 @@ impl Writing<'_> {
             }
             let last = ended.last().map_or(i64::MIN, |ended| ended.at.millis());
             if is_more || is_all {
-                *done = if is_more { from } else { until.millis() };
-                return Ok((removed, is_more));
+                return Ok((removed, is_more, if is_more { from } else { until.millis() }));
             }
             (from, met) = if last > from { (last, PAYLOADS) } else { (from, met.saturating_mul(2)) };
         }
