@@ -30,12 +30,11 @@ mod requests;
 mod retention;
 mod serving;
 mod settings;
-#[cfg(any())]
 mod sqlite;
-#[cfg(any())]
 mod sqlite_damage;
-#[cfg(any())]
 mod sqlite_faults;
+mod sqlite_reference;
+mod sqlite_work;
 mod store_contract;
 mod store_model;
 mod store_time;
