@@ -13,7 +13,7 @@ use crate::core::period::Period;
 use crate::core::ports::Store;
 use crate::http::{Contract, Gateway, Mode, Server, Services};
 use crate::oauth::TokenService;
-use crate::oauth::clients::{Client, Clients, default_scopes};
+use crate::oauth::clients::{Client, Clients, demo_scopes};
 use crate::queue::Queue;
 use crate::settings::Settings;
 use crate::store;
@@ -61,7 +61,7 @@ impl Application {
         }
         let demo_secret =
             settings.has_demo_client().then(|| data_dir.demo_secret(&*entropy)).transpose().map_err(one)?;
-        clients.extend(demo_secret.as_ref().map(|secret| Client::new(DEMO_CLIENT, secret, default_scopes())));
+        clients.extend(demo_secret.as_ref().map(|secret| Client::new(DEMO_CLIENT, secret, demo_scopes())));
         let contract = Contract::of(&types, &settings.server)
             .map_err(|error| one(Misconfiguration::new("types", error.to_string(), "Mend the schema of the type")))?;
         let store = store::open(&settings.store, data_dir.path(), Arc::clone(&clock), metrics.store()).map_err(one)?;
@@ -69,7 +69,7 @@ impl Application {
             chain,
             token_places,
             guards,
-            queue: Queue::new(store.requests(), types, Arc::clone(&clock), Arc::clone(&entropy)),
+            queue: Queue::new(store.requests(), types, Arc::clone(&clock), Arc::clone(&entropy), metrics.leases()),
             tokens: TokenService::new(Clients::new(clients), issuer, Arc::clone(&clock)),
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),

@@ -72,6 +72,9 @@ pub enum ReadRequests {}
 /// May submit and cancel requests.
 #[derive(Debug)]
 pub enum WriteRequests {}
+/// May work on requests.
+#[derive(Debug)]
+pub enum WorkRequests {}
 /// May operate the gateway.
 #[derive(Debug)]
 pub enum Operate {}
@@ -84,6 +87,9 @@ impl Policy for ReadRequests {
 }
 impl Policy for WriteRequests {
     const SCOPE: Option<&'static str> = Some(REQUESTS_WRITE);
+}
+impl Policy for WorkRequests {
+    const SCOPE: Option<&'static str> = Some(REQUESTS_WORK);
 }
 impl Policy for Operate {
     const SCOPE: Option<&'static str> = Some(ADMIN);

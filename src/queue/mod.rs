@@ -10,10 +10,14 @@ use crate::core::error::{Error, StoreError};
 use crate::core::policy::{Permit, ReadRequests, WriteRequests};
 use crate::core::ports::requests::{Filter, Order, Outcome, Position, Requests, Retention, Target};
 use crate::core::request::{Act, By, Output, Owner, Request, RequestId, Status, Version};
+use crate::telemetry::metrics::LeaseMetrics;
 
 mod batch;
+mod dead_letters;
 mod durations;
 mod following;
+pub mod leases;
+mod line;
 pub mod partner;
 pub mod payload;
 mod schedule;
@@ -24,9 +28,11 @@ mod tags;
 pub mod types;
 mod waiting;
 mod watch;
+pub mod work;
 
 use durations::Durations;
 pub use following::{Following, News};
+pub use line::{Line, Place};
 pub use snapshot::Snapshot;
 pub use submit::{Draft, SUBMISSIONS, Submitted};
 use types::Types;
@@ -41,6 +47,7 @@ pub struct Queue {
     retention: Retention,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    leases: LeaseMetrics,
 }
 
 /// How long things are kept unless told otherwise.
@@ -56,9 +63,15 @@ const ERASED: Error = Error::Gone("You have erased this request.");
 
 impl Queue {
     /// A queue over a store of requests, for the given types.
-    pub fn new(requests: Arc<dyn Requests>, types: Types, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
-        let (watch, durations) = (Watch::default(), Durations::default());
-        Self { requests, types, watch, durations, retention: USUAL_RETENTION, clock, entropy }
+    pub fn new(
+        requests: Arc<dyn Requests>,
+        types: Types,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        leases: LeaseMetrics,
+    ) -> Self {
+        let (watch, durations) = (Watch::new(Arc::clone(&clock)), Durations::default());
+        Self { requests, types, watch, durations, retention: USUAL_RETENTION, clock, entropy, leases }
     }
 
     /// The types that may be submitted.

@@ -6,32 +6,38 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::core::request::{Request, RequestId, Status};
+use super::line::Line;
+use crate::core::clock::Clock;
+use crate::core::request::{Request, RequestId};
 
-/// Those who wait for requests to change, and for work of a type to become ready.
-#[derive(Clone, Debug, Default)]
+/// Those who wait for requests to change, and the workers who wait for work.
+#[derive(Clone)]
 pub struct Watch {
     requests: Waiting<RequestId>,
-    kinds: Waiting<String>,
+    workers: Line,
 }
 
 impl Watch {
+    /// Nobody waits yet.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { requests: Waiting::default(), workers: Line::new(clock) }
+    }
+
     /// Begins to wait for changes of a request. What changes after this call is noticed, also before [`Waiter::changed`] is awaited.
     pub fn request(&self, id: RequestId) -> Waiter<RequestId> {
         self.requests.join(id)
     }
 
-    /// Begins to wait for work of a type.
-    pub fn kind(&self, kind: &str) -> Waiter<String> {
-        self.kinds.join(kind.to_owned())
+    /// Where workers stand in line for work.
+    pub fn workers(&self) -> &Line {
+        &self.workers
     }
 
-    /// Wakes those who wait for this request, and the workers who wait for its type if it may be ready for one.
+    /// Wakes those who wait for this request, and a worker who waits for its type: now if it may be ready for one, else when it may.
     pub fn changed(&self, request: &Request) {
         self.requests.wake(&request.id);
-        let is_open = request.work().is_some() && request.phase(0).is_some_and(|phase| phase.status != Status::Running);
-        if is_open {
-            self.kinds.wake(&request.kind);
+        if let Some(at) = request.ready_at() {
+            self.workers.ready(&request.kind, at);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use anteroom::telemetry::metrics::{KeySetGauges, Metrics};
+use anteroom::telemetry::metrics::{KeySetGauges, Lease, Metrics};
 use reqwest::Method;
 use serde_json::json;
 
@@ -151,6 +151,7 @@ fn the_page_about_metrics_is_true() {
     metrics.key_set("idp").stale_served();
     metrics.introspection("idp").limited();
     metrics.route("/healthz").answered("GET", 200, moment);
+    metrics.leases().count("render", Lease::Given);
     let states = vec![("fresh", true)];
     let gauges = KeySetGauges { verifier: "idp", age: Some(moment), keys: 1, states, consecutive_failures: 0 };
     let text = metrics.encode(&[gauges]);

@@ -88,7 +88,7 @@ pub(in crate::http) struct RequestView {
 const STATUS: &str = "How a request gets on; `succeeded`, `failed`, `cancelled` and `expired` are terminal";
 
 /// The schema of a status: the closed list.
-fn status_schema() -> Object {
+pub(in crate::http) fn status_schema() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .enum_values(Some(Status::ALL.map(Status::name)))

@@ -13,13 +13,15 @@ mod histogram;
 mod http;
 mod introspection;
 mod key_set;
+mod leases;
 mod store;
 mod verifier;
 
 pub use guard::{Decided, GuardMetrics};
-pub use http::RouteMetrics;
+pub use http::{HeldMetrics, RouteMetrics};
 pub use introspection::{Introspected, IntrospectionMetrics};
 pub use key_set::{Fetched, KeySetGauges, KeySetMetrics, UnknownKey};
+pub use leases::{Lease, LeaseMetrics};
 pub use store::{Commit, StoreMetrics};
 pub use verifier::{VerifiedCacheMetrics, VerifierMetrics};
 
@@ -39,7 +41,9 @@ pub struct Metrics {
     key_sets: key_set::Families,
     introspection: introspection::Families,
     http: http::Families,
+    held: HeldMetrics,
     store: StoreMetrics,
+    leases: LeaseMetrics,
 }
 
 impl Metrics {
@@ -60,8 +64,11 @@ impl Metrics {
         let key_sets = key_set::Families::register(&mut registry);
         let introspection = introspection::Families::register(&mut registry);
         let http = http::Families::register(&mut registry);
+        let held = HeldMetrics::register(&mut registry);
         let store = StoreMetrics::register(&mut registry);
-        Self { registry, verifications, verified_cache, guards, key_sets, introspection, http, store }
+        let leases = LeaseMetrics(Family::default());
+        registry.register("leases", "Leases of workers, by what became of them", leases.0.clone());
+        Self { registry, verifications, verified_cache, guards, key_sets, introspection, http, held, store, leases }
     }
 
     /// What the verifier of this name counts. Where no verifier is known yet, that name is "none".
@@ -92,6 +99,16 @@ impl Metrics {
     /// What the store counts.
     pub fn store(&self) -> StoreMetrics {
         self.store.clone()
+    }
+
+    /// The exchanges that are held.
+    pub fn held(&self) -> HeldMetrics {
+        self.held.clone()
+    }
+
+    /// What the leases of workers count.
+    pub fn leases(&self) -> LeaseMetrics {
+        self.leases.clone()
     }
 
     /// What the route of this path counts; the path is a template, so that no id is a label.
@@ -150,7 +167,7 @@ use closed;
 mod tests {
     use std::time::Duration;
 
-    use super::{Commit, Decided, Fetched, Introspected, KeySetGauges, Metrics, UnknownKey};
+    use super::{Commit, Decided, Fetched, Introspected, KeySetGauges, Lease, Metrics, UnknownKey};
     use crate::core::verdict::Reason;
     use crate::net::FetchErrorClass;
 
@@ -202,6 +219,9 @@ mod tests {
         for result in Commit::ALL {
             metrics.store().committed(*result, 3, MOMENT);
         }
+        for outcome in Lease::ALL {
+            metrics.leases().count("render", *outcome);
+        }
     }
 
     #[test]
@@ -248,6 +268,7 @@ mod tests {
         expected.extend(calls.map(|it| of("introspection_calls", "verifier=\"keycloak\",result", it)));
         expected.extend(Decided::ALL.iter().map(|it| of("guard_decisions", "guard=\"billing\",result", it.label())));
         expected.extend(Commit::ALL.iter().map(|it| of("store_commits", "result", it.label())));
+        expected.extend(Lease::ALL.iter().map(|it| of("leases", "type=\"render\",outcome", it.label())));
         expected.sort_unstable();
         assert_eq!(counted(&text), expected);
         assert!(text.ends_with("# EOF\n"));
