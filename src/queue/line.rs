@@ -74,7 +74,9 @@ impl Line {
     /// There may be more work of these types than the one who has just looked could take.
     pub(super) fn pass_on(&self, kinds: &[String]) {
         let mut state = self.state();
-        kinds.iter().for_each(|kind| state.wake(kind));
+        for kind in kinds {
+            state.wake(kind);
+        }
     }
 
     /// Somebody who looked at the store was told that there will be work of one of these types then.
@@ -180,7 +182,9 @@ impl Drop for Place {
         let mut state = self.line.state();
         state.leave(&self.waiting);
         if self.waiting.woken.load(Ordering::Relaxed) {
-            self.waiting.kinds.iter().for_each(|kind| state.wake(kind));
+            for kind in &self.waiting.kinds {
+                state.wake(kind);
+            }
         }
     }
 }

@@ -64,11 +64,22 @@ impl Metrics {
         let key_sets = key_set::Families::register(&mut registry);
         let introspection = introspection::Families::register(&mut registry);
         let http = http::Families::register(&mut registry);
-        let held = HeldMetrics::register(&mut registry);
+        let holding = HeldMetrics::register(&mut registry);
         let store = StoreMetrics::register(&mut registry);
         let leases = LeaseMetrics(Family::default());
         registry.register("leases", "Leases of workers, by what became of them", leases.0.clone());
-        Self { registry, verifications, verified_cache, guards, key_sets, introspection, http, held, store, leases }
+        Self {
+            registry,
+            verifications,
+            verified_cache,
+            guards,
+            key_sets,
+            introspection,
+            http,
+            held: holding,
+            store,
+            leases,
+        }
     }
 
     /// What the verifier of this name counts. Where no verifier is known yet, that name is "none".
