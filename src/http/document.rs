@@ -195,17 +195,22 @@ fn give_body(status: &str, response: &mut Value) {
     response.entry("headers").or_insert(headers);
 }
 
+/// What a submission is, alone and in a batch: its schema, and the operation.
+const SUBMISSIONS: [(&str, &str); 2] = [("SubmitRequest", "/v1/requests"), ("BatchItem", "/v1/requests/batch")];
+
 /// Tells which types may be submitted, and what the payload of each must look like.
 fn describe_types(document: &mut Value, types: &Types) {
-    let submit = &mut document["components"]["schemas"]["SubmitRequest"];
-    submit["properties"]["type"]["enum"] = types.names().collect();
     let listed =
         types.iter().map(|kind| format!("`{}`: {}", kind.name, kind.description)).collect::<Vec<_>>().join("; ");
-    submit["properties"]["type"]["description"] = format!("The type of the request. {listed}").into();
-    if types.get("default").is_none() {
-        name_the_type(submit, types);
-        let content = &mut document["paths"]["/v1/requests"]["post"]["requestBody"]["content"]["application/json"];
-        remove(content, "example");
+    for (schema, path) in SUBMISSIONS {
+        let submit = &mut document["components"]["schemas"][schema];
+        submit["properties"]["type"]["enum"] = types.names().collect();
+        submit["properties"]["type"]["description"] = format!("The type of the request. {listed}").into();
+        if types.get("default").is_none() {
+            name_the_type(submit, types);
+            let content = &mut document["paths"][path]["post"]["requestBody"]["content"]["application/json"];
+            remove(content, "example");
+        }
     }
     describe_payloads(document, types);
 }
@@ -239,7 +244,9 @@ fn describe_payloads(document: &mut Value, types: &Types) {
     };
     let rules: Vec<Value> = types.iter().filter(|kind| kind.schema().is_some()).map(|kind| rule(&kind.name)).collect();
     if !rules.is_empty() {
-        document["components"]["schemas"]["SubmitRequest"]["allOf"] = rules.into();
+        for (schema, _) in SUBMISSIONS {
+            document["components"]["schemas"][schema]["allOf"] = rules.clone().into();
+        }
     }
     for kind in types.iter() {
         if let Some(schema) = kind.schema() {

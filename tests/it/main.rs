@@ -13,6 +13,7 @@ mod gateway;
 mod guard;
 mod health;
 mod idp;
+mod invariants;
 mod leases;
 mod metrics;
 mod oauth;
@@ -33,6 +34,7 @@ mod sqlite_damage;
 #[cfg(any())]
 mod sqlite_faults;
 mod store_contract;
+mod store_model;
 mod store_time;
 mod stores;
 mod token_places;

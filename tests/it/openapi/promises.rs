@@ -120,7 +120,7 @@ async fn every_path_refuses_other_methods_and_names_its_own() {
         }
         said.sort();
         let path = path_of(path);
-        for method in [Method::DELETE, Method::PATCH] {
+        for method in [Method::DELETE, Method::PATCH].into_iter().filter(|method| !said.contains(&method.to_string())) {
             let answer = Answer::to(gateway.call(method.clone(), &path)).await;
             let mut allowed: Vec<_> = answer.header("allow").split(", ").map(str::to_owned).collect();
             allowed.sort();
