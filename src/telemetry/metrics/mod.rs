@@ -70,7 +70,7 @@ impl Metrics {
         let key_sets = key_set::Families::register(&mut registry);
         let introspection = introspection::Families::register(&mut registry);
         let http = http::Families::register(&mut registry);
-        let held = HeldMetrics::register(&mut registry);
+        let holding = HeldMetrics::register(&mut registry);
         let store = StoreMetrics::register(&mut registry);
         let leases = LeaseMetrics(Family::default());
         registry.register("leases", "Leases of workers, by what became of them", leases.0.clone());
@@ -83,7 +83,7 @@ impl Metrics {
             key_sets,
             introspection,
             http,
-            held,
+            held: holding,
             store,
             leases,
             keeper,
