@@ -136,7 +136,7 @@ async fn what_is_too_old_goes_in_batches_and_the_payload_first() {
         payload: "10m".parse().unwrap(),
         ..RetentionSettings::default()
     };
-    let kept = Kept::new(settings);
+    let kept = &Kept::new(settings);
     for number in 0..1_200 {
         kept.on.submit(new(request(&owner("anna"), START, number))).await;
     }
