@@ -19,12 +19,19 @@ use crate::settings::Settings;
 use crate::store;
 use crate::telemetry::access::AccessLog;
 
+mod admin_socket;
 mod data_dir;
+mod offline;
 mod plan;
+mod steady;
 mod system;
 
+use admin_socket::AdminSocket;
+pub use admin_socket::admin_socket;
 pub use data_dir::{DEMO_SECRET, DataDir};
+pub use offline::{Offline, check_store};
 pub use plan::{Plan, SecretOrigin};
+pub use steady::SteadyClock;
 pub use system::{SystemClock, SystemEntropy};
 
 /// The client id of the demo client.
@@ -38,6 +45,7 @@ pub struct Application {
     clock: Arc<dyn Clock>,
     shutdown_delay: Period,
     demo_secret: Option<SecretString>,
+    _socket: Option<AdminSocket>,
     _data_dir: DataDir,
 }
 
@@ -54,32 +62,25 @@ impl Application {
     ) -> Result<Self, Vec<Misconfiguration>> {
         let one = |mistake| vec![mistake];
         let plan = Plan::of(settings, clock, entropy)?;
-        let Plan { mut clients, types, chain, token_places, guards, issuer, clock, entropy, metrics, .. } = plan;
         let data_dir = DataDir::open(&settings.server.data_dir).map_err(one)?;
         if plan.secret_origin != SecretOrigin::Configured {
             data_dir.keep_issuer_secret(&plan.signing_secret).map_err(one)?;
         }
         let demo_secret =
-            settings.has_demo_client().then(|| data_dir.demo_secret(&*entropy)).transpose().map_err(one)?;
-        clients.extend(demo_secret.as_ref().map(|secret| Client::new(DEMO_CLIENT, secret, demo_scopes())));
-        let contract = Contract::of(&types, &settings.server)
+            settings.has_demo_client().then(|| data_dir.demo_secret(&*plan.entropy)).transpose().map_err(one)?;
+        let demo = demo_secret.as_ref().map(|secret| Client::new(DEMO_CLIENT, secret, demo_scopes()));
+        let contract = Contract::of(&plan.types, &settings.server)
             .map_err(|error| one(Misconfiguration::new("types", error.to_string(), "Mend the schema of the type")))?;
-        let store = store::open(&settings.store, data_dir.path(), Arc::clone(&clock), metrics.store()).map_err(one)?;
-        let gateway = Arc::new(Gateway::new(Services {
-            chain,
-            token_places,
-            guards,
-            queue: Queue::new(store.requests(), types, Arc::clone(&clock), Arc::clone(&entropy), metrics.leases()),
-            tokens: TokenService::new(Clients::new(clients), issuer, Arc::clone(&clock)),
-            store: Arc::clone(&store),
-            clock: Arc::clone(&clock),
-            entropy,
-            server: settings.server.clone(),
-            ui_client_id: demo_secret.as_ref().map(|_| DEMO_CLIENT.to_owned()),
-            access_log: AccessLog::new(settings.log_format()),
-            metrics,
-        }));
-        let server = Server::bind(Arc::clone(&gateway), contract, settings.shutdown.grace).map_err(one)?;
+        let metrics = plan.metrics.store();
+        let store = store::open(&settings.store, data_dir.path(), Arc::clone(&plan.clock), metrics).map_err(one)?;
+        let clock = Arc::clone(&plan.clock);
+        let gateway = assemble(settings, plan, demo, &store);
+        let (socket, listener) = AdminSocket::listen(&data_dir).map(Some).unwrap_or_else(|problem| {
+            // Clients are served all the same.
+            tracing::warn!("{problem}; commands as `anteroom request` can not ask this gateway. Give server.data_dir a shorter path");
+            None
+        }).unzip();
+        let server = Server::bind(Arc::clone(&gateway), contract, settings.shutdown.grace, listener).map_err(one)?;
         let told = Arc::downgrade(&gateway);
         store.on_change(Box::new(move |change| {
             if let Some(gateway) = told.upgrade() {
@@ -94,6 +95,7 @@ impl Application {
             store,
             clock,
             demo_secret,
+            _socket: socket,
             _data_dir: data_dir,
         })
     }
@@ -134,13 +136,38 @@ impl Application {
             handle.stop().await;
             failed
         };
-        let (served, failed) = tokio::join!(serving, stopping);
+        let (served, failed) = tokio::select! {
+            ended = futures_util::future::join(serving, stopping) => ended,
+            never = self.gateway.queue.keep(self.gateway.metrics.keeper()) => match never {},
+        };
         self.store.close().await;
         match (failed, served) {
             (Some(reason), _) => Err(reason),
             (None, served) => served.map_err(|error| error.to_string()),
         }
     }
+}
+
+/// The services, wired. `demo` is the client that development mode has besides those that are configured.
+fn assemble(settings: &Settings, plan: Plan, demo: Option<Client>, store: &Arc<dyn Store>) -> Arc<Gateway> {
+    let Plan { mut clients, types, chain, token_places, guards, issuer, clock, entropy, metrics, .. } = plan;
+    let ui_client_id = demo.is_some().then(|| DEMO_CLIENT.to_owned());
+    clients.extend(demo);
+    Arc::new(Gateway::new(Services {
+        chain,
+        token_places,
+        guards,
+        queue: Queue::new(store.requests(), types, Arc::clone(&clock), Arc::clone(&entropy), metrics.leases())
+            .retaining(settings.retention.retention()),
+        tokens: TokenService::new(Clients::new(clients), issuer, Arc::clone(&clock)),
+        store: Arc::clone(store),
+        clock,
+        entropy,
+        server: settings.server.clone(),
+        ui_client_id,
+        access_log: AccessLog::new(settings.log_format()),
+        metrics,
+    }))
 }
 
 /// How long `/readyz` says 503 before no new connection is taken.

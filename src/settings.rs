@@ -13,6 +13,7 @@ use crate::http::{GuardSettings, Mode, ServerSettings};
 use crate::net::NetSettings;
 use crate::oauth::clients::ClientSettings;
 use crate::oauth::issuer::IssuerSettings;
+use crate::queue::retention::RetentionSettings;
 use crate::queue::types::{TypeSettings, built_in};
 use crate::store::StoreSettings;
 use crate::telemetry::logs::{LogFormat, LogSettings};
@@ -24,7 +25,7 @@ mod mistakes;
 /// Sections whose tables are named by the user.
 const NAMED_TABLES: [&str; 4] = ["verifiers", "clients", "types", "guards"];
 /// Sections with keys of their own.
-const SECTIONS: [&str; 7] = ["server", "log", "store", "shutdown", "net", "verify", "issuer"];
+const SECTIONS: [&str; 8] = ["server", "log", "store", "retention", "shutdown", "net", "verify", "issuer"];
 
 /// The whole configuration, defaults filled in.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// `[store]`
     pub store: StoreSettings,
+    /// `[retention]`
+    pub retention: RetentionSettings,
     /// `[shutdown]`
     pub shutdown: ShutdownSettings,
     /// `[net]`
@@ -138,6 +141,7 @@ impl Settings {
         mistakes.extend(sections.finish());
         mistakes.extend(settings.server.mistakes());
         mistakes.extend(settings.log.mistakes());
+        mistakes.extend(settings.retention.mistakes());
         mistakes.extend(settings.issuer.mistakes());
         mistakes.extend(settings.open_issuer_mistakes());
         if mistakes.is_empty() {
@@ -275,6 +279,7 @@ impl Sections {
             server: self.section("server"),
             log: self.section("log"),
             store: StoreSettings { base: base.clone(), ..self.section("store") },
+            retention: self.section("retention"),
             shutdown: self.section("shutdown"),
             net: self.section("net"),
             verify,

@@ -8,25 +8,30 @@ use crate::core::BoxFuture;
 use crate::core::clock::{Clock, Timestamp};
 use crate::core::entropy::Entropy;
 
-/// The machine's clock.
+/// The machine's clock, or one that it is told to follow.
 #[derive(Clone, Debug)]
 pub struct SystemClock {
     began: Instant,
-    offset: Arc<AtomicI64>,
+    /// How far the clock that it follows is ahead of the machine's.
+    ahead_millis: Arc<AtomicI64>,
 }
 
 impl SystemClock {
     /// A clock whose monotonic time begins now.
     #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is told to ask")]
     pub fn start() -> Self {
-        Self { began: Instant::now(), offset: Arc::default() }
+        Self { began: Instant::now(), ahead_millis: Arc::default() }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is told to ask")]
+    fn machine_time() -> Timestamp {
+        Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
     }
 }
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is told to ask")]
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(jiff::Timestamp::now().as_millisecond()).plus_millis(self.offset.load(Ordering::Relaxed))
+        Self::machine_time().plus_millis(self.ahead_millis.load(Ordering::Relaxed))
     }
 
     fn monotonic(&self) -> Duration {
@@ -49,8 +54,12 @@ impl Clock for SystemClock {
         Box::pin(tokio::time::sleep(duration))
     }
 
-    fn offset(&self) -> Option<&AtomicI64> {
-        Some(&self.offset)
+    fn machine(&self) -> Option<Timestamp> {
+        Some(Self::machine_time())
+    }
+
+    fn follow(&self, ahead_millis: i64) {
+        self.ahead_millis.store(ahead_millis, Ordering::Relaxed);
     }
 }
 

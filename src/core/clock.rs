@@ -5,7 +5,6 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::str::FromStr;
-use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -140,10 +139,14 @@ pub trait Clock: Send + Sync {
     fn sleep_until(&self, instant: Timestamp) -> BoxFuture<'static, ()>;
     /// Completes when so much monotonic time has passed, whatever happens to the wall clock.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
-    /// How many milliseconds `now` is ahead of the machine's own clock: what a store that several gateways share sets, so that all
-    /// tell its time. None: this clock follows no other.
-    fn offset(&self) -> Option<&AtomicI64> {
+    /// The machine's own time, where this clock can be told to follow another: that of a store that several gateways share.
+    fn machine(&self) -> Option<Timestamp> {
         None
+    }
+    /// From now on tells the machine's own time plus so many milliseconds.
+    fn follow(&self, ahead_millis: i64) {
+        // A clock that can follow no other is asked in vain.
+        _ = ahead_millis;
     }
 }
 

@@ -55,7 +55,7 @@ mod whoami;
 pub use code::errors_document;
 pub use document::Contract;
 pub use guard::{Asked, Guard, GuardSettings, Guards};
-pub use server::Server;
+pub use server::{Server, SocketServer};
 pub use settings::{AdminBind, Listener, Mode, ServerSettings};
 pub use token_places::TokenPlaces;
 pub use whoami::CallerView;
@@ -139,6 +139,9 @@ fn table(listener: Listener, mode: Mode, partner: bool) -> Vec<Row> {
             // issuers and their keys
             list_issuers in admin::issuers,
             refresh_issuer in admin::issuers,
+            // anybody's requests
+            list_all_requests in admin::requests::list,
+            inspect_request in admin::requests::get,
         ]);
     } else {
         rows.extend(operations![Access::Open; get_readiness in readyz]);

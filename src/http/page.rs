@@ -1,16 +1,23 @@
 //! The pages of a list: an opaque cursor, bound to the filter that it was made for, and the link to the next page.
 
+use std::fmt;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::code::Code;
 use super::problem::Problem;
 use crate::core::clock::Timestamp;
-use crate::core::ports::requests::{Filter, Position};
+use crate::core::ports::requests::Position;
 use crate::core::request::Request;
 
 /// Takes away what was read to see whether there is more, and answers the cursor of the next page if there is.
-pub(super) fn cut<T>(items: &mut Vec<T>, limit: usize, filter: &Filter, of: impl Fn(&T) -> &Request) -> Option<String> {
+pub(super) fn cut<T>(
+    items: &mut Vec<T>,
+    limit: usize,
+    filter: &impl fmt::Debug,
+    of: impl Fn(&T) -> &Request,
+) -> Option<String> {
     let more = items.len() > limit;
     items.truncate(limit);
     let last = items.last().filter(|_| more).map(of)?;
@@ -18,7 +25,7 @@ pub(super) fn cut<T>(items: &mut Vec<T>, limit: usize, filter: &Filter, of: impl
 }
 
 /// A position in the list, bound to the filter it was made for. Opaque: its content may change.
-fn cursor(position: Position, filter: &Filter) -> String {
+fn cursor(position: Position, filter: &impl fmt::Debug) -> String {
     URL_SAFE_NO_PAD.encode(format!("{}.{}.{:08x}", position.submitted_at.millis(), position.id, fingerprint(filter)))
 }
 
@@ -26,7 +33,7 @@ fn cursor(position: Position, filter: &Filter) -> String {
 ///
 /// # Errors
 /// 400 when it belongs to another filter, or is none.
-pub(super) fn position(cursor: &str, filter: &Filter) -> Result<Position, Problem> {
+pub(super) fn position(cursor: &str, filter: &impl fmt::Debug) -> Result<Position, Problem> {
     let parse = || {
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
         let mut parts = text.split('.');
@@ -43,7 +50,7 @@ pub(super) fn position(cursor: &str, filter: &Filter) -> Result<Position, Proble
     }
 }
 
-fn fingerprint(filter: &Filter) -> u32 {
+fn fingerprint(filter: &impl fmt::Debug) -> u32 {
     crc32fast::hash(format!("{filter:?}").as_bytes())
 }
 

@@ -11,10 +11,12 @@ use crate::core::period::Period;
 mod address;
 mod client;
 mod error;
+mod local;
 
 pub use address::{secure_url, shown};
 pub use client::{Answer, Fetched, HttpClient, Validators};
 pub use error::{FetchErrorClass, NetError};
+pub use local::{LocalClient, LocalError};
 
 /// The section `[net]`: how the gateway talks to identity providers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

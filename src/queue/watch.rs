@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::keeper::Ends;
 use super::line::Line;
 use crate::core::clock::Clock;
 use crate::core::ports::Change;
@@ -16,12 +17,13 @@ use crate::core::request::{Request, RequestId};
 pub struct Watch {
     requests: Waiting<RequestId>,
     workers: Line,
+    ends: Arc<Ends>,
 }
 
 impl Watch {
     /// Nobody waits yet.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { requests: Waiting::default(), workers: Line::new(clock) }
+        Self { requests: Waiting::default(), workers: Line::new(clock), ends: Arc::default() }
     }
 
     /// Begins to wait for changes of a request. What changes after this call is noticed, also before [`Waiter::changed`] is awaited.
@@ -34,9 +36,15 @@ impl Watch {
         &self.workers
     }
 
+    /// When the next request reaches its end by itself.
+    pub(super) fn ends(&self) -> &Ends {
+        &self.ends
+    }
+
     /// Wakes those who wait for this request, and a worker who waits for its type: now if it may be ready for one, else when it may.
     pub fn changed(&self, request: &Request) {
         self.requests.wake(&request.id);
+        self.ends.changed(request);
         if let Some(at) = request.ready_at() {
             self.workers.ready(&request.kind, at);
         }
@@ -83,7 +91,9 @@ impl<K: Hash + Eq + Clone> Waiting<K> {
 
     fn wake_all(&self) {
         let waiting: Vec<_> = self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
-        waiting.iter().for_each(|notify| notify.notify_waiters());
+        for notify in waiting {
+            notify.notify_waiters();
+        }
     }
 }
 

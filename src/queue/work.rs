@@ -237,13 +237,11 @@ impl WorkRules {
     /// What is wrong with a result; one without a value is no JSON.
     fn faults(&self, result: Option<&Value>) -> Vec<Fault> {
         let Some(schema) = &self.result_schema else { return Vec::new() };
-        match result {
-            Some(value) => schema.faults(value, "/result"),
-            None => {
-                let detail = "the results of this type are JSON: give it as `result`".into();
-                vec![Fault { pointer: "/result_base64".into(), code: "schema_violation", detail }]
-            }
+        if let Some(value) = result {
+            return schema.faults(value, "/result");
         }
+        let detail = "the results of this type are JSON: give it as `result`".into();
+        vec![Fault { pointer: "/result_base64".into(), code: "schema_violation", detail }]
     }
 }
 

@@ -4,7 +4,6 @@
 
 mod memory;
 mod postgres;
-#[cfg(any())]
 mod sqlite;
 
 use std::path::{Path, PathBuf};
@@ -79,6 +78,9 @@ struct Opening<'a> {
     settings: &'a StoreSettings,
 }
 
+/// Checks the store at a place, and tells what is wrong with it.
+type Check = fn(&str, &Opening<'_>) -> Result<Vec<String>, Misconfiguration>;
+
 /// A kind of store.
 #[derive(Debug)]
 pub struct Scheme {
@@ -90,6 +92,7 @@ pub struct Scheme {
     pub is_shared: bool,
     judge: fn(&str, &StoreSettings) -> Result<(), Misconfiguration>,
     open: Open,
+    check: Check,
 }
 
 /// Every kind of store there is.
@@ -100,13 +103,15 @@ pub const SCHEMES: &[Scheme] = &[
         is_shared: false,
         judge: judge_local,
         open: |place, opening, clock, metrics| memory::open(place, opening.data_dir, clock, metrics),
+        check: |place, opening| memory::check(place, opening.data_dir),
     },
     Scheme {
         name: "sqlite",
         form: "sqlite:PATH",
         is_shared: false,
         judge: judge_local,
-        open: |_, opening, clock, metrics| memory::open("", opening.data_dir, clock, metrics),
+        open: |place, opening, clock, metrics| sqlite::open(place, opening.data_dir, clock, metrics),
+        check: |place, opening| sqlite::check(place, opening.data_dir),
     },
     Scheme {
         name: "postgres",
@@ -114,6 +119,7 @@ pub const SCHEMES: &[Scheme] = &[
         is_shared: true,
         judge: postgres::judge,
         open: |place, opening, clock, metrics| postgres::open(place, opening.settings, clock, metrics),
+        check: |place, opening| postgres::check(place, opening.settings),
     },
 ];
 
@@ -129,6 +135,16 @@ pub fn open(
 ) -> Result<Arc<dyn Store>, Misconfiguration> {
     let (scheme, place) = parse(&settings.url)?;
     (scheme.open)(place, &Opening { data_dir, settings }, clock, metrics)
+}
+
+/// Checks the store that the settings name, record by record, while no gateway has it open. Changes nothing. Answers a sentence for
+/// each finding: none for a store that is whole, or that keeps nothing.
+///
+/// # Errors
+/// A mistake at `store.url`: an unknown scheme, or a store that can not be opened, with the reason and the remedy.
+pub fn check(settings: &StoreSettings, data_dir: &Path) -> Result<Vec<String>, Misconfiguration> {
+    let (scheme, place) = parse(&settings.url)?;
+    (scheme.check)(place, &Opening { data_dir, settings })
 }
 
 /// Judges the settings; opens nothing.

@@ -3,9 +3,11 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that can not go on has failed, and says where")]
 
 mod admin;
+mod admin_requests;
 mod architecture;
 mod auth;
 mod cli;
+mod cli_request;
 mod crash;
 mod dead_letters;
 mod explain;
@@ -29,14 +31,14 @@ mod process;
 mod ready_configurations;
 mod refusal_log;
 mod requests;
+mod retention;
 mod serving;
 mod settings;
-#[cfg(any())]
 mod sqlite;
-#[cfg(any())]
 mod sqlite_damage;
-#[cfg(any())]
 mod sqlite_faults;
+mod sqlite_reference;
+mod sqlite_work;
 mod store_contract;
 mod store_model;
 mod store_time;

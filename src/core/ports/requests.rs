@@ -258,8 +258,8 @@ pub trait Requests: Send + Sync {
     /// Writes down the ends that time has brought about ([`Act::Settle`]), at most so many; answers those, and when the next is due.
     fn settle(&self, most: usize) -> BoxFuture<'_, Result<Settled, StoreError>>;
 
-    /// Removes what is kept too long, those first that have ended longest ago: at most so many requests at once, and of those that
-    /// stay at most so many payloads and results. What has not ended is kept, however much it is.
+    /// Removes what is kept too long, those first that have ended longest ago: at most so many requests at once, and of the
+    /// payloads and results of those that stay as many as the store likes. What has not ended is kept, however much it is.
     fn purge(&self, retention: Retention, most: usize) -> BoxFuture<'_, Result<Purged, StoreError>>;
 
     /// How the types stand that workers work on, by name; one that has nothing left to do may be left out.

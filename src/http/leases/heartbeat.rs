@@ -99,8 +99,12 @@ impl Heartbeat {
             if percent.is_some_and(|percent| !(0.0..=100.0).contains(&percent)) {
                 rules.refuse("/progress/percent", "invalid_value", "it is a number from 0 to 100");
             }
-            message.iter().for_each(|message| rules.text("/progress/message", message, 0..=500));
-            stage.iter().for_each(|stage| rules.text("/progress/stage", stage, 1..=64));
+            if let Some(message) = &message {
+                rules.text("/progress/message", message, 0..=500);
+            }
+            if let Some(stage) = &stage {
+                rules.text("/progress/stage", stage, 1..=64);
+            }
             Report { percent, message, stage }
         });
         rules.hold(Said::Alive { lease, report })

@@ -132,8 +132,8 @@ pub(in crate::http) async fn lease_requests(
     if leased.is_empty() {
         return Ok(answer.finish());
     }
-    let leases = leased.into_iter().map(LeaseView::new).collect::<Result<_, Problem>>()?;
-    Ok(answer.json(Leases { leases }))
+    let given = leased.into_iter().map(LeaseView::new).collect::<Result<_, Problem>>()?;
+    Ok(answer.json(Leases { leases: given }))
 }
 
 /// Looks for work, for as long as the worker is ready to wait; and for how long it was.

@@ -12,8 +12,8 @@ use crate::queue::schema::Schema;
 
 const MOST_ATTEMPTS: u32 = 100;
 /// The longest lease that may be asked for: whoever dies with it keeps a request waiting for as long.
-pub const LONGEST_LEASE: Duration = Duration::from_secs(3600);
-const A_WEEK: Duration = Duration::from_secs(7 * 86_400);
+pub const LONGEST_LEASE: Duration = Duration::from_hours(1);
+const A_WEEK: Duration = Duration::from_hours(7 * 24);
 
 /// How workers work on requests of a type.
 #[derive(Debug)]
@@ -34,9 +34,9 @@ impl Default for WorkRules {
     fn default() -> Self {
         Self {
             attempts: 5,
-            lease: Duration::from_secs(60),
-            run_timeout: Duration::from_secs(900),
-            backoff: Backoff { first: Duration::from_secs(5), most: Duration::from_secs(600) },
+            lease: Duration::from_mins(1),
+            run_timeout: Duration::from_mins(15),
+            backoff: Backoff { first: Duration::from_secs(5), most: Duration::from_mins(10) },
             result_schema: None,
         }
     }

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::core::BoxFuture;
 use crate::core::clock::{Clock, Timestamp};
 use crate::core::error::{Misconfiguration, StoreError};
-use crate::core::ports::Store;
 use crate::core::ports::requests::{
     Backlog, Claim, Claimed, Filter, NewRequest, Order, Outcome, Position, Purged, Requests, Retention, Submission,
 };
+use crate::core::ports::{Store, StoreDescription};
 use crate::core::request::{Event, Output, Owner, Request, RequestId};
 use crate::telemetry::metrics::StoreMetrics;
 
@@ -33,11 +33,21 @@ pub(super) fn open(
     Ok(Arc::new(Memory(Arc::new(Kept { clock, state: Mutex::default() }))))
 }
 
+/// Nothing is kept that could be damaged.
+#[expect(clippy::unnecessary_wraps, reason = "the stores that have a place have mistakes")]
+pub(super) fn check(_place: &str, _data_dir: &Path) -> Result<Vec<String>, Misconfiguration> {
+    Ok(Vec::new())
+}
+
 struct Memory(Arc<Kept>);
 
 impl Store for Memory {
     fn requests(&self) -> Arc<dyn Requests> {
         Arc::clone(&self.0) as Arc<dyn Requests>
+    }
+
+    fn describe(&self) -> StoreDescription {
+        StoreDescription { scheme: "memory", durability: "none: forgotten when the process ends" }
     }
 
     fn is_ready(&self) -> bool {

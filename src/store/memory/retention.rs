@@ -27,10 +27,6 @@ impl State {
             if kept.payload.is_none() && kept.output.is_none() {
                 continue;
             }
-            if purged.payloads == most {
-                purged.more = true;
-                break;
-            }
             (kept.payload, kept.output) = (None, None);
             let mut request = (*kept.request).clone();
             request.forget_result();

@@ -2,7 +2,7 @@
 //! gateways change, and tells them what changes here.
 
 use std::future::poll_fn;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// How often everybody who waits looks for himself, in case a hint was lost.
 const BACKSTOP: Duration = Duration::from_secs(30);
 /// Clocks that differ by this are worth a word to the operator.
-const NOTABLE_MILLIS: i64 = 1_000;
+const NOTABLE_MILLIS: u64 = 1_000;
 
 /// Who wants to know what other gateways change.
 pub(super) type Listener = OnceLock<Box<dyn Fn(Change) + Send + Sync>>;
@@ -85,7 +85,7 @@ impl Link {
         tokio::select! {
             lost = hear => lost,
             lost = say => lost,
-            lost = pulse(&client, &*self.shared.clock) => lost,
+            lost = pulse(&client, &self.shared) => lost,
             () = backstop => String::new(),
         }
     }
@@ -125,9 +125,9 @@ impl Link {
 }
 
 /// Asks the server for the time, now and then, until it does not answer.
-async fn pulse(client: &Client, clock: &dyn Clock) -> String {
+async fn pulse(client: &Client, shared: &Shared) -> String {
     loop {
-        match timeout(PATIENCE, compare_clocks(client, clock)).await {
+        match timeout(PATIENCE, compare_clocks(client, &*shared.clock, &shared.ahead)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return told(&error),
             Err(_) => return "it does not answer".into(),
@@ -137,18 +137,27 @@ async fn pulse(client: &Client, clock: &dyn Clock) -> String {
 }
 
 /// Makes the clock tell the database's time, as exactly as the round trip lets it know that; so that all gateways judge alike.
-pub(super) async fn compare_clocks(client: &Client, clock: &dyn Clock) -> Result<(), tokio_postgres::Error> {
-    let began = clock.offset().map(|_| (clock.now(), clock.monotonic()));
+/// `ahead` is how far the database's clock was ahead of the machine's so far.
+pub(super) async fn compare_clocks(
+    client: &Client,
+    clock: &dyn Clock,
+    ahead: &AtomicI64,
+) -> Result<(), tokio_postgres::Error> {
+    let began = clock.machine().map(|machine| (machine, clock.monotonic()));
     let select = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
     let theirs: i64 = client.query_one(select, &[]).await?.get(0);
-    let (Some(offset), Some((before, began))) = (clock.offset(), began) else { return Ok(()) };
+    let Some((machine, began)) = began else { return Ok(()) };
     let took = i64::try_from(clock.monotonic().saturating_sub(began).as_millis()).unwrap_or(i64::MAX);
-    let uncertain = took / 2 + 1;
-    let ahead = theirs.saturating_sub(before.plus_millis(took / 2).millis());
-    if ahead.abs() > uncertain {
-        offset.fetch_add(ahead, Ordering::Relaxed);
-        if ahead.abs() >= NOTABLE_MILLIS {
-            tracing::warn!(millis = ahead, "the database's clock differs from this machine's; the database's counts");
+    let measured = theirs.saturating_sub(machine.plus_millis(took / 2).millis());
+    let known = ahead.load(Ordering::Relaxed);
+    if measured.abs_diff(known) > took.unsigned_abs() / 2 + 1 {
+        ahead.store(measured, Ordering::Relaxed);
+        clock.follow(measured);
+        if measured.abs_diff(known) >= NOTABLE_MILLIS {
+            tracing::warn!(
+                ahead_millis = measured,
+                "the database's clock differs from this machine's; the database's counts"
+            );
         }
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! Brings the tables to this program's version, one gateway at a time, and refuses a server that does not keep what it promises.
 
+use std::sync::atomic::AtomicI64;
+
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -49,7 +51,12 @@ impl From<Error> for Trouble {
 }
 
 /// Migrates, and checks what no migration can mend.
-pub(super) async fn prepare(place: &Place, tls: &MakeRustlsConnect, clock: &dyn Clock) -> Result<(), Trouble> {
+pub(super) async fn prepare(
+    place: &Place,
+    tls: &MakeRustlsConnect,
+    clock: &dyn Clock,
+    ahead: &AtomicI64,
+) -> Result<(), Trouble> {
     let (mut client, connection) = place.migrating.connect(tls.clone()).await?;
     tokio::spawn(connection);
     check(&client).await?;
@@ -73,7 +80,7 @@ pub(super) async fn prepare(place: &Place, tls: &MakeRustlsConnect, clock: &dyn 
             remedy,
         ));
     }
-    Ok(super::link::compare_clocks(&client, clock).await?)
+    Ok(super::link::compare_clocks(&client, clock, ahead).await?)
 }
 
 async fn check(client: &Client) -> Result<(), Trouble> {

@@ -7,6 +7,7 @@
 
 mod acts;
 mod announcer;
+mod check;
 mod document;
 mod fault;
 mod group;
@@ -26,7 +27,7 @@ mod thread;
 mod tls;
 
 use std::future::pending;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ use crate::core::BoxFuture;
 use crate::core::clock::Clock;
 use crate::core::error::Misconfiguration;
 use crate::core::ports::requests::Requests;
-use crate::core::ports::{Change, Store};
+use crate::core::ports::{Change, Store, StoreDescription};
 use crate::store::StoreSettings;
 use crate::telemetry::metrics::StoreMetrics;
 
@@ -89,7 +90,8 @@ pub(super) fn open(
     let thread = Arc::new(Thread::start().map_err(|error| no_thread(&error))?);
     let its_thread = Arc::downgrade(&thread);
     let opened = thread.block_on(async move {
-        migrate::prepare(&place, &tls, &*clock).await?;
+        let ahead = AtomicI64::new(0);
+        migrate::prepare(&place, &tls, &*clock, &ahead).await?;
         let (news, hints) = News::new();
         let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(place.serving.clone(), tls.clone(), config);
@@ -97,7 +99,7 @@ pub(super) fn open(
         let pool = pool.map_err(|error| Trouble::new(format!("can not be used: {error}"), "Mend [store]"))?;
         let (names, turns) = (Names::new(), Mutex::default());
         let is_reached = AtomicBool::new(true);
-        let shared = Arc::new(Shared { pool, clock, metrics, names, news, turns, is_reached });
+        let shared = Arc::new(Shared { pool, clock, metrics, names, news, turns, ahead, is_reached });
         let listener = Arc::new(Listener::new());
         let link = Link { shared: Arc::clone(&shared), config: place.serving, tls, listener: Arc::clone(&listener) };
         if let Some(thread) = its_thread.upgrade() {
@@ -111,6 +113,18 @@ pub(super) fn open(
     Ok(Arc::new(Postgres { requests, shared, thread, listener }))
 }
 
+/// Checks every record of the database at `place`; tells what is wrong.
+pub(super) fn check(place: &str, settings: &StoreSettings) -> Result<Vec<String>, Misconfiguration> {
+    judge(place, settings)?;
+    let place = Place::of(place, settings)?;
+    let tls = tls::connector(settings, place.encrypts())?;
+    let shown = place.shown();
+    let at_url = |trouble: Trouble| super::mistake(format!("{shown} {}", trouble.problem), trouble.remedy);
+    let unspoken = || at_url(Trouble::new("can not be spoken to", "Let the process have another thread"));
+    let thread = Thread::start().map_err(|_| unspoken())?;
+    thread.block_on(async move { check::check(&place, &tls).await }).ok_or_else(unspoken)?.map_err(at_url)
+}
+
 struct Postgres {
     requests: Arc<PostgresRequests>,
     shared: Arc<Shared>,
@@ -121,6 +135,10 @@ struct Postgres {
 impl Store for Postgres {
     fn requests(&self) -> Arc<dyn Requests> {
         Arc::clone(&self.requests) as Arc<dyn Requests>
+    }
+
+    fn describe(&self) -> StoreDescription {
+        StoreDescription { scheme: "postgres", durability: "each commit is synced by the server before it is answered" }
     }
 
     fn is_ready(&self) -> bool {

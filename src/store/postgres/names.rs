@@ -28,6 +28,13 @@ impl Timelines {
         known.iter().find(|(_, one)| same(one)).map(|(number, _)| *number)
     }
 
+    /// Learns one as it lies in its row. What is damaged is found out by the requests that name it.
+    pub(super) fn learn_definition(&self, number: i64, definition: &str) {
+        if let Ok(timeline) = serde_json::from_str::<Timeline>(definition) {
+            self.learn(number, Arc::new(timeline));
+        }
+    }
+
     fn learn(&self, number: i64, timeline: Arc<Timeline>) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(number, timeline);
     }
@@ -93,7 +100,7 @@ impl Names {
         Ok(Some(number))
     }
 
-    /// Sees to it that timelines are known. What is damaged is found out by the requests that name it.
+    /// Sees to it that timelines are known.
     pub(super) async fn learn(&self, client: &impl GenericClient, numbers: Vec<i64>) -> Result<(), Fault> {
         let unknown: Vec<i64> = numbers.into_iter().filter(|number| self.timelines.get(*number).is_none()).collect();
         if unknown.is_empty() {
@@ -101,9 +108,7 @@ impl Names {
         }
         let select = "SELECT timeline, definition FROM timelines WHERE timeline = ANY($1)";
         for row in client.query(&client.prepare_cached(select).await?, &[&unknown]).await? {
-            if let Ok(timeline) = serde_json::from_str::<Timeline>(row.get(1)) {
-                self.timelines.learn(row.get(0), Arc::new(timeline));
-            }
+            self.timelines.learn_definition(row.get(0), row.get(1));
         }
         Ok(())
     }

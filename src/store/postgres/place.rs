@@ -48,7 +48,7 @@ impl Place {
             config.password(password.map_err(|problem| at_password(problem, remedy))?.expose_secret());
         }
         let is_near = config.get_hosts().iter().all(is_on_this_machine)
-            && config.get_hostaddrs().iter().all(|at| at.is_loopback());
+            && config.get_hostaddrs().iter().all(std::net::IpAddr::is_loopback);
         let encrypts = tls.unwrap_or(!is_near);
         if !encrypts && settings.ca_file.is_some() {
             let remedy = "Add sslmode=require to store.url, or leave store.ca_file out";

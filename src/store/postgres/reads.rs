@@ -78,7 +78,7 @@ impl<'a> Conditions<'a> {
 }
 
 /// What of a filter columns say. The stage, and when it last changed, they do not.
-fn conditions<'a>(owner: Option<i64>, filter: &'a Filter, now: Timestamp) -> Conditions<'a> {
+fn conditions(owner: Option<i64>, filter: &Filter, now: Timestamp) -> Conditions<'_> {
     let mut all = Conditions::default();
     all.and("r.erased_at IS NULL AND ?", true);
     if let Some(owner) = owner {

@@ -1,7 +1,7 @@
 //! What the parts of an open store share, and how each gets a session.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use deadpool_postgres::{Object, Pool};
@@ -27,6 +27,8 @@ pub(super) struct Shared {
     pub(super) news: News,
     /// Whose request of a type was leased here last, by number.
     pub(super) turns: Mutex<HashMap<String, i64>>,
+    /// How many milliseconds the database's clock is ahead of the machine's.
+    pub(super) ahead: AtomicI64,
     /// Whether the server was there when it was last asked.
     pub(super) is_reached: AtomicBool,
 }

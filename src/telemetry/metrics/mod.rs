@@ -8,6 +8,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use crate::core::clock::Timestamp;
+use crate::core::ports::requests::Backlog;
+
+mod backlog;
 mod guard;
 mod histogram;
 mod http;
@@ -17,6 +21,7 @@ mod leases;
 mod store;
 mod verifier;
 
+pub use backlog::{KeeperMetrics, Purge};
 pub use guard::{Decided, GuardMetrics};
 pub use http::{HeldMetrics, RouteMetrics};
 pub use introspection::{Introspected, IntrospectionMetrics};
@@ -44,6 +49,7 @@ pub struct Metrics {
     held: HeldMetrics,
     store: StoreMetrics,
     leases: LeaseMetrics,
+    keeper: KeeperMetrics,
 }
 
 impl Metrics {
@@ -64,11 +70,24 @@ impl Metrics {
         let key_sets = key_set::Families::register(&mut registry);
         let introspection = introspection::Families::register(&mut registry);
         let http = http::Families::register(&mut registry);
-        let held = HeldMetrics::register(&mut registry);
+        let holding = HeldMetrics::register(&mut registry);
         let store = StoreMetrics::register(&mut registry);
         let leases = LeaseMetrics(Family::default());
         registry.register("leases", "Leases of workers, by what became of them", leases.0.clone());
-        Self { registry, verifications, verified_cache, guards, key_sets, introspection, http, held, store, leases }
+        let keeper = KeeperMetrics::register(&mut registry);
+        Self {
+            registry,
+            verifications,
+            verified_cache,
+            guards,
+            key_sets,
+            introspection,
+            http,
+            held: holding,
+            store,
+            leases,
+            keeper,
+        }
     }
 
     /// What the verifier of this name counts. Where no verifier is known yet, that name is "none".
@@ -111,17 +130,23 @@ impl Metrics {
         self.leases.clone()
     }
 
+    /// What the queue counts of what it does by itself.
+    pub fn keeper(&self) -> KeeperMetrics {
+        self.keeper.clone()
+    }
+
     /// What the route of this path counts; the path is a template, so that no id is a label.
     pub fn route(&self, path: &str) -> Arc<RouteMetrics> {
         Arc::new(self.http.of(path))
     }
 
-    /// Everything as `OpenMetrics` text, [`MEDIA_TYPE`]; how the key sets stand now is told by the caller.
-    pub fn encode(&self, key_sets: &[KeySetGauges<'_>]) -> String {
+    /// Everything as `OpenMetrics` text, [`MEDIA_TYPE`]; how the key sets and the work of workers stand at `now` is told by the caller.
+    pub fn encode(&self, key_sets: &[KeySetGauges<'_>], backlogs: &[Backlog], now: Timestamp) -> String {
         let mut out = String::with_capacity(16 << 10);
         // Writing to a string does not fail.
         let _ = text::encode_registry(&mut out, &self.registry)
             .and_then(|()| text::encode_registry(&mut out, &key_set::registry(PREFIX, key_sets)))
+            .and_then(|()| text::encode_registry(&mut out, &backlog::registry(PREFIX, backlogs, now)))
             .and_then(|()| text::encode_eof(&mut out));
         out
     }
@@ -168,9 +193,11 @@ mod tests {
     use std::time::Duration;
 
     use super::{Commit, Decided, Fetched, Introspected, KeySetGauges, Lease, Metrics, UnknownKey};
+    use crate::core::clock::Timestamp;
     use crate::core::verdict::Reason;
     use crate::net::FetchErrorClass;
 
+    const NOW: Timestamp = Timestamp::from_millis(0);
     const MOMENT: Duration = Duration::from_micros(2_500);
 
     /// The samples that are not 0, in order, without their prefix.
@@ -230,7 +257,7 @@ mod tests {
         count(&metrics);
         let states = vec![("fresh", true), ("stale", false)];
         let gauges = KeySetGauges { verifier: "auth0", age: Some(MOMENT), keys: 2, states, consecutive_failures: 4 };
-        let text = metrics.encode(&[gauges]);
+        let text = metrics.encode(&[gauges], &[], NOW);
 
         let version = env!("CARGO_PKG_VERSION");
         let mut expected = vec![
@@ -283,7 +310,7 @@ mod tests {
         }
         // A second handle of the same route counts on.
         metrics.route("/v1/requests/{request_id}").answered("GET", 200, MOMENT);
-        let text = metrics.encode(&[]);
+        let text = metrics.encode(&[], &[], NOW);
         let path = "path=\"/v1/requests/{request_id}\"";
         assert_eq!(
             counted(&text)[1..],

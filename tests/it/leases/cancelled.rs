@@ -24,7 +24,7 @@ async fn the_worker_is_told_by_its_heartbeat_and_stops() {
         let answer = shop.say(&lease, act, body).await.json();
         assert_eq!(json!([answer["status"], answer["finished_at"]]), json!(["cancelled", at(5)]), "{act}");
         assert_eq!(shop.seen(&id, &["/status", "/cancel_requested_at"]).await, json!(["cancelled", at(5)]));
-        shop.gateway.advance(3600);
+        shop.gateway.advance(3000);
         assert_eq!(shop.ask().await.status, 204);
     }
 }

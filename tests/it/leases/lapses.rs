@@ -30,7 +30,7 @@ async fn a_late_completion_counts_while_nobody_else_has_the_request() {
     let shop = Workshop::open().await;
     let id = shop.submit().await;
     let lease = shop.lease().await;
-    shop.gateway.advance(3600);
+    shop.gateway.advance(3000);
     assert_eq!(shop.say(&lease, "complete", json!({ "result": 1 })).await.status, 200);
     assert_eq!(shop.seen(&id, &["/status", "/result"]).await, json!(["succeeded", 1]));
 }

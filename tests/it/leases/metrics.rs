@@ -20,7 +20,7 @@ async fn what_becomes_of_leases_is_counted_by_type() {
     shop.say(&shop.lease().await, "fail", last).await;
     shop.say(&shop.lease().await, "release", json!({ "delay_seconds": 5000 })).await;
     shop.gateway.advance(30);
-    let lapsed = shop.lease().await;
+    let first = shop.lease().await;
     shop.submit().await;
     let lapses = shop.lease().await;
     shop.gateway.advance(60);
@@ -43,5 +43,5 @@ async fn what_becomes_of_leases_is_counted_by_type() {
         sample("released", 1),
         sample("retried", 1),
     ];
-    assert_eq!(counted, expected, "{lapsed}");
+    assert_eq!(counted, expected, "{first}");
 }

@@ -93,6 +93,7 @@ async fn each_rule_for_reporting_is_pointed_at() {
 async fn a_lease_of_another_caller_is_not_there() {
     let shop = Workshop::open().await;
     let id = shop.submit().await;
+    shop.gateway.advance(1);
     let never_leased = shop.submit().await;
     let lease = shop.lease().await;
     assert_eq!(lease["request_id"], id);

@@ -28,8 +28,8 @@ async fn idle(shop: &Workshop, count: usize) -> JoinSet<Answer> {
     let mut idle = JoinSet::new();
     for number in 0..count {
         idle.spawn(Answer::to(waiting(&shop.gateway, &shop.works, &format!("w-{number}"), 50)));
+        held(shop, number + 1).await;
     }
-    held(shop, count).await;
     idle
 }
 

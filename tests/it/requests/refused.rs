@@ -86,9 +86,9 @@ async fn a_type_that_there_is_not_is_told_those_there_are() {
     let gateway = Gateway::start();
     let token = gateway.demo_token().await;
     let answer = gateway.post(&token, PATH, &json!({ "type": "Default\n", "payload": 1 })).await;
-    let detail = "There is no request type of that name. The types are: default, demo-fail.";
+    let detail = "There is no request type of that name. The types are: default, demo-fail, demo-work.";
     let fault = json!({
-        "pointer": "/type", "code": "unknown_type", "detail": "\"Default\\n\" is not one of: default, demo-fail",
+        "pointer": "/type", "code": "unknown_type", "detail": "\"Default\\n\" is not one of: default, demo-fail, demo-work",
     });
     assert_eq!((answer.status, answer.problem()), (400, malformed(detail, &fault)));
 }
