@@ -170,8 +170,8 @@ fn spawn_for_ever(command: Command) -> (Child, mpsc::Receiver<()>) {
         });
         Mutex::new(orders)
     });
-    let (started, child) = mpsc::channel();
-    starter.lock().unwrap().send((command, started)).unwrap();
+    let (spawned, child) = mpsc::channel();
+    starter.lock().unwrap().send((command, spawned)).unwrap();
     let mut child = sent(&child).unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let (ready, is_ready) = mpsc::channel();

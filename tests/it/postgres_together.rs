@@ -30,7 +30,7 @@ fn work(number: u64) -> Request {
 
 fn claim(most: usize) -> Claim {
     let worker = Worker { issuer: "https://issuer.example/".into(), subject: "worker".into(), id: "w1".into() };
-    let kinds = vec![("ocr".to_owned(), Duration::from_secs(60))];
+    let kinds = vec![("ocr".to_owned(), Duration::from_mins(1))];
     Claim { kinds, most, lease: Duration::from_secs(10), worker, by: By::default() }
 }
 
