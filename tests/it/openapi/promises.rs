@@ -76,7 +76,7 @@ async fn a_guarded_operation_needs_a_token_with_its_scope() {
         assert_eq!((refused.status, refused.header("www-authenticate")), (403, challenge.as_str()), "{id}");
         assert_eq!(refused.problem()["code"], "insufficient_scope", "{id}");
     }
-    assert_eq!(guarded, 24);
+    assert_eq!(guarded, 26);
 }
 
 /// Where a body is not what a schema of the document says.
