@@ -2,10 +2,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
-use anteroom::core::clock::SetClock;
+use anteroom::app::SystemClock;
+use anteroom::core::BoxFuture;
+use anteroom::core::clock::{Clock, SetClock, Timestamp};
+use anteroom::core::error::StoreError;
 use anteroom::core::ports::Store;
-use anteroom::core::ports::requests::Submission;
+use anteroom::core::ports::requests::{Filter, Submission};
 use anteroom::store::{self, StoreSettings};
 use anteroom::telemetry::metrics::Metrics;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -212,4 +217,76 @@ async fn a_server_is_believed_with_a_certificate_for_its_name_from_the_named_ca(
     }
     let missing = refusal(&with(&url, Some("none.pem")));
     assert!(missing.starts_with("store.ca_file: ") && missing.contains("none.pem can not be read"), "{missing}");
+}
+
+/// A machine whose clock is an hour behind, and what it was told to add.
+struct Behind {
+    clock: SystemClock,
+    ahead_millis: AtomicI64,
+}
+
+impl Clock for Behind {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
+    fn sleep_until(&self, instant: Timestamp) -> BoxFuture<'static, ()> {
+        self.clock.sleep_until(instant)
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.clock.sleep(duration)
+    }
+
+    fn machine(&self) -> Option<Timestamp> {
+        Some(self.clock.now().plus_millis(-3_600_000))
+    }
+
+    fn follow(&self, ahead_millis: i64) {
+        self.ahead_millis.store(ahead_millis, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn the_clock_of_the_database_is_followed_from_the_start() {
+    let clock = Arc::new(Behind { clock: SystemClock::start(), ahead_millis: AtomicI64::new(0) });
+    let url = Server::shared().database();
+    let its_clock = Arc::clone(&clock) as Arc<dyn Clock>;
+    let store = store::open(&at(url), Path::new("data"), its_clock, Metrics::new().store()).unwrap();
+    let ahead = clock.ahead_millis.load(Ordering::SeqCst);
+    // On one machine the difference is an hour, but for half of a round trip.
+    assert!((3_590_000..3_610_000).contains(&ahead), "{ahead}");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_check_names_what_is_damaged() {
+    let server = Server::shared();
+    let url = server.database();
+    let store = open(&at(&url)).unwrap();
+    for number in 0..4 {
+        store.requests().submit(new(request(&owner("anna"), START, number))).await.unwrap();
+    }
+    store.close().await;
+    let check = || store::check(&at(&url), Path::new("data"));
+    assert_eq!(check(), Ok(Vec::new()));
+    let id = |number| request(&owner("anna"), START, number).id;
+    server.sql(&url, &format!("UPDATE requests SET doc = left(doc, 9) WHERE id = '{}'", id(1)));
+    server.sql(&url, &format!("DELETE FROM payloads WHERE id = '{}'", id(2)));
+    let expected = [
+        format!("request {} can not be read", id(1)),
+        format!("request {} should have a payload, and has none", id(2)),
+    ];
+    assert_eq!(check(), Ok(expected.to_vec()));
+    // Whoever asks for it is told, and the others are listed.
+    let store = open(&at(&url)).unwrap();
+    let found = store.requests().find_any(id(1)).await;
+    assert!(matches!(&found, Err(StoreError::Damaged(damaged)) if *damaged == id(1).to_string()), "{found:?}");
+    let listed = store.requests().list(None, &Filter::default(), None, 10, START).await.unwrap();
+    assert_eq!(listed.iter().map(|request| request.id).collect::<Vec<_>>(), [id(3), id(2), id(0)]);
+    store.close().await;
 }

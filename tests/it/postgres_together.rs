@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use anteroom::core::ports::Change;
-use anteroom::core::ports::requests::{Claim, Order, Submission, Target};
+use anteroom::core::ports::requests::{Claim, Filter, Order, Submission, Target};
 use anteroom::core::request::{Act, By, Output, Process, Refused, Request, Work, Worker};
 use reqwest::Method;
 use serde_json::json;
@@ -165,4 +165,31 @@ async fn tokens_cursors_keys_and_cancellations_cross() {
         view = serde_json::from_str(&text).unwrap();
         view
     });
+}
+
+#[tokio::test]
+async fn an_end_is_not_shown_while_another_gateway_may_yet_undo_it() {
+    let on = Opened::at(place());
+    let sent = request(&owner("anna"), START, 1);
+    on.submit(new(sent.clone())).await;
+    // What an act does first, before it judges.
+    let (mut judge, connection) = tokio_postgres::connect(&on.url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let act = judge.transaction().await.unwrap();
+    act.execute("SELECT id FROM requests FOR NO KEY UPDATE", &[]).await.unwrap();
+    on.clock.set(START.plus_millis(14_999));
+    assert_eq!(on.requests().find_any(sent.id).await.unwrap().as_deref(), Some(&sent), "it has not ended");
+    on.clock.set(START.plus_millis(15_000));
+    let (one, requests, id) = (on.requests(), on.requests(), sent.id);
+    let found = tokio::spawn(async move { one.find_any(id).await.unwrap() });
+    let listed = tokio::spawn(async move {
+        requests.list(None, &Filter::default(), None, 10, START.plus_millis(15_000)).await.unwrap()
+    });
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    crate::patience::until(|| Server::shared().sql(&on.url, waiting).trim() == "2").await;
+    assert!(!found.is_finished() && !listed.is_finished());
+    act.commit().await.unwrap();
+    assert_eq!(found.await.unwrap().as_deref(), Some(&sent));
+    assert_eq!(listed.await.unwrap(), [sent.into()]);
 }

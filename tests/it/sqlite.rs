@@ -50,7 +50,7 @@ fn the_default_is_a_file_in_the_data_directory() {
 #[test]
 fn a_url_that_names_no_store_is_refused_without_repeating_it() {
     let directory = tempfile::tempdir().unwrap();
-    let forms = "Write it as \"memory:\" or \"sqlite:PATH\"";
+    let forms = "Write it as \"memory:\" or \"sqlite:PATH\" or \"postgres://USER@HOST/DATABASE\"";
     assert_refused(&refusal("mysql://user:secret@host/db", directory.path()), "there is no store \"mysql:\"", forms);
     assert_refused(&refusal("anteroom.db", directory.path()), "the URL has no scheme", forms);
     let remedy = "Write it as \"sqlite:PATH\", or \"memory:\" for a store that forgets";
