@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -25,6 +26,8 @@ pub(crate) struct Server {
     options: Vec<String>,
     process: Mutex<Option<Child>>,
     databases: AtomicU32,
+    /// Removes the folder when the tests are gone, who drop nothing that all of them share.
+    _sweeper: Child,
 }
 
 impl Server {
@@ -65,7 +68,7 @@ impl Server {
         }
         let options = options.iter().map(ToString::to_string).collect();
         let (process, databases) = (Mutex::new(None), AtomicU32::new(0));
-        let mut server = Self { folder, port: 0, options, process, databases };
+        let mut server = Self { _sweeper: sweeper(folder.path()), folder, port: 0, options, process, databases };
         // Another process may take the port between its choice and its use.
         for _ in 0..5 {
             server.port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -187,6 +190,15 @@ fn spawn_for_ever(command: Command) -> (Child, mpsc::Receiver<()>) {
         }
     });
     (child, is_ready)
+}
+
+/// A process that waits for the end of this one, and then for the end of the server, which leaves nothing behind either.
+fn sweeper(folder: &Path) -> Child {
+    let sweep = "read -r end; while [ -e \"$0/data/postmaster.pid\" ] && kill -0 \"$(head -n 1 \"$0/data/postmaster.pid\")\" 2>/dev/null; \
+                 do sleep 0.1; done; rm -rf \"$0\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", sweep]).arg(folder).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.process_group(0).spawn().unwrap()
 }
 
 fn is_root() -> bool {
