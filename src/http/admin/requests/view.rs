@@ -43,7 +43,7 @@ pub(in crate::http) struct AdminRequestView {
     erased_at: Option<Timestamp>,
     /// What workers have made of it; `null` where none are asked.
     #[schema(required)]
-    work: Option<WorkView>,
+    work: Option<AdminWorkView>,
 }
 
 /// A request as operators see it, with all that has happened to it.
@@ -85,8 +85,8 @@ struct OwnerView {
 
 /// What workers have made of a request.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Work)]
-struct WorkView {
+#[schema(as = AdminWork)]
+struct AdminWorkView {
     /// How many attempts were begun.
     attempt: u32,
     /// How many there may be.
@@ -146,7 +146,7 @@ struct EventView {
 impl AdminRequestView {
     pub(super) fn new(seen: &Snapshot, presenter: &Presenter) -> Self {
         let Snapshot { request, view, now } = seen;
-        let work = request.work().map(|work| WorkView {
+        let work = request.work().map(|work| AdminWorkView {
             attempt: work.attempt,
             max_attempts: work.most_attempts,
             epoch: work.epoch,
