@@ -18,6 +18,7 @@ use crate::queue::Queue;
 use crate::settings::Settings;
 use crate::store;
 use crate::telemetry::access::AccessLog;
+use crate::webhooks::Webhooks;
 
 mod data_dir;
 mod plan;
@@ -34,6 +35,7 @@ pub const DEMO_CLIENT: &str = "demo";
 pub struct Application {
     gateway: Arc<Gateway>,
     server: Server,
+    webhooks: Arc<Webhooks>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     shutdown_delay: Period,
@@ -54,7 +56,8 @@ impl Application {
     ) -> Result<Self, Vec<Misconfiguration>> {
         let one = |mistake| vec![mistake];
         let plan = Plan::of(settings, clock, entropy)?;
-        let Plan { mut clients, types, chain, token_places, guards, issuer, clock, entropy, metrics, .. } = plan;
+        let Plan { mut clients, types, chain, token_places, guards, webhooks, issuer, clock, entropy, metrics, .. } =
+            plan;
         let data_dir = DataDir::open(&settings.server.data_dir).map_err(one)?;
         if plan.secret_origin != SecretOrigin::Configured {
             data_dir.keep_issuer_secret(&plan.signing_secret).map_err(one)?;
@@ -65,11 +68,19 @@ impl Application {
         let contract = Contract::of(&types, settings.server.main_listener())
             .map_err(|error| one(Misconfiguration::new("types", error.to_string(), "Mend the schema of the type")))?;
         let store = store::open(&settings.store, data_dir.path(), Arc::clone(&clock), metrics.store()).map_err(one)?;
+        let webhooks = {
+            let (clock, entropy) = (Arc::clone(&clock), Arc::clone(&entropy));
+            Arc::new(Webhooks::new(store.webhooks(), webhooks, metrics.webhooks(), clock, entropy))
+        };
+        let queue = Queue::new(store.requests(), types, Arc::clone(&clock), Arc::clone(&entropy));
+        let bell = webhooks.bell();
+        queue.watch().listen(move || bell.ring());
         let gateway = Arc::new(Gateway::new(Services {
             chain,
             token_places,
             guards,
-            queue: Queue::new(store.requests(), types, Arc::clone(&clock), Arc::clone(&entropy)),
+            queue,
+            webhooks: Arc::clone(&webhooks),
             tokens: TokenService::new(Clients::new(clients), issuer, Arc::clone(&clock)),
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
@@ -85,6 +96,7 @@ impl Application {
             shutdown_delay: shutdown_delay(settings),
             gateway,
             server,
+            webhooks,
             store,
             clock,
             demo_secret,
@@ -113,6 +125,8 @@ impl Application {
     /// # Errors
     /// The store failed, or the server; then it stops at once.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), String> {
+        self.webhooks.configure().await.map_err(|error| error.to_string())?;
+        let telling = tokio::spawn(self.webhooks.run());
         let handle = self.server.handle();
         let serving = self.server.run();
         let stopping = async {
@@ -129,6 +143,9 @@ impl Application {
             failed
         };
         let (served, failed) = tokio::join!(serving, stopping);
+        // What is on its way is sent again by the next gateway.
+        telling.abort();
+        _ = telling.await;
         self.store.close().await;
         match (failed, served) {
             (Some(reason), _) => Err(reason),

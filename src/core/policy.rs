@@ -14,6 +14,8 @@ pub const REQUESTS_READ: &str = "requests:read";
 pub const REQUESTS_WRITE: &str = "requests:write";
 /// Working on requests.
 pub const REQUESTS_WORK: &str = "requests:work";
+/// Managing one's own webhook endpoints.
+pub const WEBHOOKS_MANAGE: &str = "webhooks:manage";
 /// Operating the gateway.
 pub const ADMIN: &str = "admin";
 
@@ -22,6 +24,7 @@ pub const SCOPES: &[(&str, &str)] = &[
     (REQUESTS_READ, "Read your requests, their status and their results"),
     (REQUESTS_WRITE, "Submit and cancel requests"),
     (REQUESTS_WORK, "Work on requests"),
+    (WEBHOOKS_MANAGE, "Manage your webhook endpoints"),
     (ADMIN, "Operate the gateway"),
 ];
 
@@ -72,6 +75,9 @@ pub enum ReadRequests {}
 /// May submit and cancel requests.
 #[derive(Debug)]
 pub enum WriteRequests {}
+/// May manage webhook endpoints.
+#[derive(Debug)]
+pub enum ManageWebhooks {}
 /// May operate the gateway.
 #[derive(Debug)]
 pub enum Operate {}
@@ -84,6 +90,9 @@ impl Policy for ReadRequests {
 }
 impl Policy for WriteRequests {
     const SCOPE: Option<&'static str> = Some(REQUESTS_WRITE);
+}
+impl Policy for ManageWebhooks {
+    const SCOPE: Option<&'static str> = Some(WEBHOOKS_MANAGE);
 }
 impl Policy for Operate {
     const SCOPE: Option<&'static str> = Some(ADMIN);

@@ -70,6 +70,8 @@ codes! {
         "The body did not arrive in time." "Send it faster, or in smaller requests."
     RequestFinished "request_finished" CONFLICT "Request finished"
         "The request had reached its end before it could be cancelled." "The member `request` shows how it ended."
+    EndpointConflict "endpoint_conflict" CONFLICT "Endpoint conflict"
+        "The webhook endpoint is disabled or configured by the Provider, or there are too many." "Read `detail`."
     KeysNotFetched "keys_not_fetched" CONFLICT "Keys not fetched"
         "This verifier fetches no keys: there is nothing to refresh." "Refresh one that has `keys` in `GET /v1/admin/issuers`."
     Gone "gone" GONE "Gone"

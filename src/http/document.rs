@@ -14,7 +14,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::problem::{FaultBody, MEDIA_TYPE, ProblemBody};
 use super::routes::{Access, Row};
 use super::settings::Listener;
-use crate::core::policy::{ADMIN, REQUESTS_READ, REQUESTS_WRITE, SCOPES};
+use crate::core::policy::{ADMIN, REQUESTS_READ, REQUESTS_WRITE, SCOPES, WEBHOOKS_MANAGE};
 use crate::queue::types::Types;
 
 const DESCRIPTION: &str = "Anteroom stands between a Provider's services and the programs of its Clients: it checks every caller's token, \
@@ -24,6 +24,7 @@ const DESCRIPTION: &str = "Anteroom stands between a Provider's services and the
 
 const TAGS: &[(&str, &str)] = &[
     ("requests", "Submit requests and see how they get on"),
+    ("webhooks", "Be told what becomes of your requests"),
     ("tokens", "Tokens that the gateway issues itself"),
     ("caller", "Who a token speaks for"),
     ("guards", "Decisions for reverse proxies in front of other services"),
@@ -114,8 +115,9 @@ fn assemble(rows: Vec<Row>, listener: Listener) -> OpenApi {
         }
     }
     // The others guard no operation of this document.
-    let offered =
-        |scope: &str| [REQUESTS_READ, REQUESTS_WRITE].contains(&scope) || scope == ADMIN && listener.has_admin();
+    let offered = |scope: &str| {
+        [REQUESTS_READ, REQUESTS_WRITE, WEBHOOKS_MANAGE].contains(&scope) || scope == ADMIN && listener.has_admin()
+    };
     let scopes = SCOPES.iter().filter(|(scope, _)| offered(scope)).copied().collect::<Scopes>();
     let client_credentials = Flow::ClientCredentials(ClientCredentials::new(TOKEN_URL, scopes));
     let components = ComponentsBuilder::new()

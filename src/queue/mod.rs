@@ -139,7 +139,10 @@ impl Queue {
 
     async fn store(&self, new: NewRequest) -> Result<Submitted, Error> {
         match self.requests.submit(new).await? {
-            Submission::Accepted(request) => Ok(Submitted { request, replayed: false }),
+            Submission::Accepted(request) => {
+                self.watch.changed(&request);
+                Ok(Submitted { request, replayed: false })
+            }
             Submission::Replayed(request) => Ok(Submitted { request, replayed: true }),
             Submission::KeyReused => Err(Error::IdempotencyKeyReused),
         }

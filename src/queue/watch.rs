@@ -1,8 +1,9 @@
 //! Who waits for something to change: woken by the change itself, without a thread or a look at the store in between.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -13,6 +14,16 @@ use crate::core::request::{Request, RequestId, Status};
 pub struct Watch {
     requests: Waiting<RequestId>,
     kinds: Waiting<String>,
+    listener: OnceLock<Listener>,
+}
+
+/// What is called at every change.
+struct Listener(Box<dyn Fn() + Send + Sync>);
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Listener")
+    }
 }
 
 impl Watch {
@@ -26,9 +37,17 @@ impl Watch {
         self.kinds.join(kind.to_owned())
     }
 
+    /// Has this called at every change of any request; the first that is given stays.
+    pub fn listen(&self, listener: impl Fn() + Send + Sync + 'static) {
+        _ = self.listener.set(Listener(Box::new(listener)));
+    }
+
     /// Wakes those who wait for this request, and the workers who wait for its type if it may be ready for one.
     pub fn changed(&self, request: &Request) {
         self.requests.wake(&request.id);
+        if let Some(Listener(listener)) = self.listener.get() {
+            listener();
+        }
         let is_open = request.work().is_some() && request.phase(0).is_some_and(|phase| phase.status != Status::Running);
         if is_open {
             self.kinds.wake(&request.kind);

@@ -9,11 +9,15 @@ use std::sync::Arc;
 use super::BoxFuture;
 
 pub mod requests;
+pub mod webhooks;
 
 /// An open store.
 pub trait Store: Send + Sync {
     /// The requests.
     fn requests(&self) -> Arc<dyn requests::Requests>;
+
+    /// The webhooks.
+    fn webhooks(&self) -> Arc<dyn webhooks::Webhooks>;
 
     /// Whether it can be used.
     fn is_ready(&self) -> bool;

@@ -15,6 +15,7 @@ mod introspection;
 mod key_set;
 mod store;
 mod verifier;
+mod webhook;
 
 pub use guard::{Decided, GuardMetrics};
 pub use http::RouteMetrics;
@@ -22,6 +23,7 @@ pub use introspection::{Introspected, IntrospectionMetrics};
 pub use key_set::{Fetched, KeySetGauges, KeySetMetrics, UnknownKey};
 pub use store::{Commit, StoreMetrics};
 pub use verifier::{VerifiedCacheMetrics, VerifierMetrics};
+pub use webhook::{Told, WebhookMetrics};
 
 /// What the text of [`Metrics::encode`] is.
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -40,6 +42,7 @@ pub struct Metrics {
     introspection: introspection::Families,
     http: http::Families,
     store: StoreMetrics,
+    webhooks: WebhookMetrics,
 }
 
 impl Metrics {
@@ -61,7 +64,8 @@ impl Metrics {
         let introspection = introspection::Families::register(&mut registry);
         let http = http::Families::register(&mut registry);
         let store = StoreMetrics::register(&mut registry);
-        Self { registry, verifications, verified_cache, guards, key_sets, introspection, http, store }
+        let webhooks = WebhookMetrics::register(&mut registry);
+        Self { registry, verifications, verified_cache, guards, key_sets, introspection, http, store, webhooks }
     }
 
     /// What the verifier of this name counts. Where no verifier is known yet, that name is "none".
@@ -92,6 +96,11 @@ impl Metrics {
     /// What the store counts.
     pub fn store(&self) -> StoreMetrics {
         self.store.clone()
+    }
+
+    /// What webhooks count.
+    pub fn webhooks(&self) -> WebhookMetrics {
+        self.webhooks.clone()
     }
 
     /// What the route of this path counts; the path is a template, so that no id is a label.
@@ -202,6 +211,10 @@ mod tests {
         for result in Commit::ALL {
             metrics.store().committed(*result, 3, MOMENT);
         }
+        for result in Told::ALL {
+            metrics.webhooks().told(*result, MOMENT);
+        }
+        metrics.webhooks().disabled();
     }
 
     #[test]
@@ -229,6 +242,9 @@ mod tests {
             "store_commit_seconds_sum 0.01".into(),
             "store_commit_batch_size_count 4".into(),
             "store_commit_batch_size_sum 12.0".into(),
+            "webhook_attempt_seconds_count 3".into(),
+            "webhook_attempt_seconds_sum 0.0075".into(),
+            "webhook_endpoints_disabled_total 1".into(),
             "jwks_age_seconds{issuer=\"auth0\"} 0.0025".into(),
             "jwks_keys{issuer=\"auth0\"} 2".into(),
             "jwks_state{issuer=\"auth0\",state=\"fresh\"} 1".into(),
@@ -248,6 +264,7 @@ mod tests {
         expected.extend(calls.map(|it| of("introspection_calls", "verifier=\"keycloak\",result", it)));
         expected.extend(Decided::ALL.iter().map(|it| of("guard_decisions", "guard=\"billing\",result", it.label())));
         expected.extend(Commit::ALL.iter().map(|it| of("store_commits", "result", it.label())));
+        expected.extend(Told::ALL.iter().map(|it| of("webhook_attempts", "result", it.label())));
         expected.sort_unstable();
         assert_eq!(counted(&text), expected);
         assert!(text.ends_with("# EOF\n"));
