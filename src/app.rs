@@ -10,6 +10,7 @@ use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
 use crate::core::period::Period;
+use crate::core::policy::WEBHOOKS_MANAGE;
 use crate::core::ports::Store;
 use crate::http::{Contract, Gateway, Mode, Server, Services};
 use crate::oauth::TokenService;
@@ -64,7 +65,7 @@ impl Application {
         }
         let demo_secret =
             settings.has_demo_client().then(|| data_dir.demo_secret(&*entropy)).transpose().map_err(one)?;
-        clients.extend(demo_secret.as_ref().map(|secret| Client::new(DEMO_CLIENT, secret, default_scopes())));
+        clients.extend(demo_secret.as_ref().map(|secret| Client::new(DEMO_CLIENT, secret, demo_scopes())));
         let contract = Contract::of(&types, settings.server.main_listener())
             .map_err(|error| one(Misconfiguration::new("types", error.to_string(), "Mend the schema of the type")))?;
         let store = store::open(&settings.store, data_dir.path(), Arc::clone(&clock), metrics.store()).map_err(one)?;
@@ -152,6 +153,13 @@ impl Application {
             (None, served) => served.map_err(|error| error.to_string()),
         }
     }
+}
+
+/// What the demo client may ask for.
+fn demo_scopes() -> Vec<String> {
+    let mut scopes = default_scopes();
+    scopes.push(WEBHOOKS_MANAGE.into());
+    scopes
 }
 
 /// How long `/readyz` says 503 before no new connection is taken.

@@ -152,25 +152,7 @@ impl EndpointSettings {
             add("events", problem, "Write names of events, or leave it out");
             Vec::new()
         });
-        if self.secrets.is_empty() {
-            add(
-                "secrets",
-                "there is none, so nothing can be signed".into(),
-                "Name a file or a variable that has \"whsec_\" and 24 to 64 random bytes in base64",
-            );
-        }
-        let mut keys = Vec::new();
-        for source in &self.secrets {
-            let key = source.read(with.base).and_then(|text| Ok(Key::parse(text.expose_secret().trim())?));
-            match key {
-                Ok(key) => keys.push(key),
-                Err(problem) => add(
-                    "secrets",
-                    format!("{source}: {problem}"),
-                    "Put a key there: \"whsec_\" and base64, or \"whsk_\" and base64",
-                ),
-            }
-        }
+        let keys = self.read_keys(with.base, &mut add);
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
@@ -189,5 +171,28 @@ impl EndpointSettings {
             resting_until: None,
         };
         Ok((endpoint, keys))
+    }
+
+    fn read_keys(&self, base: &Path, add: &mut impl FnMut(&str, String, &str)) -> Vec<Key> {
+        if self.secrets.is_empty() {
+            add(
+                "secrets",
+                "there is none, so nothing can be signed".into(),
+                "Name a file or a variable that has \"whsec_\" and 24 to 64 random bytes in base64",
+            );
+        }
+        let mut keys = Vec::new();
+        for source in &self.secrets {
+            let key = source.read(base).and_then(|text| Ok(Key::parse(text.expose_secret().trim())?));
+            match key {
+                Ok(key) => keys.push(key),
+                Err(problem) => add(
+                    "secrets",
+                    format!("{source}: {problem}"),
+                    "Put a key there: \"whsec_\" and base64, or \"whsk_\" and base64",
+                ),
+            }
+        }
+        keys
     }
 }

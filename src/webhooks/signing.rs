@@ -33,7 +33,7 @@ pub enum Algorithm {
 pub struct Key(Kind);
 
 enum Kind {
-    Shared(hmac::Key),
+    Shared(Box<hmac::Key>),
     Private(Box<Ed25519KeyPair>),
 }
 
@@ -55,7 +55,7 @@ impl Key {
             if !SECRET_BYTES.contains(&secret.len()) {
                 return Err("a secret has 24 to 64 bytes");
             }
-            return Ok(Self(Kind::Shared(hmac::Key::new(hmac::HMAC_SHA256, &secret))));
+            return Ok(Self(Kind::Shared(Box::new(hmac::Key::new(hmac::HMAC_SHA256, &secret)))));
         }
         let seed = text.strip_prefix(PRIVATE).ok_or("it begins neither with whsec_ nor with whsk_")?;
         let pair = Ed25519KeyPair::from_seed_unchecked(&bytes(seed)?);

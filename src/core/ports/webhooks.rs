@@ -67,7 +67,7 @@ pub trait Webhooks: Send + Sync {
     /// Removes the owner's endpoint of that id, with its deliveries; false when there is none.
     fn remove<'a>(&'a self, owner: &'a Owner, id: EndpointId) -> Answer<'a, bool>;
 
-    /// Adds a delivery of no request.
+    /// Adds a delivery of no request, for which its endpoint is [awake](Endpoint::awake).
     fn deliver(&self, delivery: Delivery) -> Answer<'_, ()>;
 
     /// The deliveries to an endpoint, newest first by id, at most `limit`, beginning after `after`.
@@ -76,7 +76,7 @@ pub trait Webhooks: Send + Sync {
     /// The deliveries that tell of a request, with their endpoints, the oldest first, at most `limit`: for operators.
     fn deliveries_of(&self, request: RequestId, limit: usize) -> Answer<'_, Vec<Addressed>>;
 
-    /// Begins a delivery to that endpoint anew ([`Delivery::replayed`]).
+    /// Begins a delivery to that endpoint anew ([`Delivery::replayed`]), for which that is [awake](Endpoint::awake).
     fn replay(&self, endpoint: EndpointId, id: DeliveryId) -> Answer<'_, Option<Delivery>>;
 
     /// What there is to do, and when.

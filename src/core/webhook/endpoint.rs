@@ -129,6 +129,12 @@ impl Endpoint {
         at_once.saturating_sub(on_their_way)
     }
 
+    /// No longer left alone: its owner wants to see what comes of a delivery.
+    #[must_use]
+    pub fn awake(self) -> Self {
+        Self { resting_until: None, ..self }
+    }
+
     /// After what its owner has changed.
     #[must_use]
     pub fn changed(mut self, change: &Change, now: Timestamp) -> Self {

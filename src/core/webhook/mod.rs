@@ -18,6 +18,7 @@ pub use notice::{EVENT_PREFIX, following, of_act, of_passed, of_submission};
 mod millis {
     use super::{Deserialize, Deserializer, Serializer, Timestamp};
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "this is the form that serde asks for")]
     pub(super) fn serialize<S: Serializer>(instant: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_i64(instant.millis())
     }

@@ -91,6 +91,7 @@ impl Webhooks {
     }
 
     pub(super) fn deliver(&mut self, delivery: Delivery) {
+        self.wake(delivery.endpoint);
         self.tell(vec![delivery]);
     }
 
@@ -111,7 +112,15 @@ impl Webhooks {
     pub(super) fn replay(&mut self, endpoint: EndpointId, id: DeliveryId, now: Timestamp) -> Option<Delivery> {
         let delivery = self.deliveries.get_mut(&id).filter(|delivery| delivery.endpoint == endpoint)?;
         *delivery = delivery.clone().replayed(now);
-        Some(delivery.clone())
+        let replayed = delivery.clone();
+        self.wake(endpoint);
+        Some(replayed)
+    }
+
+    fn wake(&mut self, id: EndpointId) {
+        if let Some(endpoint) = self.endpoints.get_mut(&id) {
+            *endpoint = endpoint.clone().awake();
+        }
     }
 
     /// When a delivery is to be sent: when it is due, and its endpoint does not rest.
@@ -190,7 +199,9 @@ impl State {
         let named = |name: &Option<String>| endpoints.iter().any(|endpoint| endpoint.name == *name);
         let is_gone = |known: &&Endpoint| known.name.is_some() && !named(&known.name);
         let gone: Vec<_> = self.webhooks.endpoints.values().filter(is_gone).map(|known| known.id).collect();
-        gone.into_iter().for_each(|id| self.webhooks.drop_endpoint(id));
+        for id in gone {
+            self.webhooks.drop_endpoint(id);
+        }
         for endpoint in endpoints {
             let known = self.webhooks.endpoints.values().find(|known| known.name == endpoint.name);
             let endpoint = known.map_or_else(|| endpoint.clone(), |known| endpoint.clone().in_place_of(known));

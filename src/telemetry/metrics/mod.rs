@@ -159,7 +159,7 @@ use closed;
 mod tests {
     use std::time::Duration;
 
-    use super::{Commit, Decided, Fetched, Introspected, KeySetGauges, Metrics, UnknownKey};
+    use super::{Commit, Decided, Fetched, Introspected, KeySetGauges, Metrics, Told, UnknownKey};
     use crate::core::verdict::Reason;
     use crate::net::FetchErrorClass;
 
