@@ -81,6 +81,9 @@ pub enum StoreError {
     /// A record is damaged: its checksum does not match.
     #[error("record {0} is damaged")]
     Damaged(String),
+    /// The store could not be read; nothing was to be changed.
+    #[error("the store can not be read")]
+    Unreadable(#[source] Box<dyn StdError + Send + Sync>),
     /// The store could not do it, and nobody knows how far it came. Where it can not be used any more, [`Store::failure`] says so.
     ///
     /// [`Store::failure`]: super::ports::Store::failure

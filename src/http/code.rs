@@ -98,6 +98,8 @@ codes! {
         "What is needed to check the token is not to be had from its issuer now." "The token may be good: wait for `Retry-After` and send the request again."
     StoreFull "store_full" SERVICE_UNAVAILABLE "Store full"
         "There is no space left to store the request; nothing was stored." "Wait for `Retry-After` and send it again; the operator must make space."
+    StoreUnreadable "store_unreadable" SERVICE_UNAVAILABLE "Store unreadable"
+        "The store can not be read now; nothing was changed." "Wait for `Retry-After` and ask again; the operator finds the reason in the log."
     StoreUnavailable "store_unavailable" SERVICE_UNAVAILABLE "Store unavailable"
         "The store can not be used; the request may or may not have been stored." "Send it again with the same Idempotency-Key once the gateway is back."
 }

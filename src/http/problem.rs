@@ -279,6 +279,7 @@ impl From<StoreError> for Problem {
             StoreError::Full => Self::new(Code::StoreFull).retry_after(Duration::from_secs(30)),
             StoreError::Busy => Self::new(Code::Overloaded).retry_after(Duration::from_secs(1)),
             StoreError::Damaged(_) => Self::new(Code::RecordDamaged),
+            StoreError::Unreadable(_) => Self::new(Code::StoreUnreadable).retry_after(Duration::from_secs(5)),
             StoreError::Failed(_) => Self::new(Code::StoreUnavailable).retry_after(Duration::from_secs(5)),
         };
         match std::error::Error::source(&error) {

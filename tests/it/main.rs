@@ -24,12 +24,10 @@ mod refusal_log;
 mod requests;
 mod serving;
 mod settings;
-#[cfg(any())]
 mod sqlite;
-#[cfg(any())]
 mod sqlite_damage;
-#[cfg(any())]
 mod sqlite_faults;
+mod sqlite_reference;
 mod store_contract;
 mod store_time;
 mod stores;

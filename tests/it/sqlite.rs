@@ -5,17 +5,19 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anteroom::core::clock::{SetClock, Timestamp};
+use anteroom::core::clock::SetClock;
 use anteroom::core::error::{Misconfiguration, StoreError};
-use anteroom::core::ports::requests::{Cancellation, NewRequest, Submission};
-use anteroom::core::request::{Owner, Request, RequestId, Tags};
+use anteroom::core::ports::requests::{NewRequest, Order, Submission};
+use anteroom::core::request::{By, Event, EventKind, Owner, Request, RequestId, Tags, history};
 use anteroom::store::StoreSettings;
 use anteroom::telemetry::metrics::Metrics;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use rusqlite::Connection;
 
-use crate::stores::{Opened, START, failing, id, idempotency, keyed, new, open, owner, request};
+use crate::stores::{
+    Opened, START, cancel, cancelled, failing, id, idempotency, keyed, new, on_timeline, open, owner, request,
+};
 
 const URL: &str = "sqlite:anteroom.db";
 
@@ -92,7 +94,7 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     on.store.close().await;
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let before = fs::read(&path).unwrap();
-    let problem = format!("{}: its schema has version 99, and this Anteroom knows versions up to 1", path.display());
+    let problem = format!("{}: its schema has version 99, and this Anteroom knows versions up to 2", path.display());
     let remedy = "Run the Anteroom that wrote it or a later one, or restore the backup from before";
     assert_refused(&refusal(URL, on.directory.path()), &problem, remedy);
     assert_eq!(fs::read(&path).unwrap(), before);
@@ -148,7 +150,7 @@ fn kept() -> Vec<NewRequest> {
     vec![
         keyed(request(&anna, at(0), 1), "key-1", 1),
         keyed(aliased(request(&anna, at(0), 2), "QR-0001"), "key-2", 2),
-        new(Request { timeline: failing(), kind: "demo-fail".into(), ..request(&anna, at(1), 3) }),
+        new(Request { kind: "demo-fail".into(), ..on_timeline(failing(), request(&anna, at(1), 3)) }),
         keyed(Request { tags, ..aliased(request(&bob, at(2), 4), "QR-0001") }, "key-1", 4),
         NewRequest { payload: format!("{{\"text\":\"{}\"}}", "é".repeat(5000)), ..new(request(&bob, at(-5), 5)) },
         new(aliased(request(&anna, at(3), 6), "")),
@@ -172,8 +174,10 @@ async fn store_fixture_is_what_this_version_writes() {
     }
     let (number, millis) = CANCELLED;
     on.clock.set(START.plus_millis(millis));
-    let cancelled = on.requests().cancel(&owner("anna"), id(START.plus_millis(1), number)).await.unwrap();
-    assert!(matches!(cancelled, Some(Cancellation::Cancelled(_))), "{cancelled:?}");
+    let by = By { actor: Some("anna".into()), trace_id: None };
+    let order = Order { by, ..cancel(&owner("anna"), id(START.plus_millis(1), number)) };
+    let outcome = on.requests().act_all(vec![order]).await.unwrap().remove(0).unwrap();
+    assert_eq!(outcome.refused, None);
     on.store.close().await;
     let written = on.directory.path().join("anteroom.db");
     if std::env::var_os("ANTEROOM_WRITE_FIXTURES").is_some() {
@@ -195,16 +199,20 @@ async fn assert_kept(file: &Path) {
     let store = open(URL, directory.path(), Arc::new(SetClock::at(START)));
     let requests = store.requests();
     let mut payloads = Vec::new();
-    for NewRequest { request, payload, idempotency: key } in kept() {
-        let cancelled = request.id == id(START.plus_millis(1), CANCELLED.0);
-        let cancelled_at: Option<Timestamp> = cancelled.then(|| START.plus_millis(CANCELLED.1));
-        let kept = Arc::new(Request { cancelled_at, ..request });
+    for NewRequest { request, payload, idempotency: key, by } in kept() {
+        let is_cancelled = request.id == id(START.plus_millis(1), CANCELLED.0);
+        let at = START.plus_millis(CANCELLED.1);
+        let kept = Arc::new(if is_cancelled { cancelled(at, request) } else { request });
+        let events: Vec<_> = kinds(&history(&kept, &requests.events(kept.id).await.unwrap(), at));
+        let last = if is_cancelled { EventKind::Cancelled } else { EventKind::Submitted };
+        assert_eq!(events, if is_cancelled { vec![EventKind::Submitted, last] } else { vec![last] });
+        assert_eq!(requests.payload(kept.id).await.unwrap().as_ref(), Some(&payload));
         assert_eq!(requests.find(&kept.owner, kept.id).await.unwrap(), Some(Arc::clone(&kept)));
         if let Some(alias) = &kept.alias {
             assert_eq!(requests.find_by_alias(&kept.owner, alias).await.unwrap(), Some(Arc::clone(&kept)));
         }
         if key.is_some() {
-            let again = NewRequest { request: (*kept).clone(), payload: payload.clone(), idempotency: key };
+            let again = NewRequest { request: (*kept).clone(), payload: payload.clone(), idempotency: key, by };
             assert_eq!(requests.submit(again).await.unwrap(), Submission::Replayed(Arc::clone(&kept)));
         }
         payloads.push((kept.id, payload));
@@ -213,6 +221,10 @@ async fn assert_kept(file: &Path) {
     assert_eq!(requests.submit(other).await.unwrap(), Submission::KeyReused);
     store.close().await;
     assert_eq!(stored_payloads(&path), payloads);
+}
+
+fn kinds(events: &[Event]) -> Vec<EventKind> {
+    events.iter().map(|event| event.kind).collect()
 }
 
 fn stored_payloads(path: &Path) -> Vec<(RequestId, String)> {

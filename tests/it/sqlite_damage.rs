@@ -12,7 +12,7 @@ use anteroom::store::StoreSettings;
 use anteroom::telemetry::metrics::Metrics;
 use rusqlite::Connection;
 
-use crate::stores::{Opened, START, failing, keyed, new, owner, request};
+use crate::stores::{Opened, START, cancel, failing, keyed, new, on_timeline, owner, request};
 
 const URL: &str = "sqlite:anteroom.db";
 
@@ -25,7 +25,7 @@ fn harmed() -> Request {
 /// A store with the one that comes to harm and, of the same owner, one with another timeline; then `edit` is done to its file.
 async fn edited(edit: &str) -> (Opened, Arc<Request>) {
     let on = Opened::new(URL);
-    let whole = Request { timeline: failing(), ..request(&owner("anna"), START, 2) };
+    let whole = on_timeline(failing(), request(&owner("anna"), START, 2));
     on.submit(keyed(harmed(), "k", 1)).await;
     on.submit(new(whole.clone())).await;
     on.submit(new(request(&owner("bob"), START, 3))).await;
@@ -51,8 +51,8 @@ async fn a_damaged_request_is_named_and_left_out_of_lists() {
         "UPDATE requests SET timeline = 2 WHERE seq = 1",
         "UPDATE requests SET timeline = 77 WHERE seq = 1",
         "UPDATE requests SET submitted_at = submitted_at + 1 WHERE seq = 1",
-        "UPDATE requests SET finished_at = finished_at + 1 WHERE seq = 1",
-        "UPDATE requests SET cancelled_at = submitted_at, finished_at = submitted_at WHERE seq = 1",
+        "UPDATE requests SET ends_at = ends_at + 1 WHERE seq = 1",
+        "UPDATE requests SET cancelled_at = submitted_at, ends_at = submitted_at WHERE seq = 1",
         "UPDATE requests SET alias = NULL WHERE seq = 1",
         "UPDATE requests SET tags = '{\"colour\":\"rex\"}' WHERE seq = 1",
         "UPDATE requests SET tags = '{' WHERE seq = 1",
@@ -65,7 +65,7 @@ async fn a_damaged_request_is_named_and_left_out_of_lists() {
         let (on, whole) = edited(edit).await;
         let (anna, requests) = (owner("anna"), on.requests());
         assert_damaged(requests.find(&anna, harmed().id).await, edit);
-        assert_damaged(requests.cancel(&anna, harmed().id).await, edit);
+        assert_damaged(requests.act_all(vec![cancel(&anna, harmed().id)]).await, edit);
         assert_damaged(requests.submit(keyed(request(&anna, START, 4), "k", 1)).await, edit);
         // The damaged one is the older; a page of one is filled by the other, and a page of two is not.
         assert_eq!(on.all(&anna).await, [Arc::clone(&whole)], "{edit}");
@@ -150,8 +150,8 @@ async fn a_flipped_bit_anywhere_shows_nothing_that_was_not_stored() {
 fn one_of_many(number: u64) -> Request {
     let alias = number.is_multiple_of(2).then(|| format!("QR-{number:04}"));
     let plain = request(&owner("anna"), START, number);
-    let timeline = if number.is_multiple_of(3) { failing() } else { plain.timeline };
-    Request { alias, timeline, tags: harmed().tags, ..plain }
+    let plain = if number.is_multiple_of(3) { on_timeline(failing(), plain) } else { plain };
+    Request { alias, tags: harmed().tags, ..plain }
 }
 
 /// Whether the store opens.
@@ -165,7 +165,7 @@ async fn reads_only_what_was_stored(directory: &Path, sent: &[Arc<Request>], at:
     for request in sent {
         match requests.find(&anna, request.id).await {
             Ok(Some(found)) => assert_eq!(found, *request, "bit flipped in byte {at}"),
-            Ok(None) | Err(StoreError::Damaged(_) | StoreError::Failed(_)) => {}
+            Ok(None) | Err(StoreError::Damaged(_) | StoreError::Unreadable(_)) => {}
             Err(error) => panic!("{error:?} after a bit flipped in byte {at}"),
         }
     }

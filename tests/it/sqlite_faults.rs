@@ -15,7 +15,7 @@ use anteroom::core::request::Request;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 
-use crate::stores::{START, id, keyed, new, open, owner, request};
+use crate::stores::{START, cancel, id, keyed, new, open, owner, request};
 
 const URL: &str = "sqlite:anteroom.db";
 
@@ -34,6 +34,10 @@ impl<F: Fn() + Send + Sync> Clock for AskedClock<F> {
 
     fn sleep_until(&self, instant: Timestamp) -> BoxFuture<'static, ()> {
         SetClock::at(START).sleep_until(instant)
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        SetClock::at(START).sleep(duration)
     }
 }
 
@@ -169,13 +173,20 @@ async fn meet_a_failing_sync(directory: PathBuf) {
     assert_eq!(store.failure().await, sentence);
     assert!(!store.is_ready());
     assert_failed(requests.submit(new(request(&owner("anna"), START, 1000))).await, sentence);
-    assert_failed(requests.find(&owner("anna"), id(START, 0)).await, sentence);
+    assert_unreadable(requests.find(&owner("anna"), id(START, 0)).await, sentence);
     fs::write(directory.join("answered"), answered.join("\n")).unwrap();
 }
 
 fn assert_failed<T: std::fmt::Debug>(answer: Result<T, StoreError>, sentence: &str) {
     match answer {
         Err(StoreError::Failed(source)) => assert_eq!(source.to_string(), sentence),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn assert_unreadable<T: std::fmt::Debug>(answer: Result<T, StoreError>, sentence: &str) {
+    match answer {
+        Err(StoreError::Unreadable(source)) => assert_eq!(source.to_string(), sentence),
         other => panic!("{other:?}"),
     }
 }
@@ -188,13 +199,15 @@ async fn a_writer_that_panics_ends_the_store() {
     let (requests, anna) = (store.requests(), owner("anna"));
     requests.submit(new(request(&anna, START, 1))).await.unwrap();
     let sentence = "the store can not be written any more: its writer panicked";
-    let (cancelled, submitted) =
-        tokio::join!(requests.cancel(&anna, id(START, 1)), requests.submit(new(request(&anna, START, 2))));
+    let (cancelled, submitted) = tokio::join!(
+        requests.act_all(vec![cancel(&anna, id(START, 1))]),
+        requests.submit(new(request(&anna, START, 2)))
+    );
     assert_failed(cancelled, sentence);
     assert_failed(submitted, sentence);
     assert!(!store.is_ready());
     assert_eq!(store.failure().await, sentence);
-    assert_failed(requests.list(Some(&anna), &Filter::default(), None, 10, START).await, sentence);
+    assert_unreadable(requests.list(Some(&anna), &Filter::default(), None, 10, START).await, sentence);
     store.close().await;
     let store = open(URL, directory.path(), Arc::new(SetClock::at(START)));
     let left = store.requests().find(&anna, id(START, 1)).await.unwrap();
@@ -216,7 +229,7 @@ async fn more_writes_than_may_wait_are_refused_at_once() {
     let (requests, anna) = (store.requests(), owner("anna"));
     requests.submit(new(request(&anna, START, 9000))).await.unwrap();
     let (other, whose) = (store.requests(), anna.clone());
-    let held = tokio::spawn(async move { other.cancel(&whose, id(START, 9000)).await });
+    let held = tokio::spawn(async move { other.act_all(vec![cancel(&whose, id(START, 9000))]).await });
     tokio::task::yield_now().await;
     is_asked.recv_timeout(Duration::from_secs(10)).unwrap();
     // The writer has the cancellation in hand, and only that.
@@ -227,6 +240,6 @@ async fn more_writes_than_may_wait_are_refused_at_once() {
     let busy = answers.iter().filter(|answer| matches!(answer, Err(StoreError::Busy))).count();
     let accepted = answers.iter().filter(|answer| matches!(answer, Ok(Submission::Accepted(_)))).count();
     assert_eq!((accepted, busy), (4096, 4));
-    assert!(held.await.unwrap().unwrap().is_some());
+    assert!(matches!(&held.await.unwrap().unwrap()[..], [Some(_)]));
     assert!(store.is_ready());
 }

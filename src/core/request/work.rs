@@ -99,16 +99,15 @@ pub struct Output {
     pub body: Vec<u8>,
 }
 
-/// So many bytes of JSON are shown in the view itself.
-const INLINE_BYTES: usize = 4096;
-
 impl Output {
     /// The media type of JSON.
     pub const JSON: &'static str = "application/json";
+    /// So many bytes of JSON are shown in the view itself.
+    pub const INLINE_BYTES: usize = 4096;
 
     /// What of it the view shows: JSON of up to 4 KiB.
     pub fn inline(&self) -> Option<Value> {
-        let is_small_json = self.content_type == Self::JSON && self.body.len() <= INLINE_BYTES;
+        let is_small_json = self.content_type == Self::JSON && self.body.len() <= Self::INLINE_BYTES;
         is_small_json.then(|| serde_json::from_slice(&self.body).ok()).flatten()
     }
 }

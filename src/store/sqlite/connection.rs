@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::log::LeftLog;
 use super::{Trouble, migrate};
 
 /// The first release without the bug that corrupts a file when its write-ahead log is reset (3.7.0 to 3.51.2).
@@ -18,7 +19,7 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// More than the different statements there are, filters included.
-const STATEMENTS: usize = 64;
+const STATEMENTS: usize = 256;
 
 /// Claims the file for this process until the answer is dropped.
 ///
@@ -61,6 +62,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, Trouble> {
         let problem = format!("SQLite {} can damage it", rusqlite::version());
         return Err(Trouble::new(problem, "Build Anteroom with SQLite 3.51.3 or later"));
     }
+    let left = LeftLog::look(&beside(path, "-wal"))?;
     let mut connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(PATIENCE)?;
@@ -77,7 +79,6 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, Trouble> {
     }
     // FULL: with NORMAL, the last commits are gone after a power failure.
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     // The writer runs the checkpoints, so that it sees their errors.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
@@ -85,7 +86,22 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, Trouble> {
     // A page enters the log only in the commit, and once: the commit mark is the last thing written (see the writer).
     connection.pragma_update(None, "cache_spill", false)?;
     tune(&connection, 4096)?;
+    left.compare(&connection)?;
+    // Not while tables are built anew.
+    connection.pragma_update(None, "foreign_keys", false)?;
     migrate::migrate(&mut connection, version)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    Ok(connection)
+}
+
+/// Opens a connection that checks the file: it can recover the log, and changes nothing else.
+pub(super) fn open_to_check(path: &Path) -> Result<Connection, Trouble> {
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.pragma_update(None, "query_only", true)?;
+    tune(&connection, 4096)?;
     Ok(connection)
 }
 

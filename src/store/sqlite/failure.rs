@@ -40,8 +40,17 @@ impl Failure {
         })
     }
 
-    /// What an operation answers that the store did not carry out.
-    pub(super) fn error(&self) -> StoreError {
-        StoreError::Failed(self.reason().unwrap_or_else(|| "the store is closed".into()).into())
+    /// What a write answers that the store did not carry out.
+    pub(super) fn of_a_write(&self) -> StoreError {
+        StoreError::Failed(self.sentence().into())
+    }
+
+    /// What a read answers.
+    pub(super) fn of_a_read(&self) -> StoreError {
+        StoreError::Unreadable(self.sentence().into())
+    }
+
+    fn sentence(&self) -> String {
+        self.reason().unwrap_or_else(|| "the store is closed".into())
     }
 }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
-use super::rows::Fault;
+use super::checksum::Fault;
 use crate::core::error::StoreError;
 
 /// A read. It answers its caller itself.
@@ -71,7 +71,7 @@ where
 
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
         let answer = match (committed, self.outcome) {
-            (Ok(()), Some(outcome)) => outcome.map_err(StoreError::from),
+            (Ok(()), Some(outcome)) => outcome.map_err(Fault::of_a_write),
             (Err(error), _) => Err(error),
             (Ok(()), None) => return,
         };

@@ -1,23 +1,35 @@
 //! The default store: one SQLite file, one thread that writes, two that read.
 //!
 //! A write goes through [`writer`], which commits what is waiting together and answers after the commit; a read goes through
-//! [`recent`] or [`reader`] and sees every commit that was answered before it began. What SQL is spoken stands in [`writes`],
-//! [`reads`] and [`rows`].
+//! [`recent`] or [`reader`] and sees every commit that was answered before it began. How requests lie in the file stands in
+//! [`rows`], [`work_rows`] and [`event_rows`]; what is asked of them in [`writes`], [`acts`], [`claims`], [`purge`], [`reads`]
+//! and [`list`].
 
+mod acts;
+mod check;
+mod checksum;
+mod claims;
 mod connection;
+mod event_rows;
 mod failure;
 mod job;
 mod job_queue;
+mod list;
+mod log;
 mod migrate;
+mod owners;
+mod purge;
 mod reader;
 mod reads;
 mod recent;
 mod requests;
 mod rows;
+mod timelines;
+mod work_rows;
 mod writer;
 mod writes;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use crate::core::BoxFuture;
@@ -30,7 +42,9 @@ use crate::telemetry::metrics::StoreMetrics;
 use rusqlite::ErrorCode;
 
 use failure::Failure;
+use owners::Owners;
 use requests::SqliteRequests;
+use timelines::Timelines;
 use writer::Meter;
 
 /// Opens the file at `place`, and makes it when there is none.
@@ -40,15 +54,24 @@ pub(super) fn open(
     clock: Arc<dyn Clock>,
     metrics: StoreMetrics,
 ) -> Result<Arc<dyn Store>, Misconfiguration> {
+    let path = path(place, data_dir)?;
+    start(&path, clock, metrics).map_err(|trouble| trouble.at(&path))
+}
+
+/// Checks the file at `place`, which no gateway may have open, and changes nothing. Answers what is wrong with it.
+pub(super) fn check(place: &str, data_dir: &Path) -> Result<Vec<String>, Misconfiguration> {
+    let path = path(place, data_dir)?;
+    check::check(&path).map_err(|trouble| trouble.at(&path))
+}
+
+fn path(place: &str, data_dir: &Path) -> Result<PathBuf, Misconfiguration> {
     // "sqlite://PATH" is how other programs write it.
     let place = place.strip_prefix("//").unwrap_or(place);
     if place.is_empty() || place.starts_with(':') {
         let remedy = "Write it as \"sqlite:PATH\", or \"memory:\" for a store that forgets";
         return Err(super::mistake("the URL names no file", remedy));
     }
-    let path = data_dir.join(place);
-    start(&path, clock, metrics)
-        .map_err(|trouble| super::mistake(format!("{}: {}", path.display(), trouble.problem), trouble.remedy))
+    Ok(data_dir.join(place))
 }
 
 /// Why the file can not be opened, and what to do about it.
@@ -61,6 +84,10 @@ struct Trouble {
 impl Trouble {
     fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { problem: problem.into(), remedy: remedy.into() }
+    }
+
+    fn at(self, path: &Path) -> Misconfiguration {
+        super::mistake(format!("{}: {}", path.display(), self.problem), self.remedy)
     }
 }
 
@@ -88,14 +115,21 @@ impl From<std::io::Error> for Trouble {
 fn start(path: &Path, clock: Arc<dyn Clock>, metrics: StoreMetrics) -> Result<Arc<dyn Store>, Trouble> {
     let lock = Arc::new(connection::claim(path)?);
     let connection = connection::open_to_write(path)?;
-    let timelines = Arc::new(rows::Timelines::load(&connection::open_to_read(path)?)?);
+    let timelines = Timelines::load(&connection::open_to_read(path)?)?;
+    let known = Arc::new(Known { timelines, owners: Owners::default() });
     let failure = Arc::new(Failure::default());
     let judging = Arc::new(RwLock::new(()));
     let reads = reader::start(path, &lock, &judging)?;
     let meter = Meter { clock: Arc::clone(&clock), metrics };
     let writes = writer::start(connection, lock, Arc::clone(&failure), judging, meter)?;
-    let requests = Arc::new(SqliteRequests::new(writes, reads, timelines, Arc::clone(&failure), clock));
+    let requests = Arc::new(SqliteRequests::new(writes, reads, known, Arc::clone(&failure), clock));
     Ok(Arc::new(Sqlite { requests, failure }))
+}
+
+/// What is in the file, never changes, and is kept in memory.
+struct Known {
+    timelines: Timelines,
+    owners: Owners,
 }
 
 struct Sqlite {

@@ -6,26 +6,39 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::Known;
+use super::acts::{Changed, Writing};
+use super::checksum::Fault;
+use super::claims::{self, Turns};
 use super::failure::Failure;
 use super::job::{ReadJob, Write, WriteJob};
 use super::job_queue::JobQueue;
-use super::recent::Recent;
-use super::rows::{Fault, Timelines};
-use super::{reads, writes};
+use super::list::{self, Wanted};
+use super::purge::Forgotten;
+use super::recent::{Generation, Recent};
+use super::writes::NewRow;
+use super::{event_rows, reads};
 use crate::core::BoxFuture;
 use crate::core::clock::{Clock, Timestamp};
 use crate::core::error::StoreError;
-use crate::core::ports::requests::{Cancellation, Filter, NewRequest, Position, Requests, Submission};
-use crate::core::request::{Owner, Request, RequestId};
+use crate::core::ports::requests::{
+    Backlog, Claim, Claimed, Filter, NewRequest, Order, Outcome, Position, Purged, Requests, Retention, Submission,
+};
+use crate::core::request::{Act, Event, Output, Owner, Request, RequestId};
 
 type Answer<T> = Result<T, StoreError>;
+
+/// About how many bytes an act writes besides an output.
+const ACT_BYTES: usize = 512;
 
 /// The requests in an SQLite file.
 pub(super) struct SqliteRequests {
     writes: JobQueue<Box<dyn WriteJob>>,
     reads: JobQueue<ReadJob>,
-    timelines: Arc<Timelines>,
+    known: Arc<Known>,
     recent: Arc<Recent>,
+    turns: Arc<Turns>,
+    forgotten: Arc<Forgotten>,
     failure: Arc<Failure>,
     clock: Arc<dyn Clock>,
 }
@@ -34,11 +47,12 @@ impl SqliteRequests {
     pub(super) fn new(
         writes: JobQueue<Box<dyn WriteJob>>,
         reads: JobQueue<ReadJob>,
-        timelines: Arc<Timelines>,
+        known: Arc<Known>,
         failure: Arc<Failure>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { writes, reads, timelines, recent: Arc::new(Recent::new()), failure, clock }
+        let (recent, turns, forgotten) = (Arc::new(Recent::new()), Arc::default(), Arc::default());
+        Self { writes, reads, known, recent, turns, forgotten, failure, clock }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -62,84 +76,185 @@ impl SqliteRequests {
     ) -> Answer<T> {
         let (reply, answer) = oneshot::channel();
         let job = Write { bytes, judges, work: Some(work), outcome: None, reply };
-        self.writes.put(Box::new(job)).ok_or_else(|| self.failure.error())??;
-        answer.await.unwrap_or_else(|_| Err(self.failure.error()))
+        self.writes.put(Box::new(job)).ok_or_else(|| self.failure.of_a_write())??;
+        answer.await.unwrap_or_else(|_| Err(self.failure.of_a_write()))
+    }
+
+    /// A write that changes what readers may have in hand, and is judged by the clock.
+    async fn judge<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce(&Writing<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Answer<T> {
+        let (known, recent, clock) = (Arc::clone(&self.known), Arc::clone(&self.recent), Arc::clone(&self.clock));
+        self.write(bytes, true, move |connection| {
+            let _shut = recent.shut();
+            let now = clock.now();
+            work(&Writing { connection, timelines: &known.timelines, recent: &recent, now })
+        })
+        .await
     }
 
     async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection, &Timelines) -> Result<T, Fault> + Send + 'static,
+        work: impl FnOnce(&Connection, &Known) -> Result<T, Fault> + Send + 'static,
     ) -> Answer<T> {
         if self.failure.reason().is_some() {
-            return Err(self.failure.error());
+            return Err(self.failure.of_a_read());
         }
         let (reply, answer) = oneshot::channel();
-        let timelines = Arc::clone(&self.timelines);
+        let known = Arc::clone(&self.known);
         let job: ReadJob =
-            Box::new(move |connection| drop(reply.send(work(connection, &timelines).map_err(StoreError::from))));
-        self.reads.put(job).ok_or_else(|| self.failure.error())??;
-        answer.await.unwrap_or_else(|_| Err(self.failure.error()))
+            Box::new(move |connection| drop(reply.send(work(connection, &known).map_err(Fault::of_a_read))));
+        self.reads.put(job).ok_or_else(|| self.failure.of_a_read())??;
+        answer.await.unwrap_or_else(|_| Err(self.failure.of_a_read()))
+    }
+
+    async fn store(&self, rows: Vec<(NewRow, Generation)>) -> Answer<Vec<Submission>> {
+        let bytes = rows.iter().map(|(row, _)| row.bytes()).sum();
+        let known = Arc::clone(&self.known);
+        let store = move |connection: &Connection| {
+            let stored = rows.into_iter().map(|(row, generation)| Ok((row.store(connection, &known)?, generation)));
+            stored.collect::<Result<Vec<_>, Fault>>()
+        };
+        let stored = self.write(bytes, false, store).await?;
+        let committed = stored.into_iter().map(|((submission, learnt), generation)| {
+            if let Submission::Accepted(request) = &submission {
+                learnt.keep(request, &self.known);
+                self.recent.keep(request, generation);
+            }
+            submission
+        });
+        Ok(committed.collect())
+    }
+
+    /// A request that is about to be stored.
+    fn prepare(&self, new: NewRequest) -> Answer<(NewRow, Generation)> {
+        let generation = self.recent.generation(new.request.id);
+        Ok((NewRow::prepare(new, &self.known)?, generation))
+    }
+
+    fn look(&self, id: RequestId, owner: Option<&Owner>) -> BoxFuture<'_, Answer<Option<Arc<Request>>>> {
+        let owner = owner.cloned();
+        let theirs = move |request: &Arc<Request>| owner.as_ref().is_none_or(|owner| request.owner == *owner);
+        if let Some(request) = self.recent.get(id).filter(|_| self.failure.reason().is_none()) {
+            return Box::pin(ready(Ok(Some(request).filter(theirs))));
+        }
+        let generation = self.recent.generation(id);
+        Box::pin(async move {
+            let found = self.read(move |connection, known| reads::find(connection, &known.timelines, id)).await?;
+            if let Some(request) = &found {
+                self.recent.keep(request, generation);
+            }
+            Ok(found.filter(theirs))
+        })
+    }
+
+    fn keep(&self, changed: Vec<Changed>) -> Vec<Arc<Request>> {
+        let keep = |(request, generation): Changed| {
+            self.recent.keep(&request, generation);
+            request
+        };
+        changed.into_iter().map(keep).collect()
     }
 }
 
 impl Requests for SqliteRequests {
+    fn submit_all(&self, new: Vec<NewRequest>) -> BoxFuture<'_, Answer<Vec<Submission>>> {
+        Box::pin(async move {
+            let rows = new.into_iter().map(|new| self.prepare(new)).collect::<Answer<Vec<_>>>()?;
+            if rows.is_empty() { Ok(Vec::new()) } else { self.store(rows).await }
+        })
+    }
+
     fn submit(&self, new: NewRequest) -> BoxFuture<'_, Answer<Submission>> {
         Box::pin(async move {
-            let row = writes::NewRow::prepare(new)?;
-            let timelines = Arc::clone(&self.timelines);
-            let generation = self.recent.generation();
-            let submission =
-                self.write(row.bytes(), false, move |connection| row.store(connection, &timelines)).await?;
-            if let Submission::Accepted(request) = &submission {
-                self.recent.keep(request, generation);
-            }
-            Ok(submission)
+            let stored = self.store(vec![self.prepare(new)?]).await?;
+            stored.into_iter().next().ok_or_else(|| self.failure.of_a_write())
         })
     }
 
     fn find<'a>(&'a self, owner: &'a Owner, id: RequestId) -> BoxFuture<'a, Answer<Option<Arc<Request>>>> {
-        if let Some(request) = self.recent.get(id).filter(|_| self.failure.reason().is_none()) {
-            let is_theirs = request.owner == *owner;
-            return Box::pin(ready(Ok(is_theirs.then_some(request))));
-        }
-        let (owner, generation) = (owner.clone(), self.recent.generation());
-        Box::pin(async move {
-            let found = self.read(move |connection, timelines| reads::find(connection, timelines, &owner, id)).await?;
-            if let Some(request) = &found {
-                self.recent.keep(request, generation);
-            }
-            Ok(found)
-        })
+        self.look(id, Some(owner))
+    }
+
+    fn find_any(&self, id: RequestId) -> BoxFuture<'_, Answer<Option<Arc<Request>>>> {
+        self.look(id, None)
     }
 
     fn find_by_alias<'a>(&'a self, owner: &'a Owner, alias: &'a str) -> BoxFuture<'a, Answer<Option<Arc<Request>>>> {
         let (owner, alias) = (owner.clone(), alias.to_owned());
-        Box::pin(self.read(move |connection, timelines| reads::find_by_alias(connection, timelines, &owner, &alias)))
+        Box::pin(self.read(move |connection, known| reads::find_by_alias(connection, &known.timelines, &owner, &alias)))
     }
 
     fn list<'a>(
         &'a self,
-        owner: &'a Owner,
+        owner: Option<&'a Owner>,
         filter: &'a Filter,
         after: Option<Position>,
         limit: usize,
         now: Timestamp,
     ) -> BoxFuture<'a, Answer<Vec<Arc<Request>>>> {
-        let (owner, filter) = (owner.clone(), filter.clone());
-        Box::pin(
-            self.read(move |connection, timelines| {
-                reads::list(connection, timelines, &owner, &filter, after, limit, now)
-            }),
-        )
+        let wanted = Wanted { owner: owner.cloned(), filter: filter.clone(), after, limit, now };
+        Box::pin(self.read(move |connection, known| list::list(connection, &known.timelines, &wanted)))
     }
 
-    fn cancel<'a>(&'a self, owner: &'a Owner, id: RequestId) -> BoxFuture<'a, Answer<Option<Cancellation>>> {
-        let owner = owner.clone();
-        let (timelines, clock) = (Arc::clone(&self.timelines), Arc::clone(&self.clock));
-        let recent = Arc::clone(&self.recent);
-        Box::pin(self.write(0, true, move |connection| {
-            recent.withdraw(id);
-            writes::cancel(connection, &timelines, &owner, id, &*clock)
-        }))
+    fn act_all(&self, orders: Vec<Order>) -> BoxFuture<'_, Answer<Vec<Option<Outcome>>>> {
+        let output = |order: &Order| match &order.act {
+            Act::Complete { output, .. } => output.body.len(),
+            _ => 0,
+        };
+        let bytes = orders.iter().map(|order| ACT_BYTES + output(order)).sum();
+        Box::pin(async move {
+            let carry_out = move |writing: &Writing<'_>| {
+                orders.iter().map(|order| writing.carry_out(order)).collect::<Result<Vec<_>, Fault>>()
+            };
+            let outcomes = self.judge(bytes, carry_out).await?;
+            let keep = |(outcome, generation): (Outcome, Generation)| {
+                self.recent.keep(&outcome.request, generation);
+                outcome
+            };
+            Ok(outcomes.into_iter().map(|outcome| outcome.map(keep)).collect())
+        })
+    }
+
+    fn claim(&self, claim: Claim) -> BoxFuture<'_, Answer<Claimed>> {
+        let turns = Arc::clone(&self.turns);
+        Box::pin(async move {
+            let bytes = claim.most.saturating_mul(ACT_BYTES);
+            let (claimed, changed) = self.judge(bytes, move |writing| writing.claim(&claim, &turns)).await?;
+            self.keep(changed);
+            Ok(claimed)
+        })
+    }
+
+    fn payload(&self, id: RequestId) -> BoxFuture<'_, Answer<Option<String>>> {
+        Box::pin(self.read(move |connection, _| reads::payload(connection, id)))
+    }
+
+    fn output(&self, id: RequestId) -> BoxFuture<'_, Answer<Option<Output>>> {
+        Box::pin(self.read(move |connection, _| reads::output(connection, id)))
+    }
+
+    fn events(&self, id: RequestId) -> BoxFuture<'_, Answer<Vec<Event>>> {
+        Box::pin(self.read(move |connection, _| event_rows::of(connection, id)))
+    }
+
+    fn settle(&self, most: usize) -> BoxFuture<'_, Answer<(Vec<Arc<Request>>, Option<Timestamp>)>> {
+        Box::pin(async move {
+            let bytes = most.saturating_mul(ACT_BYTES);
+            let (settled, next) = self.judge(bytes, move |writing| writing.settle(most)).await?;
+            Ok((self.keep(settled), next))
+        })
+    }
+
+    fn purge(&self, retention: Retention, most: usize) -> BoxFuture<'_, Answer<Purged>> {
+        let forgotten = Arc::clone(&self.forgotten);
+        Box::pin(self.judge(0, move |writing| writing.purge(retention, most, &forgotten)))
+    }
+
+    fn backlogs(&self) -> BoxFuture<'_, Answer<Vec<Backlog>>> {
+        let now = self.clock.now();
+        Box::pin(self.read(move |connection, _| Ok(claims::backlogs(connection, now)?)))
     }
 }

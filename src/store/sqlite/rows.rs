@@ -1,205 +1,183 @@
-//! How a request lies in its row: written with a checksum, read back only when it matches.
+//! How a request lies in its rows: written with checksums, read back only when they match.
 //!
-//! The checksum of a request covers the row and what the row names, the owner and the timeline; whatever of these is damaged, the
-//! request is not shown as something that it never was.
+//! The checksum of a request covers the row and what the row names, the owner and the timeline; those of its state and its result
+//! cover its id. Whatever of these is damaged, the request is not shown as something that it never was.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::LazyLock;
 
-use crc32fast::Hasher;
-use rusqlite::types::Type;
-use rusqlite::{Connection, ErrorCode, MAIN_DB, Row};
+use rusqlite::{Connection, Row};
 
+use super::checksum::{Checksum, Fault, whole};
+use super::timelines::Timelines;
+use super::work_rows::{self, unreadable};
 use crate::core::clock::Timestamp;
-use crate::core::error::StoreError;
-use crate::core::request::{Owner, Request};
-use crate::core::timeline::Timeline;
+use crate::core::request::{Output, Owner, Process, Request, Simulation, Version, Work};
 
-/// Why a statement did not give what it should.
-#[derive(Debug)]
-pub(super) enum Fault {
-    /// SQLite says so.
-    Sqlite(rusqlite::Error),
-    /// The record of that name is not as it was written.
-    Damaged(String),
+/// A request with what its rows name.
+pub(super) struct Found {
+    pub(super) seq: i64,
+    /// The number of its owner.
+    pub(super) owner: i64,
+    /// The checksum of the definition of its timeline, as that is stored: a later Anteroom may write the same timeline differently.
+    pub(super) definition: Option<u32>,
+    pub(super) request: Request,
 }
 
-impl From<rusqlite::Error> for Fault {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
-    }
+/// What [`read`] needs, in its order, with the tables that they are read from.
+pub(super) static SELECT: LazyLock<String> =
+    LazyLock::new(|| select("requests AS r JOIN owners AS o ON o.owner = r.owner"));
+
+/// The same, beginning with the table `work`.
+pub(super) static SELECT_WORK: LazyLock<String> = LazyLock::new(|| {
+    select("work AS v CROSS JOIN requests AS r ON r.seq = v.seq CROSS JOIN owners AS o ON o.owner = r.owner")
+});
+
+/// The columns of a request, from tables among which are `requests AS r` and `owners AS o`.
+pub(super) fn select(tables: &str) -> String {
+    format!(
+        "SELECT r.seq, r.id, r.kind, r.timeline, r.submitted_at, r.cancelled_at, r.alias, r.tags, o.issuer, o.subject, r.ends_at, \
+         r.checksum, r.trace_id, r.not_before, r.deadline, r.skipped, r.version_write, r.version_step, r.erased_at, r.owner, \
+         {}, w.checksum, s.content_type, CASE WHEN length(s.body) <= {} THEN s.body END, s.checksum \
+         FROM {tables} LEFT JOIN work AS w ON w.seq = r.seq LEFT JOIN results AS s ON s.seq = w.seq",
+        work_rows::COLUMNS,
+        Output::INLINE_BYTES,
+    )
 }
 
-impl From<Fault> for StoreError {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            // A part of the file that belongs to no record in particular.
-            Fault::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
-                Self::Damaged(format!("unknown ({error})"))
-            }
-            Fault::Sqlite(error) => Self::Failed(error.into()),
-            Fault::Damaged(name) => Self::Damaged(name),
-        }
-    }
-}
+/// Where the columns of `work` begin, and after them those of `results`.
+const WORK: usize = 20;
+const RESULT: usize = WORK + work_rows::WIDTH + 1;
 
-/// A checksum over fields: each with its length, so that no two lists of fields are the same bytes.
-#[derive(Default)]
-pub(super) struct Checksum(Hasher);
-
-impl Checksum {
-    pub(super) fn bytes(mut self, bytes: &[u8]) -> Self {
-        self.0.update(&bytes.len().to_le_bytes());
-        self.0.update(bytes);
-        self
-    }
-
-    pub(super) fn number(self, number: i64) -> Self {
-        self.bytes(&number.to_le_bytes())
-    }
-
-    /// Nothing is a field of no bytes, which no number is; for a text, absence is kept apart from emptiness.
-    fn optional(self, bytes: Option<&[u8]>) -> Self {
-        self.bytes(if bytes.is_some() { b"some" } else { b"" }).bytes(bytes.unwrap_or_default())
-    }
-
-    pub(super) fn finish(self) -> u32 {
-        self.0.finalize()
-    }
-}
-
-/// The checksum of a row of `requests`, given the one of its timeline's definition.
-pub(super) fn checksum(request: &Request, definition: u32) -> u32 {
-    let Request { id, owner, kind, timeline: _, submitted_at, cancelled_at, alias, tags } = request;
-    let mut sum = Checksum::default()
+/// The checksum of a row of `requests`, given the one of its timeline's definition and when the timeline ends.
+///
+/// Rows of version 1 of the schema had only what comes first; what came later counts where it is there.
+pub(super) fn checksum(request: &Request, definition: Option<u32>, ends_at: Option<i64>) -> u32 {
+    let Request { id, owner, kind, submitted_at, alias, tags, .. } = request;
+    let sum = Checksum::default()
         .bytes(id.to_string().as_bytes())
         .bytes(owner.issuer.as_bytes())
         .bytes(owner.subject.as_bytes())
         .bytes(kind.as_bytes())
-        .number(definition.into())
-        .number(submitted_at.millis())
-        .number(finished_at(request).millis())
-        .optional(cancelled_at.map(|at| at.millis().to_le_bytes()).as_ref().map(<[u8; 8]>::as_slice))
-        .optional(alias.as_ref().map(String::as_bytes));
+        .number(definition.map_or(-1, i64::from))
+        .number(submitted_at.millis());
+    let sum = match ends_at {
+        Some(at) => sum.number(at),
+        None => sum.bytes(b""),
+    };
+    let cancelled_at = cancelled_at(request);
+    let mut sum = sum.optional_number(cancelled_at).optional(alias.as_ref().map(String::as_bytes));
     for (name, value) in tags {
         sum = sum.bytes(name.as_bytes()).bytes(value.as_bytes());
     }
-    sum.finish()
+    later(request, cancelled_at.is_some(), sum).finish()
 }
 
-/// The checksum of a text: a payload, a definition.
-pub(super) fn checksum_of(text: &str) -> u32 {
-    Checksum::default().bytes(text.as_bytes()).finish()
-}
-
-/// When the request reaches its end, by its timeline or by cancellation.
-pub(super) fn finished_at(request: &Request) -> Timestamp {
-    request.cancelled_at.unwrap_or_else(|| request.timeline.finishes(request.submitted_at))
-}
-
-/// A timeline as stored, with the checksum of its definition.
-#[derive(Clone)]
-pub(super) struct Stored {
-    pub(super) timeline: Arc<Timeline>,
-    pub(super) checksum: u32,
-}
-
-/// The timelines that are known to be committed, by their number; read from the file once.
-pub(super) struct Timelines(RwLock<HashMap<i64, Stored>>);
-
-impl Timelines {
-    /// Those that a reading connection sees. A damaged one is found out by the requests that name it.
-    pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
-        let known = Self(RwLock::default());
-        for number in Self::numbers(connection)? {
-            known.get(connection, number)?;
-        }
-        Ok(known)
+fn later(request: &Request, is_cancelled: bool, sum: Checksum) -> Checksum {
+    let (skipped, version) = (skipped(request), version(request));
+    let Request { trace_id, not_before, deadline, erased_at, .. } = request;
+    let is_as_before = trace_id.is_none()
+        && not_before.or(*deadline).or(*erased_at).is_none()
+        && skipped == 0
+        && version == Version { write: is_cancelled.into(), step: 0 };
+    if is_as_before {
+        return sum;
     }
-
-    /// The numbers of all that this connection sees.
-    pub(super) fn numbers(connection: &Connection) -> rusqlite::Result<Vec<i64>> {
-        connection.prepare_cached("SELECT timeline FROM timelines")?.query_map([], |row| row.get(0))?.collect()
-    }
-
-    /// The timeline of that number, as this connection sees it. `None` when it is damaged.
-    pub(super) fn get(&self, connection: &Connection, number: i64) -> rusqlite::Result<Option<Stored>> {
-        if let Some(stored) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&number) {
-            return Ok(Some(stored.clone()));
-        }
-        let stored = read_timeline(connection, number)?;
-        // What the writer sees may yet be undone, and the number given to another timeline.
-        if let Some(stored) = &stored
-            && connection.is_readonly(MAIN_DB)?
-        {
-            self.0.write().unwrap_or_else(PoisonError::into_inner).insert(number, stored.clone());
-        }
-        Ok(stored)
-    }
+    sum.bytes(b"later")
+        .optional(trace_id.as_ref().map(String::as_bytes))
+        .optional_number(not_before.map(Timestamp::millis))
+        .optional_number(deadline.map(Timestamp::millis))
+        .optional_number(erased_at.map(Timestamp::millis))
+        .number(skipped)
+        .number(version.write.into())
+        .number(version.step.into())
 }
 
-fn read_timeline(connection: &Connection, number: i64) -> rusqlite::Result<Option<Stored>> {
-    let mut statement = connection.prepare_cached("SELECT definition FROM timelines WHERE timeline = ?1")?;
-    let Some(definition) = whole(statement.query_one([number], |row| row.get::<_, String>(0)))? else {
-        return Ok(None);
-    };
-    let timeline = serde_json::from_str::<Timeline>(&definition).ok();
-    Ok(timeline.map(|timeline| Stored { timeline: Arc::new(timeline), checksum: checksum_of(&definition) }))
+/// When its owner cancelled it, where the row of the request says so.
+pub(super) fn cancelled_at(request: &Request) -> Option<i64> {
+    request.simulation().and_then(|simulation| simulation.cancelled_at).map(Timestamp::millis)
 }
 
-/// `None` for a value that is not there, or not of the type that it was written with.
-fn whole<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Option<T>> {
-    use rusqlite::Error::{
-        FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, QueryReturnedNoRows, Utf8Error,
-    };
-    match read {
-        Ok(value) => Ok(Some(value)),
-        Err(
-            FromSqlConversionFailure(..)
-            | IntegralValueOutOfRange(..)
-            | InvalidColumnType(..)
-            | QueryReturnedNoRows
-            | Utf8Error(..),
-        ) => Ok(None),
-        Err(error) => Err(error),
-    }
+/// By how much its timeline was advanced.
+pub(super) fn skipped(request: &Request) -> i64 {
+    request.simulation().map_or(0, |simulation| simulation.skipped_millis)
 }
 
-/// What [`read`] needs, in its order, from `requests AS r JOIN owners AS o`.
-pub(super) const SELECT: &str = "SELECT r.id, r.kind, r.timeline, r.submitted_at, r.cancelled_at, r.alias, r.tags, \
-     o.issuer, o.subject, r.finished_at, r.checksum FROM requests AS r JOIN owners AS o ON o.owner = r.owner";
+/// The version that the row of the request has: where workers work on it, the one in `work` counts.
+pub(super) fn version(request: &Request) -> Version {
+    request.simulation().map_or_else(Version::default, |_| request.version)
+}
+
+/// When it ends, where the row of the request says so.
+pub(super) fn ends_at(request: &Request) -> Option<i64> {
+    request.simulation().and_then(|_| request.ends_at()).map(Timestamp::millis)
+}
 
 /// Reads a request and checks that it is as it was written.
-pub(super) fn read(row: &Row<'_>, connection: &Connection, timelines: &Timelines) -> Result<Request, Fault> {
+pub(super) fn read(row: &Row<'_>, connection: &Connection, timelines: &Timelines) -> Result<Found, Fault> {
     // A name for the one who mends it, whatever is left of it.
-    let damaged = || Fault::Damaged(row.get(0).unwrap_or_else(|_| "without a readable id".into()));
-    let number = whole(row.get(2))?.ok_or_else(damaged)?;
-    let stored = timelines.get(connection, number)?.ok_or_else(damaged)?;
-    let request = whole(parse(row, stored.timeline))?.ok_or_else(damaged)?;
-    let (finished, sum): (i64, u32) = whole((|| Ok((row.get(9)?, row.get(10)?)))())?.ok_or_else(damaged)?;
-    let matches = finished == finished_at(&request).millis() && sum == checksum(&request, stored.checksum);
-    if matches { Ok(request) } else { Err(damaged()) }
+    let damaged = || Fault::Damaged(row.get(1).unwrap_or_else(|_| "without a readable id".into()));
+    let (process, version, definition) = whole(process(row, connection, timelines))?.flatten().ok_or_else(damaged)?;
+    let request = whole(parse(row, process, version))?.ok_or_else(damaged)?;
+    let (ends_at, sum): (Option<i64>, u32) = whole((|| Ok((row.get(10)?, row.get(11)?)))())?.ok_or_else(damaged)?;
+    let (seq, owner) = (row.get(0)?, row.get(19)?);
+    let found = Found { seq, owner, definition, request };
+    if sum == checksum(&found.request, definition, ends_at) { Ok(found) } else { Err(damaged()) }
 }
 
-fn parse(row: &Row<'_>, timeline: Arc<Timeline>) -> rusqlite::Result<Request> {
-    let id: String = row.get(0)?;
-    let tags: String = row.get(6)?;
+type Moved = (Process, Version, Option<u32>);
+
+/// What moves it on. `None` when that is damaged.
+fn process(row: &Row<'_>, connection: &Connection, timelines: &Timelines) -> rusqlite::Result<Option<Moved>> {
+    if let Some(number) = row.get(3)? {
+        let Some(stored) = timelines.get(connection, number)? else { return Ok(None) };
+        let cancelled_at = row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis);
+        let simulation = Simulation { timeline: stored.timeline, skipped_millis: row.get(15)?, cancelled_at };
+        let version = Version { write: row.get(16)?, step: row.get(17)? };
+        return Ok(Some((Process::Timeline(simulation), version, Some(stored.checksum))));
+    }
+    let id: String = row.get(1)?;
+    let Some((work, version)) = work_rows::read(row, WORK, &id)? else { return Ok(None) };
+    let Some(result) = result(row, &id)? else { return Ok(None) };
+    let work = Work { result, ..work };
+    Ok(Some((Process::Lease(Box::new(work)), version, None)))
+}
+
+/// What the view shows of the result. The outer `None` when that is damaged.
+fn result(row: &Row<'_>, id: &str) -> rusqlite::Result<Option<Option<serde_json::Value>>> {
+    let content_type: Option<String> = row.get(RESULT)?;
+    let (Some(content_type), Some(body)) = (content_type, row.get(RESULT + 1)?) else { return Ok(Some(None)) };
+    let output = Output { content_type, body };
+    let is_whole = row.get::<_, u32>(RESULT + 2)? == output_checksum(id, &output);
+    Ok(is_whole.then(|| output.inline()))
+}
+
+/// The checksum of a result.
+pub(super) fn output_checksum(id: &str, output: &Output) -> u32 {
+    Checksum::default().bytes(id.as_bytes()).bytes(output.content_type.as_bytes()).bytes(&output.body).finish()
+}
+
+fn parse(row: &Row<'_>, process: Process, version: Version) -> rusqlite::Result<Request> {
+    let (id, tags): (String, String) = (row.get(1)?, row.get(7)?);
+    let at = |column: usize| row.get::<_, Option<i64>>(column).map(|at| at.map(Timestamp::from_millis));
     Ok(Request {
-        id: id.parse().map_err(|()| rusqlite::Error::InvalidColumnType(0, "id".into(), Type::Text))?,
-        owner: Owner { issuer: row.get(7)?, subject: row.get(8)? },
-        kind: row.get(1)?,
-        timeline,
-        submitted_at: Timestamp::from_millis(row.get(3)?),
-        cancelled_at: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_millis),
-        alias: row.get(5)?,
-        tags: serde_json::from_str(&tags)
-            .map_err(|_| rusqlite::Error::InvalidColumnType(6, "tags".into(), Type::Text))?,
+        id: id.parse().map_err(|()| unreadable(1, "id"))?,
+        owner: Owner { issuer: row.get(8)?, subject: row.get(9)? },
+        kind: row.get(2)?,
+        submitted_at: Timestamp::from_millis(row.get(4)?),
+        trace_id: row.get(12)?,
+        not_before: at(13)?,
+        deadline: at(14)?,
+        alias: row.get(6)?,
+        tags: serde_json::from_str(&tags).map_err(|_| unreadable(7, "tags"))?,
+        process,
+        version,
+        erased_at: at(18)?,
     })
 }
 
 /// The request in the row of that number, which another row names.
-pub(super) fn read_by_seq(connection: &Connection, timelines: &Timelines, seq: i64) -> Result<Request, Fault> {
-    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE r.seq = ?1"))?;
+pub(super) fn read_by_seq(connection: &Connection, timelines: &Timelines, seq: i64) -> Result<Found, Fault> {
+    let mut statement = connection.prepare_cached(&format!("{} WHERE r.seq = ?1", *SELECT))?;
     let mut rows = statement.query([seq])?;
     match rows.next()? {
         Some(row) => read(row, connection, timelines),

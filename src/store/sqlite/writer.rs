@@ -29,7 +29,7 @@ use crate::telemetry::metrics::{Commit, StoreMetrics};
 
 /// The most operations in one commit.
 const BATCH_JOBS: usize = 256;
-/// The most bytes in one commit.
+/// The most bytes in one commit, unless one operation alone has more.
 const BATCH_BYTES: usize = 4 << 20;
 /// Pages in the log at which they are moved to the database. With the largest batch on top, the log stays below the 4062 pages
 /// from which on its index needs more memory, which a full disk could refuse in mid-commit.
@@ -44,7 +44,7 @@ pub(super) fn start(
     meter: Meter,
 ) -> Result<JobQueue<Box<dyn WriteJob>>, Trouble> {
     let (queue, jobs, serving) = JobQueue::new();
-    let writer = Writer { connection, judging, batch: Vec::new(), meter, _lock: lock };
+    let writer = Writer { connection, judging, batch: Vec::new(), held: None, meter, _lock: lock };
     thread::Builder::new().name("sqlite-writer".into()).spawn(move || writer.run(jobs, &failure, serving))?;
     Ok(queue)
 }
@@ -68,6 +68,8 @@ struct Writer {
     connection: Connection,
     judging: Arc<RwLock<()>>,
     batch: Vec<Box<dyn WriteJob>>,
+    /// The first of the next batch, for which there was no room in the last.
+    held: Option<Box<dyn WriteJob>>,
     meter: Meter,
     _lock: Arc<File>,
 }
@@ -95,7 +97,7 @@ impl Writer {
     }
 
     fn serve(&mut self, jobs: &mut mpsc::Receiver<Box<dyn WriteJob>>) -> rusqlite::Result<()> {
-        while let Some(first) = jobs.blocking_recv() {
+        while let Some(first) = self.held.take().or_else(|| jobs.blocking_recv()) {
             self.gather(first, jobs);
             self.commit()?;
             self.checkpoint()?;
@@ -110,6 +112,10 @@ impl Writer {
         while self.batch.len() < BATCH_JOBS && bytes < BATCH_BYTES {
             let Ok(job) = jobs.try_recv() else { return };
             bytes += job.bytes();
+            if bytes > BATCH_BYTES {
+                self.held = Some(job);
+                return;
+            }
             self.batch.push(job);
         }
     }

@@ -1,40 +1,68 @@
-//! The two changes that a client makes, submit and cancel, as the writer carries them out.
+//! Submission, as the writer carries it out.
 
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::reads::find;
-use super::rows::{Checksum, Fault, Timelines, checksum, checksum_of, finished_at, read_by_seq};
-use crate::core::clock::{Clock, Timestamp};
+use super::Known;
+use super::checksum::{Checksum, Fault};
+use super::rows::{cancelled_at, checksum, ends_at, read_by_seq, skipped, version};
+use super::timelines::Definition;
+use super::{event_rows, work_rows};
+use crate::core::clock::Timestamp;
 use crate::core::error::StoreError;
-use crate::core::ports::requests::{Cancellation, Idempotency, NewRequest, Submission};
-use crate::core::request::{Owner, Request, RequestId};
+use crate::core::ports::requests::{Idempotency, NewRequest, Submission};
+use crate::core::request::{By, Request};
 
 /// A request ready to be stored: whatever can be worked out before its turn comes is worked out.
 pub(super) struct NewRow {
     request: Arc<Request>,
-    definition: String,
+    /// None: workers work on it.
+    definition: Option<Arc<Definition>>,
+    ends_at: Option<i64>,
     tags: String,
     checksum: u32,
     payload: String,
     payload_checksum: u32,
     idempotency: Option<Idempotency>,
+    by: By,
+}
+
+/// What is learnt from a submission once it is committed.
+pub(super) struct Learnt {
+    owner: i64,
+    timeline: Option<(Arc<Definition>, i64)>,
+}
+
+impl Learnt {
+    /// Remembers it.
+    pub(super) fn keep(self, request: &Request, known: &Known) {
+        known.owners.learn(&request.owner, self.owner);
+        if let Some((definition, number)) = self.timeline {
+            known.timelines.learn(&definition.text, number);
+        }
+    }
 }
 
 impl NewRow {
-    pub(super) fn prepare(new: NewRequest) -> Result<Self, StoreError> {
-        let NewRequest { request, payload, idempotency } = new;
+    pub(super) fn prepare(new: NewRequest, known: &Known) -> Result<Self, StoreError> {
+        let NewRequest { request, payload, idempotency, by } = new;
         let unwritable = |error: serde_json::Error| StoreError::Failed(error.into());
-        let definition = serde_json::to_string(&*request.timeline).map_err(unwritable)?;
+        let timeline = request.simulation().map(|simulation| &simulation.timeline);
+        let definition =
+            timeline.map(|timeline| known.timelines.definition(timeline)).transpose().map_err(unwritable)?;
+        let ends_at = ends_at(&request);
+        let sum = definition.as_ref().map(|definition| definition.checksum);
         Ok(Self {
-            checksum: checksum(&request, checksum_of(&definition)),
+            checksum: checksum(&request, sum, ends_at),
             tags: serde_json::to_string(&request.tags).map_err(unwritable)?,
-            payload_checksum: checksum_of(&payload),
+            payload_checksum: payload_checksum(&request.id.to_string(), &payload),
             request: Arc::new(request),
             definition,
+            ends_at,
             payload,
             idempotency,
+            by,
         })
     }
 
@@ -44,19 +72,24 @@ impl NewRow {
     }
 
     /// Stores it, unless its key or its alias came before: the key is looked at first.
-    pub(super) fn store(self, connection: &Connection, timelines: &Timelines) -> Result<Submission, Fault> {
-        let owner = owner_number(connection, &self.request.owner)?;
+    pub(super) fn store(self, connection: &Connection, known: &Known) -> Result<(Submission, Learnt), Fault> {
+        let owner = known.owners.number(connection, &self.request.owner)?;
+        let learnt = |timeline| Learnt { owner, timeline };
         if let Some(key) = &self.idempotency
-            && let Some(earlier) = by_key(connection, timelines, owner, key)?
+            && let Some(earlier) = by_key(connection, known, owner, key)?
         {
-            return Ok(earlier);
+            return Ok((earlier, learnt(None)));
         }
         if let Some(alias) = &self.request.alias
-            && let Some(earlier) = by_alias(connection, timelines, owner, alias)?
+            && let Some(earlier) = by_alias(connection, known, owner, alias)?
         {
-            return Ok(Submission::Replayed(Arc::new(earlier)));
+            return Ok((Submission::Replayed(Arc::new(earlier)), learnt(None)));
         }
-        let seq = self.insert(connection, owner)?;
+        let timeline = match &self.definition {
+            Some(definition) => Some(known.timelines.number(connection, &definition.text)?),
+            None => None,
+        };
+        let seq = self.insert(connection, owner, timeline)?;
         if let Some(key) = &self.idempotency {
             connection
                 .prepare_cached(
@@ -64,16 +97,17 @@ impl NewRow {
                 )?
                 .execute(params![owner, key.route, key.key, key.fingerprint, seq, key_checksum(owner, key, seq)])?;
         }
-        Ok(Submission::Accepted(self.request))
+        Ok((Submission::Accepted(self.request), learnt(self.definition.zip(timeline))))
     }
 
-    fn insert(&self, connection: &Connection, owner: i64) -> Result<i64, Fault> {
+    fn insert(&self, connection: &Connection, owner: i64, timeline: Option<i64>) -> Result<i64, Fault> {
         let request = &*self.request;
-        let timeline = timeline_number(connection, &self.definition)?;
+        let (millis, version) = (|at: Option<Timestamp>| at.map(Timestamp::millis), version(request));
         connection
             .prepare_cached(
-                "INSERT INTO requests (id, owner, kind, timeline, submitted_at, finished_at, cancelled_at, alias, tags, checksum) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                "INSERT INTO requests (id, owner, kind, timeline, submitted_at, ends_at, cancelled_at, alias, tags, trace_id, \
+                 not_before, deadline, skipped, version_write, version_step, erased_at, checksum) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
             )?
             .execute(params![
                 request.id.to_string(),
@@ -81,52 +115,44 @@ impl NewRow {
                 request.kind,
                 timeline,
                 request.submitted_at.millis(),
-                finished_at(request).millis(),
-                request.cancelled_at.map(Timestamp::millis),
+                self.ends_at,
+                cancelled_at(request),
                 request.alias,
                 self.tags,
+                request.trace_id,
+                millis(request.not_before),
+                millis(request.deadline),
+                skipped(request),
+                version.write,
+                version.step,
+                millis(request.erased_at),
                 self.checksum,
             ])?;
         let seq = connection.last_insert_rowid();
         connection
-            .prepare_cached("INSERT INTO payloads (seq, body, checksum) VALUES (?1, ?2, ?3)")?
+            .prepare_cached("INSERT INTO payloads (seq, body, checksum, bound) VALUES (?1, ?2, ?3, 1)")?
             .execute(params![seq, self.payload, self.payload_checksum])?;
+        if let Some(work) = request.work() {
+            let values = work_rows::values(request, work, owner).map_err(unwritable)?;
+            work_rows::write(connection, work_rows::INSERT, seq, values)?;
+            event_rows::add(connection, seq, request.id, &[request.submitted_event(&self.by)])?;
+        }
         Ok(seq)
     }
 }
 
-fn owner_number(connection: &Connection, owner: &Owner) -> rusqlite::Result<i64> {
-    let fields = [&owner.issuer, &owner.subject];
-    let known = connection
-        .prepare_cached("SELECT owner FROM owners WHERE issuer = ?1 AND subject = ?2")?
-        .query_row(fields, |row| row.get(0))
-        .optional()?;
-    if let Some(number) = known {
-        return Ok(number);
-    }
-    connection.prepare_cached("INSERT INTO owners (issuer, subject) VALUES (?1, ?2)")?.execute(fields)?;
-    Ok(connection.last_insert_rowid())
+/// What can not be written as JSON. Nothing of the sort is ever stored.
+pub(super) fn unwritable(error: serde_json::Error) -> Fault {
+    Fault::Sqlite(rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 
-fn timeline_number(connection: &Connection, definition: &str) -> rusqlite::Result<i64> {
-    let known = connection
-        .prepare_cached("SELECT timeline FROM timelines WHERE definition = ?1")?
-        .query_row([definition], |row| row.get(0))
-        .optional()?;
-    if let Some(number) = known {
-        return Ok(number);
-    }
-    connection.prepare_cached("INSERT INTO timelines (definition) VALUES (?1)")?.execute([definition])?;
-    Ok(connection.last_insert_rowid())
+/// The checksum of the payload of the request of that id.
+pub(super) fn payload_checksum(id: &str, payload: &str) -> u32 {
+    Checksum::default().bytes(id.as_bytes()).bytes(payload.as_bytes()).finish()
 }
 
 /// What became of the submission with this key, when there was one.
-fn by_key(
-    connection: &Connection,
-    timelines: &Timelines,
-    owner: i64,
-    key: &Idempotency,
-) -> Result<Option<Submission>, Fault> {
+fn by_key(connection: &Connection, known: &Known, owner: i64, key: &Idempotency) -> Result<Option<Submission>, Fault> {
     let found = connection
         .prepare_cached(
             "SELECT fingerprint, seq, checksum FROM idempotency WHERE owner = ?1 AND route = ?2 AND key = ?3",
@@ -134,7 +160,7 @@ fn by_key(
         .query_row(params![owner, key.route, key.key], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, u32>(2)?)))
         .optional()?;
     let Some((fingerprint, seq, sum)) = found else { return Ok(None) };
-    let request = read_by_seq(connection, timelines, seq)?;
+    let request = read_by_seq(connection, &known.timelines, seq)?.request;
     let first = Idempotency { fingerprint, ..key.clone() };
     if sum != key_checksum(owner, &first, seq) {
         return Err(Fault::Damaged(request.id.to_string()));
@@ -143,8 +169,14 @@ fn by_key(
     Ok(Some(if same { Submission::Replayed(Arc::new(request)) } else { Submission::KeyReused }))
 }
 
-fn key_checksum(owner: i64, key: &Idempotency, seq: i64) -> u32 {
+/// The checksum of the row of a key.
+pub(super) fn key_checksum(owner: i64, key: &Idempotency, seq: i64) -> u32 {
     let Idempotency { route, key, fingerprint } = key;
+    key_checksum_of(owner, route, key, fingerprint, seq)
+}
+
+/// The same, from its columns.
+pub(super) fn key_checksum_of(owner: i64, route: &str, key: &str, fingerprint: &[u8], seq: i64) -> u32 {
     Checksum::default()
         .number(owner)
         .bytes(route.as_bytes())
@@ -154,38 +186,10 @@ fn key_checksum(owner: i64, key: &Idempotency, seq: i64) -> u32 {
         .finish()
 }
 
-fn by_alias(connection: &Connection, timelines: &Timelines, owner: i64, alias: &str) -> Result<Option<Request>, Fault> {
+fn by_alias(connection: &Connection, known: &Known, owner: i64, alias: &str) -> Result<Option<Request>, Fault> {
     let seq = connection
         .prepare_cached("SELECT seq FROM requests WHERE owner = ?1 AND alias = ?2")?
         .query_row(params![owner, alias], |row| row.get(0))
         .optional()?;
-    seq.map(|seq| read_by_seq(connection, timelines, seq)).transpose()
-}
-
-/// Cancels the request, when the clock says that it has not reached its end.
-pub(super) fn cancel(
-    connection: &Connection,
-    timelines: &Timelines,
-    owner: &Owner,
-    id: RequestId,
-    clock: &dyn Clock,
-) -> Result<Option<Cancellation>, Fault> {
-    let Some(request) = find(connection, timelines, owner, id)? else { return Ok(None) };
-    let Some(cancelled) = request.cancelled(clock.now()) else {
-        return Ok(Some(Cancellation::TooLate(request)));
-    };
-    // The definition as it is stored: a later Anteroom may write the same timeline differently.
-    let number = connection
-        .prepare_cached("SELECT timeline FROM requests WHERE id = ?1")?
-        .query_row([id.to_string()], |row| row.get(0))?;
-    let stored = timelines.get(connection, number)?.ok_or_else(|| Fault::Damaged(id.to_string()))?;
-    connection
-        .prepare_cached("UPDATE requests SET cancelled_at = ?1, finished_at = ?2, checksum = ?3 WHERE id = ?4")?
-        .execute(params![
-            cancelled.cancelled_at.map(Timestamp::millis),
-            finished_at(&cancelled).millis(),
-            checksum(&cancelled, stored.checksum),
-            id.to_string(),
-        ])?;
-    Ok(Some(Cancellation::Cancelled(Arc::new(cancelled))))
+    seq.map(|seq| Ok(read_by_seq(connection, &known.timelines, seq)?.request)).transpose()
 }
