@@ -1,4 +1,4 @@
--- What wrk sends: with BENCH=submit a POST with a new body of 1 KiB each time, else a GET. TOKENS names a file with a token on each
+-- What wrk sends: with BENCH=submit a POST with a new body of 1 KiB each time, with BENCH=batch one of 100 such, else a GET. TOKENS names a file with a token on each
 -- line, so that none stands on a command line: they take turns. PAUSE_MS is how long each connection waits between its requests.
 local threads = 0
 
@@ -16,13 +16,26 @@ if (os.getenv("TOKENS") or "") ~= "" then
 end
 
 local body
-if os.getenv("BENCH") == "submit" then
+local bench = os.getenv("BENCH")
+if bench == "submit" or bench == "batch" then
   wrk.headers["Content-Type"] = "application/json"
   local sent, filler = 0, string.rep("x", 1024 - 70)
 
-  function body()
+  local function item()
     sent = sent + 1
     return string.format('{"type":"default","payload":{"n":"%02d-%012d","filler":"%s"},"tags":{}}', number, sent, filler)
+  end
+
+  if bench == "submit" then
+    body = item
+  else
+    function body()
+      local items = {}
+      for n = 1, 100 do
+        items[n] = item()
+      end
+      return '{"requests":[' .. table.concat(items, ",") .. "]}"
+    end
   end
 end
 

@@ -66,7 +66,7 @@ impl Application {
         let demo_secret =
             settings.has_demo_client().then(|| data_dir.demo_secret(&*entropy)).transpose().map_err(one)?;
         clients.extend(demo_secret.as_ref().map(|secret| Client::new(DEMO_CLIENT, secret, demo_scopes())));
-        let contract = Contract::of(&types, settings.server.main_listener())
+        let contract = Contract::of(&types, &settings.server)
             .map_err(|error| one(Misconfiguration::new("types", error.to_string(), "Mend the schema of the type")))?;
         let store = store::open(&settings.store, data_dir.path(), Arc::clone(&clock), metrics.store()).map_err(one)?;
         let webhooks = {

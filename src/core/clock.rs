@@ -1,13 +1,16 @@
 //! Time as an argument: instants in milliseconds, the clock that tells them, and a clock that tests set by hand.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::BoxFuture;
 
@@ -98,6 +101,26 @@ const fn civil(days: i64) -> (i64, i64, i64) {
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
     let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     (era * 400 + year_of_era + if month <= 2 { 1 } else { 0 }, month, day)
+}
+
+impl FromStr for Timestamp {
+    type Err = ();
+
+    /// Reads RFC 3339; what is finer than a millisecond is cut off.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        // The library reads more than RFC 3339 has: signed years, and names of time zones.
+        let is_plain = text.starts_with(|first: char| first.is_ascii_digit()) && !text.contains('[');
+        let read: jiff::Timestamp = text.parse().map_err(|_| ())?;
+        if is_plain { Ok(Self(read.as_millisecond())) } else { Err(()) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        text.parse()
+            .map_err(|()| D::Error::custom("invalid value: not an instant as \"2026-11-22T06:12:03.482Z\" (RFC 3339)"))
+    }
 }
 
 impl Serialize for Timestamp {
@@ -221,6 +244,23 @@ mod tests {
         fn is_shown_as_the_calendar_has_it(millis in FIRST_MILLI..=LAST_MILLI) {
             let known = jiff::Timestamp::from_millisecond(millis).unwrap();
             prop_assert_eq!(Timestamp::from_millis(millis).to_string(), format!("{known:.3}"));
+        }
+    }
+
+    #[test]
+    fn is_read_as_rfc_3339_says() {
+        for (text, millis) in [
+            ("2026-11-22T06:12:03.482Z", Some(1_795_327_923_482)),
+            ("2026-11-22T08:12:03.482999+02:00", Some(1_795_327_923_482)),
+            ("2026-11-22T06:12:03Z", Some(1_795_327_923_000)),
+            ("2026-11-22T06:12:03", None),
+            ("2026-11-22", None),
+            ("+002026-11-22T06:12:03Z", None),
+            ("2026-11-22T06:12:03+00:00[UTC]", None),
+            ("1795327923", None),
+            ("", None),
+        ] {
+            assert_eq!(text.parse().ok(), millis.map(Timestamp::from_millis), "{text}");
         }
     }
 

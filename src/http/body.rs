@@ -27,6 +27,11 @@ pub(super) async fn read(request: &HttpRequest, payload: &mut dev::Payload) -> R
     read_at_most(usize::MAX, request, payload).await
 }
 
+/// Reads the whole body of a batch, as [`read`] does, within a limit of its own.
+async fn read_batch(request: &HttpRequest, payload: &mut dev::Payload) -> Result<Bytes, Problem> {
+    read_within(|gateway| gateway.server.max_batch_bytes, request, payload).await
+}
+
 /// Reads the whole body, as [`read`] does; more than so many bytes are too large too.
 ///
 /// # Errors
@@ -36,10 +41,18 @@ pub(super) async fn read_at_most(
     request: &HttpRequest,
     payload: &mut dev::Payload,
 ) -> Result<Bytes, Problem> {
+    read_within(|gateway| gateway.server.max_body_bytes.min(most), request, payload).await
+}
+
+async fn read_within(
+    limit: impl FnOnce(&Gateway) -> usize,
+    request: &HttpRequest,
+    payload: &mut dev::Payload,
+) -> Result<Bytes, Problem> {
     let Some(gateway) = request.app_data::<Data<Gateway>>() else {
         return Err(Problem::new(Code::Internal));
     };
-    let limit = gateway.server.max_body_bytes.min(most);
+    let limit = limit(gateway);
     let headers = request.headers();
     if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
         return Err(Problem::new(Code::UnsupportedMediaType));
@@ -88,13 +101,32 @@ impl<T: DeserializeOwned> FromRequest for Json<T> {
     fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
         let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            let is_json = |media: String| media == "application/json" || media.ends_with("+json");
-            if !media_type(&request).is_some_and(is_json) {
-                return Err(Problem::new(Code::UnsupportedMediaType));
-            }
+            check_json(&request)?;
             parse(&read(&request, &mut payload).await?).map(Self).map_err(Problem::from)
         })
     }
+}
+
+/// A batch as a body of JSON.
+#[derive(Debug)]
+pub(super) struct JsonBatch<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest for JsonBatch<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            check_json(&request)?;
+            parse(&read_batch(&request, &mut payload).await?).map(Self).map_err(Problem::from)
+        })
+    }
+}
+
+fn check_json(request: &HttpRequest) -> Result<(), Problem> {
+    let is_json = |media: String| media == "application/json" || media.ends_with("+json");
+    if media_type(request).is_some_and(is_json) { Ok(()) } else { Err(Problem::new(Code::UnsupportedMediaType)) }
 }
 
 /// What is read from an object alone: serde would take an array of its members' values for it as well.

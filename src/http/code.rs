@@ -69,15 +69,23 @@ codes! {
     RequestTimeout "request_timeout" REQUEST_TIMEOUT "Request timeout"
         "The body did not arrive in time." "Send it faster, or in smaller requests."
     RequestFinished "request_finished" CONFLICT "Request finished"
-        "The request had reached its end before it could be cancelled." "The member `request` shows how it ended."
+        "The request had reached its end before it could be cancelled or moved on." "The member `request` shows how it ended."
+    NotFinished "not_finished" CONFLICT "Not finished"
+        "The request has not reached its end." "The member `request` shows how it gets on; wait for its end, or cancel it."
+    RequestFailed "request_failed" CONFLICT "Request failed"
+        "The request has reached its end without a result: it failed, was cancelled or expired." "The member `request` shows how it ended."
+    NotSimulated "not_simulated" CONFLICT "Not simulated"
+        "Workers move this request on, and not the time." "Complete it as a worker would."
     EndpointConflict "endpoint_conflict" CONFLICT "Endpoint conflict"
         "The webhook endpoint is disabled or configured by the Provider, or there are too many." "Read `detail`."
     KeysNotFetched "keys_not_fetched" CONFLICT "Keys not fetched"
         "This verifier fetches no keys: there is nothing to refresh." "Refresh one that has `keys` in `GET /v1/admin/issuers`."
     Gone "gone" GONE "Gone"
         "It was here, and is no longer kept." "Submit the request again if you still need it."
+    StateChanged "state_changed" PRECONDITION_FAILED "State changed"
+        "The request is in another state than the one that `If-Match` names." "The member `request` shows the present one; decide again."
     PayloadTooLarge "payload_too_large" PAYLOAD_TOO_LARGE "Payload too large"
-        "The body is larger than the gateway reads." "Send less, or have server.max_body_bytes raised."
+        "The body is larger than the gateway reads." "Send less, or have server.max_body_bytes (of a batch: server.max_batch_bytes) raised."
     UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "Unsupported media type"
         "The body is not of a media type that is read here, or it is compressed." "Send it as `Content-Type: application/json`, not compressed."
     HostUnknown "host_unknown" MISDIRECTED_REQUEST "Host unknown"
@@ -115,7 +123,8 @@ const FAULTS: &[(&str, &str)] = &[
     ("unknown_type", "There is no request type of this name."),
     ("invalid_key", "The key of a tag has characters that it may not have, or too many or none."),
     ("too_long", "The value of a tag is too long."),
-    ("too_many", "There are too many tags."),
+    ("too_many", "There are too many tags, or too many requests in a batch."),
+    ("out_of_range", "The instant lies too early or too late."),
     ("schema_violation", "The payload breaks the schema of its type here."),
 ];
 

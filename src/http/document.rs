@@ -13,7 +13,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::problem::{FaultBody, MEDIA_TYPE, ProblemBody};
 use super::routes::{Access, Row};
-use super::settings::Listener;
+use super::settings::{Listener, ServerSettings};
 use crate::core::policy::{ADMIN, REQUESTS_READ, REQUESTS_WRITE, SCOPES, WEBHOOKS_MANAGE};
 use crate::queue::types::Types;
 
@@ -72,12 +72,13 @@ pub struct Contract {
 }
 
 impl Contract {
-    /// The contract of a listener of a gateway with these request types.
+    /// The contract of what a gateway with these request types serves to clients.
     ///
     /// # Errors
     /// The serializer's.
-    pub fn of(types: &Types, listener: Listener) -> Result<Self, serde_json::Error> {
-        let rows = super::table(listener, types.partner().is_some());
+    pub fn of(types: &Types, server: &ServerSettings) -> Result<Self, serde_json::Error> {
+        let listener = server.main_listener();
+        let rows = super::table(listener, server.effective_mode(), types.partner().is_some());
         let mut document = serde_json::to_value(assemble(rows, listener))?;
         describe_errors(&mut document);
         describe_types(&mut document, types);

@@ -2,7 +2,6 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::Route;
 use actix_web::http::Method;
@@ -28,12 +27,14 @@ mod cors;
 mod document;
 mod guard;
 mod healthz;
+mod held;
 mod limits;
 mod metrics;
 mod oauth;
 mod openapi;
 mod origin;
 mod partner;
+mod prefer;
 mod problem;
 mod readyz;
 mod requests;
@@ -57,6 +58,7 @@ pub use settings::{AdminBind, Listener, Mode, ServerSettings};
 pub use token_places::TokenPlaces;
 pub use whoami::CallerView;
 
+use held::{Held, Stopping};
 use limits::InFlight;
 use routes::{Access, Row, operations};
 use trace::TraceIds;
@@ -97,7 +99,8 @@ pub struct Gateway {
     mode: Mode,
     trace_ids: TraceIds,
     in_flight: InFlight,
-    stopping: AtomicBool,
+    held: Held,
+    stopping: Stopping,
 }
 
 impl Deref for Gateway {
@@ -109,10 +112,16 @@ impl Deref for Gateway {
 }
 
 /// The route table of a listener.
-fn table(listener: Listener, partner: bool) -> Vec<Row> {
+fn table(listener: Listener, mode: Mode, partner: bool) -> Vec<Row> {
     let mut rows = Vec::new();
     if listener.has_api() {
         rows.extend(api());
+    }
+    if listener.has_api() && mode == Mode::Development {
+        rows.extend(operations![Access::Token;
+            // for the tests of clients
+            advance_request in requests::advance,
+        ]);
     }
     if listener.has_api() && partner {
         rows.extend(operations![Access::Token;
@@ -158,8 +167,13 @@ fn api() -> Vec<Row> {
     rows.extend(operations![Access::Token;
         // requests
         submit_request in requests::submit,
+        submit_batch in requests::batch,
         list_requests in requests::list,
         get_request in requests::get,
+        erase_request in requests::erase,
+        follow_request in requests::events,
+        get_payload in requests::payload,
+        get_result in requests::result,
         cancel_request in requests::cancel,
         // webhooks
         create_webhook_endpoint in webhook_endpoints::create,
@@ -190,16 +204,17 @@ impl Gateway {
     pub fn new(services: Services) -> Self {
         let mode = services.server.effective_mode();
         let trace_ids = TraceIds::new(&*services.entropy);
-        Self { services, mode, trace_ids, in_flight: InFlight::default(), stopping: AtomicBool::new(false) }
+        let (in_flight, held, stopping) = (InFlight::default(), Held::default(), Stopping::default());
+        Self { services, mode, trace_ids, in_flight, held, stopping }
     }
 
-    /// Turns `/readyz` to 503, so that no new traffic is sent here.
+    /// Turns `/readyz` to 503, so that no new traffic is sent here, and lets go of the calls that are held.
     pub fn begin_to_stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.stopping.begin();
     }
 
     fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+        self.stopping.has_begun()
     }
 
     fn is_ready(&self) -> bool {

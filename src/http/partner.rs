@@ -15,7 +15,8 @@ use super::{Gateway, trace};
 use crate::core::clock::Timestamp;
 use crate::core::error::Error;
 use crate::core::policy::{ReadRequests, WriteRequests};
-use crate::core::request::{Status, view};
+use crate::core::request::Status;
+use crate::queue::Snapshot;
 use crate::queue::payload::Payload;
 
 /// A submission as the prototype answers it.
@@ -105,14 +106,11 @@ pub(super) async fn get_partner_request(
     http: HttpRequest,
     name: Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    // Taken before the row is read, as in `get_request`.
-    let now = gateway.queue.now();
-    let request = match gateway.queue.get_partner(&allowed, &name).await {
+    let Snapshot { request, view, .. } = match gateway.queue.get_partner(&allowed, &name).await {
         Err(Error::NotFound) => return Ok(HttpResponse::NotFound().json("No such request_id")),
         found => found?,
     };
     trace::note_request(&http, request.id);
-    let view = view(&request, now);
     let finished_at = view.finished_at.filter(|_| view.status == Status::Succeeded);
     let result = match view.result {
         Some(Value::Object(members)) => members,

@@ -70,7 +70,7 @@ pub(super) struct ProblemBody<'a> {
     /// The faults in the request body.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FaultBody<'a>>,
-    /// The request as it stands, where that is why (409).
+    /// The request as it stands, where that is why (409, 412).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     request: Option<&'a Value>,
@@ -117,9 +117,9 @@ impl Problem {
         Self { allow: Some(allow.into()), ..Self::new(Code::MethodNotAllowed) }
     }
 
-    /// 409, with the request as it stands.
-    pub(super) fn request_finished(request: Value) -> Self {
-        Self { request: Some(Box::new(request)), ..Self::new(Code::RequestFinished) }
+    /// The same problem, with the request as it stands.
+    pub(super) fn about(self, request: Value) -> Self {
+        Self { request: Some(Box::new(request)), ..self }
     }
 
     /// Adds when it makes sense to try again.
@@ -190,12 +190,17 @@ impl Problem {
         }
         let mut answer = HttpResponse::build(self.code.status());
         self.set_headers(&mut answer, metadata);
+        answer.json(self.body(trace_id))
+    }
+
+    /// What the client reads.
+    pub(super) fn body<'a>(&'a self, trace_id: &'a str) -> ProblemBody<'a> {
         let errors = self.faults.iter().map(|fault| FaultBody {
             pointer: &fault.pointer,
             code: fault.code,
             detail: &fault.detail,
         });
-        answer.json(ProblemBody {
+        ProblemBody {
             kind: format!("urn:anteroom:error:{}", self.code.name()),
             title: self.code.title(),
             status: self.code.status().as_u16(),
@@ -204,7 +209,7 @@ impl Problem {
             trace_id,
             errors: errors.collect(),
             request: self.request.as_deref(),
-        })
+        }
     }
 
     fn set_headers(&self, answer: &mut HttpResponseBuilder, metadata: &dyn Fn() -> Option<String>) {

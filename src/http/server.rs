@@ -111,7 +111,7 @@ impl Door {
     fn start(self, gateway: Data<Gateway>, listener: Listener, contract: Option<Contract>) -> io::Result<Listening> {
         let (settings, address) = (gateway.server.clone(), self.socket.local_addr()?);
         let partner = gateway.queue.types().partner().is_some();
-        let routes = Data::new(Routes::new(super::table(listener, partner), &gateway.metrics));
+        let routes = Data::new(Routes::new(super::table(listener, gateway.mode, partner), &gateway.metrics));
         let documents = contract.map(|contract| {
             let assets = Assets::load(&contract, gateway.ui_client_id.as_deref());
             (Data::new(contract), Data::new(assets))
@@ -138,6 +138,8 @@ impl Door {
         let keep_alive = settings.keep_alive.duration();
         let server = HttpServer::new(app)
             .client_request_timeout(settings.head_timeout.duration())
+            // Nobody reads the answer of a client that has hung up: what it waits for is let go of.
+            .h1_allow_half_closed(false)
             .keep_alive(if has_api { keep_alive } else { keep_alive.min(ADMIN_KEEP_ALIVE) })
             .max_connections(if has_api { settings.max_connections } else { MAX_ADMIN_CONNECTIONS })
             .shutdown_timeout(whole_seconds(self.grace))

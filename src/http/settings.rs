@@ -28,10 +28,14 @@ pub struct ServerSettings {
     pub cors_origins: Vec<String>,
     /// The largest body that is read, in bytes.
     pub max_body_bytes: usize,
+    /// The largest batch of requests that is read, in bytes.
+    pub max_batch_bytes: usize,
     /// The most connections at once on each worker, of which there is one for each core; more wait to be accepted.
     pub max_connections: usize,
     /// The most requests in work at once; more are answered 503.
     pub max_in_flight: usize,
+    /// The most calls that are held at once until something happens; more are answered at once.
+    pub max_held: usize,
     /// How long a client may take to send the head of a request.
     pub head_timeout: Period,
     /// How long a client may take to send the body of a request.
@@ -121,8 +125,10 @@ impl Default for ServerSettings {
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
             max_body_bytes: 1 << 20,
+            max_batch_bytes: 8 << 20,
             max_connections: 10_000,
             max_in_flight: 1_024,
+            max_held: 10_000,
             head_timeout: Period::seconds(5),
             body_timeout: Period::seconds(30),
             write_timeout: Period::seconds(30),
@@ -183,6 +189,7 @@ impl ServerSettings {
         }
         for (key, value) in [
             ("max_body_bytes", self.max_body_bytes),
+            ("max_batch_bytes", self.max_batch_bytes),
             ("max_connections", self.max_connections),
             ("max_in_flight", self.max_in_flight),
         ] {

@@ -1,63 +1,64 @@
 //! The queue: takes requests in, tells how they get on, cancels them; each act on proof that the caller may.
 
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::core::clock::{Clock, Timestamp};
+use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
-use crate::core::error::{Error, Fault};
+use crate::core::error::{Error, StoreError};
 use crate::core::policy::{Permit, ReadRequests, WriteRequests};
-use crate::core::ports::requests::{
-    Filter, Idempotency, NewRequest, Order, Outcome, Position, Requests, Submission, Target,
-};
-use crate::core::request::{Act, By, Request, RequestId, Tags, Version};
+use crate::core::ports::requests::{Filter, Order, Outcome, Position, Requests, Retention, Target};
+use crate::core::request::{Act, By, Output, Owner, Request, RequestId, Status, Version};
 
+mod batch;
+mod durations;
+mod following;
 pub mod partner;
 pub mod payload;
+mod schedule;
 mod schema;
+mod snapshot;
+mod submit;
 mod tags;
 pub mod types;
+mod waiting;
 mod watch;
 
-use payload::Payload;
-use types::{RequestType, Types};
+use durations::Durations;
+pub use following::{Following, News};
+pub use snapshot::Snapshot;
+pub use submit::{Draft, SUBMISSIONS, Submitted};
+use types::Types;
 pub use watch::Watch;
-
-/// The route whose idempotency keys `submit` keeps.
-pub const SUBMIT_ROUTE: &str = "POST /v1/requests";
-
-/// What a client submits.
-#[derive(Debug)]
-pub struct Draft {
-    /// The name of the type.
-    pub kind: String,
-    /// The payload.
-    pub payload: Payload,
-    /// The client's labels.
-    pub tags: Tags,
-}
-
-/// A request that was taken in, now or before.
-#[derive(Debug)]
-pub struct Submitted {
-    /// The request.
-    pub request: Arc<Request>,
-    /// Whether the same submission came before.
-    pub replayed: bool,
-}
 
 /// The request service.
 pub struct Queue {
     requests: Arc<dyn Requests>,
     types: Types,
     watch: Watch,
+    durations: Durations,
+    retention: Retention,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
 
+/// How long things are kept unless told otherwise.
+const USUAL_RETENTION: Retention = Retention {
+    request: Duration::from_hours(30 * 24),
+    payload: Duration::from_hours(7 * 24),
+    most_requests: None,
+    most_bytes: None,
+};
+
+/// What the owner of a tombstone is told.
+const ERASED: Error = Error::Gone("You have erased this request.");
+
 impl Queue {
     /// A queue over a store of requests, for the given types.
     pub fn new(requests: Arc<dyn Requests>, types: Types, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
-        Self { requests, types, watch: Watch::default(), clock, entropy }
+        let (watch, durations) = (Watch::default(), Durations::default());
+        Self { requests, types, watch, durations, retention: USUAL_RETENTION, clock, entropy }
     }
 
     /// The types that may be submitted.
@@ -65,115 +66,37 @@ impl Queue {
         &self.types
     }
 
-    /// The time that views are to be taken at.
-    pub fn now(&self) -> Timestamp {
-        self.clock.now()
+    /// How long requests and what belongs to them are kept.
+    pub fn retention(&self) -> Retention {
+        self.retention
     }
 
-    /// Takes a request in. When this answers, it is on disk together with its idempotency row.
-    ///
-    /// # Errors
-    /// An unknown type or bad tags ([`Error::Malformed`]), a payload that breaks the type's schema ([`Error::Invalid`]), a reused
-    /// key, or the store.
-    pub async fn submit(
-        &self,
-        permit: &Permit<WriteRequests>,
-        draft: Draft,
-        idempotency_key: Option<String>,
-        by: By,
-    ) -> Result<Submitted, Error> {
-        let kind = self.types.get(&draft.kind).ok_or_else(|| self.unknown_type(&draft.kind))?;
-        tags::check(&draft.tags)?;
-        kind.check(draft.payload.value(), "/payload")?;
-        let idempotency = idempotency_key.map(|key| Idempotency {
-            route: SUBMIT_ROUTE,
-            key,
-            fingerprint: payload::fingerprint(&draft.kind, &draft.payload, &draft.tags),
-        });
-        let request = self.new_request(permit, kind, draft.tags, None, &by);
-        self.store(NewRequest { request, payload: draft.payload.into_text(), idempotency, by }).await
-    }
-
-    /// Takes a request in at the partner prototype's door, whose name for it follows from its content: the same body again is the
-    /// same request.
-    ///
-    /// # Errors
-    /// As [`Queue::submit`]; [`Error::NotFound`] when no type speaks the prototype's dialect.
-    pub async fn submit_partner(
-        &self,
-        permit: &Permit<WriteRequests>,
-        payload: Payload,
-        by: By,
-    ) -> Result<Submitted, Error> {
-        let kind = self.types.partner().ok_or(Error::NotFound)?;
-        kind.check(payload.value(), "")?;
-        let alias = partner::alias(payload.value(), &permit.caller().subject);
-        let request = self.new_request(permit, kind, Tags::new(), Some(alias), &by);
-        self.store(NewRequest { request, payload: payload.into_text(), idempotency: None, by }).await
-    }
-
-    fn new_request(
-        &self,
-        permit: &Permit<WriteRequests>,
-        kind: &RequestType,
-        tags: Tags,
-        alias: Option<String>,
-        by: &By,
-    ) -> Request {
-        let now = self.clock.now();
-        Request {
-            id: RequestId::draw(now, &*self.entropy),
-            owner: permit.caller().owner.clone(),
-            kind: kind.name.clone(),
-            submitted_at: now,
-            trace_id: by.trace_id.clone(),
-            not_before: None,
-            deadline: None,
-            alias,
-            tags,
-            process: kind.begin(now, now),
-            version: Version::default(),
-            erased_at: None,
-        }
-    }
-
-    async fn store(&self, new: NewRequest) -> Result<Submitted, Error> {
-        match self.requests.submit(new).await? {
-            Submission::Accepted(request) => {
-                self.watch.changed(&request);
-                Ok(Submitted { request, replayed: false })
-            }
-            Submission::Replayed(request) => Ok(Submitted { request, replayed: true }),
-            Submission::KeyReused => Err(Error::IdempotencyKeyReused),
-        }
-    }
-
-    fn unknown_type(&self, name: &str) -> Error {
-        let known = self.types.names().collect::<Vec<_>>().join(", ");
-        Error::Malformed {
-            detail: format!("There is no request type of that name. The types are: {known}."),
-            faults: vec![Fault {
-                pointer: "/type".into(),
-                code: "unknown_type",
-                detail: format!("\"{}\" is not one of: {known}", name.escape_default()),
-            }],
-        }
+    /// Where those wait who want to know when something changes.
+    pub fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// The caller's request of that id.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is none, or it is another's; the store.
-    pub async fn get(&self, permit: &Permit<ReadRequests>, id: RequestId) -> Result<Arc<Request>, Error> {
-        let request = self.requests.find(&permit.caller().owner, id).await?.ok_or(Error::NotFound)?;
-        self.present(request).await
+    /// [`Error::NotFound`] when there is none, or it is another's; [`Error::Gone`] when it is erased; the store.
+    pub async fn get(&self, permit: &Permit<ReadRequests>, id: RequestId) -> Result<Snapshot, Error> {
+        self.look(&permit.caller().owner, id).await
+    }
+
+    /// The owner's request of that id. The time is taken before the row is read: a view never shows an end that a cancellation then
+    /// undoes.
+    async fn look(&self, owner: &Owner, id: RequestId) -> Result<Snapshot, Error> {
+        let now = self.clock.now();
+        let request = self.requests.find(owner, id).await?.ok_or(Error::NotFound)?;
+        Ok(Snapshot::of(self.present(request).await?, now))
     }
 
     /// A request as it may be shown: one that is erased is gone, and an end that time has brought about is written down first, so that
     /// nothing can undo it.
     async fn present(&self, request: Arc<Request>) -> Result<Arc<Request>, Error> {
         if request.erased_at.is_some() {
-            return Err(Error::Gone("Its owner has erased this request."));
+            return Err(ERASED);
         }
         let is_unsettled = request.work().is_some() && {
             let (number, phase) = request.phase_at(self.clock.now());
@@ -188,26 +111,37 @@ impl Queue {
 
     /// Carries out one act, and wakes who waits for the request to change.
     async fn act(&self, order: Order) -> Result<Outcome, Error> {
-        let outcomes = self.requests.act_all(vec![order]).await?;
-        let outcome = outcomes.into_iter().next().flatten().ok_or(Error::NotFound)?;
-        self.watch.changed(&outcome.request);
-        Ok(outcome)
-    }
-
-    /// Where those wait who want to know when something changes.
-    pub fn watch(&self) -> &Watch {
-        &self.watch
+        let target = order.target.clone();
+        let (requests, watch) = (Arc::clone(&self.requests), self.watch.clone());
+        let outcome = to_its_end(async move {
+            let outcome = requests.act_all(vec![order]).await?.into_iter().next().flatten();
+            if let Some(outcome) = &outcome {
+                watch.changed(&outcome.request);
+            }
+            Ok(outcome)
+        });
+        match (outcome.await?, target.owner) {
+            (Some(outcome), _) => Ok(outcome),
+            // Its owner is told what became of it.
+            (None, Some(owner)) => match self.requests.find(&owner, target.id).await? {
+                Some(_) => Err(ERASED),
+                None => Err(Error::NotFound),
+            },
+            (None, None) => Err(Error::NotFound),
+        }
     }
 
     /// The caller's request that the partner prototype's door named `alias`.
     ///
     /// # Errors
     /// As [`Queue::get`].
-    pub async fn get_partner(&self, permit: &Permit<ReadRequests>, alias: &str) -> Result<Arc<Request>, Error> {
-        self.requests.find_by_alias(&permit.caller().owner, alias).await?.ok_or(Error::NotFound)
+    pub async fn get_partner(&self, permit: &Permit<ReadRequests>, alias: &str) -> Result<Snapshot, Error> {
+        let now = self.clock.now();
+        let request = self.requests.find_by_alias(&permit.caller().owner, alias).await?.ok_or(Error::NotFound)?;
+        Ok(Snapshot::of(self.present(request).await?, now))
     }
 
-    /// The caller's requests, newest first, with the time at which the filter was judged.
+    /// The caller's requests, newest first.
     ///
     /// # Errors
     /// The store.
@@ -217,18 +151,99 @@ impl Queue {
         filter: &Filter,
         after: Option<Position>,
         limit: usize,
-    ) -> Result<(Vec<Arc<Request>>, Timestamp), Error> {
+    ) -> Result<Vec<Snapshot>, Error> {
         let now = self.clock.now();
         let requests = self.requests.list(Some(&permit.caller().owner), filter, after, limit, now).await?;
-        Ok((requests, now))
+        Ok(requests.into_iter().map(|request| Snapshot::of(request, now)).collect())
     }
 
-    /// Cancels the caller's request of that id, or asks its worker to stop.
+    /// What was submitted with a request that the caller has seen.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] when it is no longer kept; the store.
+    pub async fn payload(&self, seen: &Snapshot) -> Result<String, Error> {
+        let payload = self.requests.payload(seen.request.id).await?;
+        payload.ok_or(Error::Gone("The payload is no longer kept. How the request ended still is."))
+    }
+
+    /// What a request gave that the caller has seen succeed.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] when it is no longer kept; the store.
+    pub async fn result(&self, seen: &Snapshot) -> Result<Output, Error> {
+        if seen.request.simulation().is_some() {
+            let body = seen.view.result.as_ref().map_or_else(|| "null".into(), ToString::to_string);
+            return Ok(Output { content_type: Output::JSON.into(), body: body.into_bytes() });
+        }
+        let output = self.requests.output(seen.request.id).await?;
+        output.ok_or(Error::Gone("The result is no longer kept. Submit the request again if you still need it."))
+    }
+
+    /// Cancels the caller's request of that id, or asks its worker to stop; only in one of those states, if some are given.
     ///
     /// # Errors
     /// As [`Queue::get`].
-    pub async fn cancel(&self, permit: &Permit<WriteRequests>, id: RequestId, by: By) -> Result<Outcome, Error> {
-        let target = Target { owner: Some(permit.caller().owner.clone()), id };
-        self.act(Order { target, act: Act::Cancel, by }).await
+    pub async fn cancel(
+        &self,
+        permit: &Permit<WriteRequests>,
+        id: RequestId,
+        only_at: Option<Vec<Version>>,
+        by: By,
+    ) -> Result<Outcome, Error> {
+        self.act_on_own(permit, id, only_at.map_or(Act::Cancel, Act::CancelAt), by).await
     }
+
+    /// Erases the caller's request of that id, which has reached its end.
+    ///
+    /// # Errors
+    /// As [`Queue::get`].
+    pub async fn erase(&self, permit: &Permit<WriteRequests>, id: RequestId, by: By) -> Result<Outcome, Error> {
+        self.act_on_own(permit, id, Act::Erase, by).await
+    }
+
+    /// Moves the caller's request of that id to the next stage of its timeline.
+    ///
+    /// # Errors
+    /// As [`Queue::get`].
+    pub async fn advance(&self, permit: &Permit<WriteRequests>, id: RequestId, by: By) -> Result<Outcome, Error> {
+        self.act_on_own(permit, id, Act::Advance, by).await
+    }
+
+    async fn act_on_own(
+        &self,
+        permit: &Permit<WriteRequests>,
+        id: RequestId,
+        act: Act,
+        by: By,
+    ) -> Result<Outcome, Error> {
+        self.act(Order { target: Target { owner: Some(permit.caller().owner.clone()), id }, act, by }).await
+    }
+
+    /// A request that an act has just given, as it stands.
+    pub fn snapshot(&self, request: Arc<Request>) -> Snapshot {
+        Snapshot::of(request, self.clock.now())
+    }
+
+    /// After what time a request that the caller has seen is worth another look: where time moves it on, when it will have changed;
+    /// where workers do, when requests of its type usually are done. None at its end, and when nobody knows.
+    pub fn retry_after(&self, seen: &Snapshot) -> Option<Duration> {
+        let waits_for_workers = matches!(seen.view.status, Status::Queued | Status::Running);
+        if seen.request.work().is_some() && waits_for_workers {
+            return self.durations.left(&seen.request, seen.now, &*self.entropy);
+        }
+        let next = seen.view.next_change_at?;
+        Some(Duration::from_millis(u64::try_from(next.millis_since(seen.now)).unwrap_or(0)))
+    }
+
+    /// Notes how long a request took on which workers worked; to be told of each that is done.
+    pub fn finished(&self, request: &Request) {
+        self.durations.note(request);
+    }
+}
+
+/// Lets what changes something come to its end, also when the client goes away meanwhile: whoever waits for the change is to be woken.
+async fn to_its_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::spawn(change).await.unwrap_or_else(|error| Err(StoreError::Failed(error.into())))
 }

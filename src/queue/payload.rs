@@ -4,9 +4,9 @@ use aws_lc_rs::digest;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::Draft;
 use crate::core::error::{Error, Fault};
 use crate::core::json;
-use crate::core::request::Tags;
 
 /// JSON text together with its value. The text is what is stored: no digit of the client's numbers is lost.
 #[derive(Debug)]
@@ -72,8 +72,13 @@ fn sorted(value: &Value) -> Value {
 }
 
 /// SHA-256 over the whole body in canonical form.
-pub(super) fn fingerprint(kind: &str, payload: &Payload, tags: &Tags) -> [u8; 32] {
-    let head = serde_json::json!([kind, tags]).to_string();
+pub(super) fn fingerprint(draft: &Draft) -> [u8; 32] {
+    let Draft { kind, payload, tags, not_before, deadline, .. } = draft;
+    let mut head = serde_json::json!([kind, tags]).to_string();
+    // What was submitted before these two were known has the same fingerprint still.
+    if not_before.is_some() || deadline.is_some() {
+        head.push_str(&serde_json::json!([not_before, deadline]).to_string());
+    }
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(head.as_bytes());
     context.update(payload.canonical().as_bytes());
@@ -86,12 +91,14 @@ pub(super) fn fingerprint(kind: &str, payload: &Payload, tags: &Tags) -> [u8; 32
 mod tests {
     use serde_json::value::RawValue;
 
-    use super::{Payload, fingerprint};
+    use super::{Draft, Payload, fingerprint};
     use crate::core::request::Tags;
 
     fn print(payload: &str) -> [u8; 32] {
         let text = RawValue::from_string(payload.to_owned()).expect("JSON");
-        fingerprint("default", &Payload::read(text, "/payload").expect("readable"), &Tags::new())
+        let payload = Payload::read(text, "/payload").expect("readable");
+        let (tags, idempotency_key) = (Tags::new(), None);
+        fingerprint(&Draft { kind: "default".into(), payload, tags, not_before: None, deadline: None, idempotency_key })
     }
 
     #[test]

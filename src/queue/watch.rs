@@ -10,11 +10,11 @@ use tokio::sync::Notify;
 use crate::core::request::{Request, RequestId, Status};
 
 /// Those who wait for requests to change, and for work of a type to become ready.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Watch {
     requests: Waiting<RequestId>,
     kinds: Waiting<String>,
-    listener: OnceLock<Listener>,
+    listener: Arc<OnceLock<Listener>>,
 }
 
 /// What is called at every change.
@@ -57,7 +57,7 @@ impl Watch {
 
 type Waiters<K> = Arc<Mutex<HashMap<K, Arc<Notify>>>>;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Waiting<K>(Waiters<K>);
 
 impl<K> Default for Waiting<K> {

@@ -14,6 +14,8 @@ use crate::core::timeline::Failure;
 pub enum Act {
     /// Its owner cancels it; a worker that is at it is asked to stop.
     Cancel,
+    /// The same, if one of these versions is its state.
+    CancelAt(Vec<Version>),
     /// A worker takes it up.
     Lease {
         /// Who.
@@ -84,6 +86,8 @@ pub enum Refused {
     NotSimulated,
     /// It can not be leased now.
     NotReady,
+    /// It is in another state than the one that was meant.
+    Changed,
 }
 
 /// What became of an act. What is to be written is to be written also when the act was refused.
@@ -131,9 +135,11 @@ impl Request {
 
     /// The request after the act, with the kind of event that it is; none when there is nothing to change, no kind when it is no event.
     fn change(&self, act: &Act, now: Timestamp) -> Result<Option<(Self, Option<EventKind>)>, Refused> {
-        let (_, phase) = self.phase_at(now);
+        let (number, phase) = self.phase_at(now);
         let status = phase.status;
         match (act, &self.process) {
+            (Act::CancelAt(versions), _) if !versions.contains(&self.version_at(number)) => Err(Refused::Changed),
+            (Act::CancelAt(_), _) => self.change(&Act::Cancel, now),
             (Act::Settle, _) => Ok(None),
             (Act::Erase, _) if status.is_terminal() => Ok(Some((self.erased(now), Some(EventKind::Erased)))),
             (Act::Erase, _) => Err(Refused::NotEnded),
@@ -146,7 +152,6 @@ impl Request {
             }
             (Act::Cancel, Process::Lease(work)) => Ok(self.cancel_work(work, status, now)),
             (Act::Advance, Process::Timeline(simulation)) => {
-                let (number, _) = self.phase_at(now);
                 let next = self.phase(number + 1).ok_or(Refused::Ended)?;
                 let mut advanced = simulation.clone();
                 advanced.skipped_millis = advanced.skipped_millis.saturating_add(next.at.millis_since(now).max(0));

@@ -8,11 +8,13 @@ mod delivery;
 mod endpoint;
 mod id;
 mod notice;
+mod turns;
 
 pub use delivery::{Attempt, Delivery, DeliveryState, Heard, LEASE, TEST_EVENT};
 pub use endpoint::{Change, Disabled, Endpoint, SecretText, SigningKey};
 pub use id::{DeliveryId, EndpointId};
 pub use notice::{EVENT_PREFIX, following, of_act, of_passed, of_submission};
+pub use turns::{DueTo, in_turn};
 
 /// An instant in a stored row: milliseconds.
 mod millis {

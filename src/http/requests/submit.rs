@@ -9,20 +9,21 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::view::{RequestView, location};
+use super::view::{Presenter, RequestView};
+use super::{hold, show};
+use crate::core::clock::Timestamp;
 use crate::core::error::{Error, Fault};
 use crate::core::policy::WriteRequests;
-use crate::core::request::view;
 use crate::http::allowed::Allowed;
 use crate::http::body::{Json, Object};
-use crate::http::origin::base_url;
+use crate::http::prefer::Wait;
 use crate::http::problem::Problem;
 use crate::http::{Gateway, trace};
-use crate::queue::Draft;
 use crate::queue::payload::Payload;
+use crate::queue::{Draft, Submitted};
 
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
-const LONGEST_KEY: usize = 255;
+pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
+pub(super) const LONGEST_KEY: usize = 255;
 
 /// What is submitted.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -38,9 +39,15 @@ pub(in crate::http) struct SubmitRequest {
     /// Your own labels: at most 20, keys of `[a-z0-9_.-]{1,40}`, values of up to 200 characters.
     #[serde(default)]
     tags: BTreeMap<String, String>,
+    /// It is not to start before; at most a year ahead.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    not_before: Option<Timestamp>,
+    /// It is to expire unless it is done before.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    deadline: Option<Timestamp>,
 }
 
-fn default_type() -> String {
+pub(super) fn default_type() -> String {
     "default".into()
 }
 
@@ -48,17 +55,29 @@ fn default_type() -> String {
 ///
 /// Takes the request into the queue and answers its `request_id` at once. 202 means that it is on disk. Send an `Idempotency-Key` to
 /// be able to repeat the call safely: the same key with the same body answers the same request with `Idempotent-Replayed: true`.
+///
+/// With `Prefer: wait=N` the answer waits for up to N seconds until the request is terminal: then it is 200 with its outcome.
 #[utoipa::path(post, path = "/v1/requests", tag = "requests",
     security(("bearer" = []), ("oauth2" = ["requests:write"])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "A name for this submission, unique for you; 1 to 255 characters")),
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "A name for this submission, unique for you; 1 to 255 characters"),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: how many seconds the answer may wait, up to 50 (RFC 7240)", example = "wait=30"),
+    ),
     request_body(content = SubmitRequest, content_type = "application/json",
         example = json!({"type": "default", "payload": {"answer": 42}, "tags": {"order": "4711"}})),
     responses(
-        (status = 202, description = "Taken in, on disk", body = RequestView, headers(
-            ("Location" = String, description = "The address of the request"),
-            ("Retry-After" = u64, description = "Seconds until its status will have changed"),
+        (status = 200, description = "Taken in, on disk, and terminal before the answer had to go out (`Prefer: wait=N`)", body = RequestView, headers(
+            ("Content-Location" = String, description = "The address of the request"),
             ("ETag" = String, description = "Names this state of the request"),
             ("Idempotent-Replayed" = Option<bool>, description = "`true` when the same submission came before"),
+            ("Preference-Applied" = String, description = "`wait=N`: how many seconds the answer could have waited"),
+        )),
+        (status = 202, description = "Taken in, on disk", body = RequestView, headers(
+            ("Location" = String, description = "The address of the request"),
+            ("Retry-After" = Option<u64>, description = "Seconds after which it is worth another look"),
+            ("ETag" = String, description = "Names this state of the request"),
+            ("Idempotent-Replayed" = Option<bool>, description = "`true` when the same submission came before"),
+            ("Preference-Applied" = Option<String>, description = "`wait=N`: how many seconds the answer could have waited"),
         )),
         (status = 422, description = "The payload breaks the schema of its type, or the Idempotency-Key came before with another body"),
     ),
@@ -69,20 +88,28 @@ pub(in crate::http) async fn submit_request(
     http: HttpRequest,
     body: Result<Json<Object<SubmitRequest>>, Problem>,
 ) -> Result<HttpResponse, Problem> {
-    let Json(Object(SubmitRequest { kind, payload, tags })) = body.map_err(with_hint)?;
-    let draft = Draft { kind, payload: Payload::read(payload, "/payload")?, tags };
+    let Json(Object(SubmitRequest { kind, payload, tags, not_before, deadline })) = body.map_err(with_hint)?;
+    let (payload, idempotency_key) = (Payload::read(payload, "/payload")?, idempotency_key(&http)?);
+    let draft = Draft { kind, payload, tags, not_before, deadline, idempotency_key };
     let by = trace::by(&http, &allowed.caller().subject);
-    let submitted = gateway.queue.submit(&allowed, draft, idempotency_key(&http)?, by).await?;
-    let (request, now) = (submitted.request, gateway.queue.now());
+    let Submitted { request, replayed } = gateway.queue.submit(&allowed, draft, by).await?;
     trace::note_request(&http, request.id);
-    let (base, view) = (base_url(&http, &gateway.server), view(&request, now));
-    let mut answer = HttpResponse::Accepted();
-    super::set_headers(&mut answer, &view, now);
-    answer.insert_header((header::LOCATION, location(&request, &base)));
-    if submitted.replayed {
+    let (presenter, seen) = (Presenter::of(&http, &gateway), gateway.queue.snapshot(request));
+    let waits = Wait::of(&http).is_some();
+    let held = hold::until(&http, &gateway, seen, |view| view.status.is_terminal()).await?;
+    let location = presenter.location(&held.seen.request);
+    let is_done = waits && held.seen.view.status.is_terminal();
+    let (mut answer, place) = if is_done {
+        (HttpResponse::Ok(), header::CONTENT_LOCATION)
+    } else {
+        (HttpResponse::Accepted(), header::LOCATION)
+    };
+    answer.insert_header((place, location));
+    held.set_headers(&mut answer);
+    if replayed {
         answer.insert_header(("Idempotent-Replayed", "true"));
     }
-    super::answer_view(&mut answer, &RequestView::new(&request, view, &base))
+    show(answer, &gateway, &presenter, &held.seen)
 }
 
 /// Who sends the data itself is told where it belongs.

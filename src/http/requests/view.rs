@@ -2,24 +2,31 @@
 
 use std::collections::BTreeMap;
 
+use actix_web::HttpRequest;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::openapi::{Object, ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::core::clock::Timestamp;
-use crate::core::request::{Request, Status, View};
+use crate::core::ports::requests::Retention;
+use crate::core::request::{Progress, Request, Status};
 use crate::core::timeline::Failure;
+use crate::http::Gateway;
+use crate::http::origin::base_url;
+use crate::queue::Snapshot;
 
 /// A request as its owner sees it. Every key is always present; `null` means unknown.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Request, example = json!({
     "request_id": "req_01JD9W3W7QX5T4N0V6K8B2C1DE", "type": "default", "status": "running", "stage": "processing", "progress": null,
     "submitted_at": "2026-11-22T06:12:03.482Z", "started_at": "2026-11-22T06:12:08.482Z", "finished_at": null,
-    "updated_at": "2026-11-22T06:12:08.482Z", "cancel_requested_at": null, "attempt": 0, "tags": {"order": "4711"},
-    "error": null, "result": null,
+    "updated_at": "2026-11-22T06:12:08.482Z", "not_before": null, "deadline": null, "purge_at": null, "cancel_requested_at": null,
+    "attempt": 0, "max_attempts": null, "tags": {"order": "4711"}, "error": null, "result": null,
     "links": {
         "self": "http://localhost:8080/v1/requests/req_01JD9W3W7QX5T4N0V6K8B2C1DE",
+        "events": "http://localhost:8080/v1/requests/req_01JD9W3W7QX5T4N0V6K8B2C1DE/events",
+        "payload": "http://localhost:8080/v1/requests/req_01JD9W3W7QX5T4N0V6K8B2C1DE/payload",
         "cancel": "http://localhost:8080/v1/requests/req_01JD9W3W7QX5T4N0V6K8B2C1DE/cancel",
     },
 }))]
@@ -35,8 +42,8 @@ pub(in crate::http) struct RequestView {
     /// The name of its present stage; each type has its own.
     stage: String,
     /// How far it is, as its worker says.
-    #[schema(required, value_type = Option<Object>)]
-    progress: Option<Value>,
+    #[schema(required)]
+    progress: Option<ProgressView>,
     /// When it was submitted.
     #[schema(value_type = String, format = DateTime)]
     submitted_at: Timestamp,
@@ -49,11 +56,23 @@ pub(in crate::http) struct RequestView {
     /// When it last changed.
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
+    /// It does not start before.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    not_before: Option<Timestamp>,
+    /// It expires unless it is done before.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    deadline: Option<Timestamp>,
+    /// When it is removed, once it has reached its end; a store that is told to keep fewer requests may remove it sooner.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    purge_at: Option<Timestamp>,
     /// When its owner asked to cancel it.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     cancel_requested_at: Option<Timestamp>,
     /// How many times a worker took it up.
     attempt: u32,
+    /// How many times workers may take it up; `null` where stages pass by time.
+    #[schema(required)]
+    max_attempts: Option<u32>,
     /// Its owner's labels.
     tags: BTreeMap<String, String>,
     /// Why it failed.
@@ -109,6 +128,28 @@ impl From<Failure> for FailureView {
     }
 }
 
+/// How far a request is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Progress)]
+pub(in crate::http) struct ProgressView {
+    /// In percent, 0 to 100.
+    #[schema(required)]
+    percent: Option<f64>,
+    /// In words.
+    #[schema(required)]
+    message: Option<String>,
+    /// When its worker said so.
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+impl From<&Progress> for ProgressView {
+    fn from(progress: &Progress) -> Self {
+        let Progress { percent, message, at, .. } = progress;
+        Self { percent: *percent, message: message.clone(), updated_at: Timestamp::from_millis(*at) }
+    }
+}
+
 /// Addresses of what can be done with a request now; only those that work are there.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct Links {
@@ -116,38 +157,79 @@ pub(in crate::http) struct Links {
     #[serde(rename = "self")]
     #[schema(format = "uri")]
     itself: String,
+    /// What has happened to it.
+    #[schema(format = "uri")]
+    events: String,
+    /// What was submitted; while that is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uri")]
+    payload: Option<String>,
+    /// What it gave; once it has succeeded, while that is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uri")]
+    result: Option<String>,
     /// Cancels it; until it is terminal.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = "uri")]
     cancel: Option<String>,
 }
 
-impl RequestView {
-    /// The view of `request`, with links that begin with `base`.
-    pub(in crate::http) fn new(request: &Request, view: View, base: &str) -> Self {
-        let itself = location(request, base);
-        let cancel = (!view.status.is_terminal()).then(|| format!("{itself}/cancel"));
-        Self {
+/// Shows requests as a client sees them who calls the gateway by a certain address.
+pub(in crate::http) struct Presenter {
+    base: String,
+    retention: Retention,
+}
+
+impl Presenter {
+    /// For the client of this exchange.
+    pub(in crate::http) fn of(http: &HttpRequest, gateway: &Gateway) -> Self {
+        Self { base: base_url(http, &gateway.server), retention: gateway.queue.retention() }
+    }
+
+    /// The address of a request.
+    pub(super) fn location(&self, request: &Request) -> String {
+        format!("{}/v1/requests/{}", self.base, request.id)
+    }
+
+    fn links(&self, seen: &Snapshot) -> Links {
+        let Snapshot { request, view, now } = seen;
+        let itself = self.location(request);
+        let below = |name: &str| format!("{itself}/{name}");
+        let is_kept = view.finished_at.is_none_or(|at| *now < at.plus(self.retention.payload));
+        let has_result = view.status == Status::Succeeded && (is_kept || request.simulation().is_some());
+        Links {
+            events: below("events"),
+            payload: is_kept.then(|| below("payload")),
+            result: has_result.then(|| below("result")),
+            cancel: (!view.status.is_terminal()).then(|| below("cancel")),
+            itself,
+        }
+    }
+
+    /// The request as it was seen.
+    pub(in crate::http) fn view(&self, seen: &Snapshot) -> RequestView {
+        let Snapshot { request, view, .. } = seen;
+        let work = request.work();
+        RequestView {
             request_id: request.id.to_string(),
             kind: request.kind.clone(),
             status: view.status,
-            stage: view.stage,
-            progress: None,
+            stage: view.stage.clone(),
+            progress: work.and_then(|work| work.progress.as_ref()).map(ProgressView::from),
             submitted_at: request.submitted_at,
             started_at: view.started_at,
             finished_at: view.finished_at,
             updated_at: view.updated_at,
+            not_before: request.not_before,
+            deadline: request.deadline,
+            purge_at: view.finished_at.map(|at| at.plus(self.retention.request)),
             cancel_requested_at: request.cancel_requested_at(),
-            attempt: request.work().map_or(0, |work| work.attempt),
+            attempt: work.map_or(0, |work| work.attempt),
+            max_attempts: work.map(|work| work.most_attempts),
             tags: request.tags.clone(),
-            error: view.error.map(FailureView::from),
-            result: view.result,
-            links: Links { itself, cancel },
+            error: view.error.clone().map(FailureView::from),
+            result: view.result.clone(),
+            links: self.links(seen),
         }
     }
-}
-
-/// The address of a request.
-pub(super) fn location(request: &Request, base: &str) -> String {
-    format!("{base}/v1/requests/{}", request.id)
 }

@@ -7,7 +7,7 @@ use crate::core::clock::Timestamp;
 use crate::core::ports::webhooks::{Addressed, Outlook, Report, Take};
 use crate::core::request::{Event, Owner, Request, RequestId};
 use crate::core::webhook::{
-    Change, Delivery, DeliveryId, Endpoint, EndpointId, following, of_act, of_passed, of_submission,
+    Change, Delivery, DeliveryId, DueTo, Endpoint, EndpointId, following, in_turn, of_act, of_passed, of_submission,
 };
 
 /// All that is kept of webhooks.
@@ -139,27 +139,21 @@ impl Webhooks {
     }
 
     pub(super) fn take(&mut self, take: &Take, now: Timestamp) -> Vec<Addressed> {
-        let mut queues: Vec<Vec<DeliveryId>> = Vec::new();
+        let mut queues = Vec::new();
         for endpoint in self.endpoints.values() {
-            let room = endpoint.room(take.on_their_way.get(&endpoint.id).copied().unwrap_or(0), now);
-            let of_it = self.deliveries.values().filter(|delivery| delivery.endpoint == endpoint.id);
-            let mut due: Vec<_> = of_it
-                .filter_map(|delivery| Some((delivery.due_at?, delivery.id)))
-                .filter(|(at, _)| *at <= now)
-                .collect();
-            due.sort_unstable();
-            queues.push(due.into_iter().take(room).map(|(_, id)| id).collect());
+            let on_their_way = take.on_their_way.get(&endpoint.id).copied().unwrap_or(0);
+            let is_due = |delivery: &&Delivery| {
+                delivery.endpoint == endpoint.id && delivery.due_at.is_some_and(|due_at| due_at <= now)
+            };
+            let mut due: Vec<_> = self.deliveries.values().filter(is_due).cloned().collect();
+            due.sort_by_key(|delivery| (delivery.due_at, delivery.id));
+            due.truncate(endpoint.room(on_their_way, now));
+            queues.push(DueTo { endpoint: endpoint.clone(), on_their_way, deliveries: due });
         }
-        let longest = queues.iter().map(Vec::len).max().unwrap_or(0);
-        let in_turn = (0..longest).flat_map(|turn| queues.iter().filter_map(move |queue| queue.get(turn).copied()));
-        let taken: Vec<_> = in_turn.take(take.most).collect();
-        let mut addressed = Vec::new();
-        for id in taken {
-            let Some(delivery) = self.deliveries.get_mut(&id) else { continue };
-            *delivery = delivery.clone().taken(now);
-            addressed.extend(self.deliveries.get(&id).and_then(|delivery| self.addressed(delivery)));
-        }
-        addressed
+        let taken: Vec<_> =
+            in_turn(queues, take.most).map(|(delivery, endpoint)| (delivery.taken(now), endpoint)).collect();
+        self.deliveries.extend(taken.iter().map(|(delivery, _)| (delivery.id, delivery.clone())));
+        taken
     }
 
     pub(super) fn attempted(&mut self, report: Report, now: Timestamp) -> Option<Addressed> {

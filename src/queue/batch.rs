@@ -1,0 +1,67 @@
+//! Taking many requests in at once, each with an outcome of its own.
+
+use std::sync::Arc;
+
+use super::submit::submitted;
+use super::{Draft, Queue, Submitted, to_its_end};
+use crate::core::error::{Error, Fault};
+use crate::core::policy::{Permit, WriteRequests};
+use crate::core::ports::requests::Submission;
+use crate::core::request::By;
+
+impl Queue {
+    /// Takes requests in, in one commit. Those that break a rule are left out; what became of each stands at its place. A draft that
+    /// could not even be read comes as the error that it has.
+    ///
+    /// # Errors
+    /// The store's: then none is taken in.
+    pub async fn submit_batch(
+        &self,
+        permit: &Permit<WriteRequests>,
+        drafts: Vec<Result<Draft, Error>>,
+        by: &By,
+    ) -> Result<Vec<Result<Submitted, Error>>, Error> {
+        let (mut new, mut judged) = (Vec::with_capacity(drafts.len()), Vec::with_capacity(drafts.len()));
+        for draft in drafts {
+            let request = match draft {
+                Ok(draft) => self.judge(permit, draft, by.clone()).await,
+                Err(error) => Err(error),
+            };
+            judged.push(match request {
+                Ok(request) => {
+                    new.push(request);
+                    Ok(())
+                }
+                Err(Error::Store(error)) => return Err(error.into()),
+                Err(error) => Err(error),
+            });
+        }
+        let (requests, watch) = (Arc::clone(&self.requests), self.watch.clone());
+        let stored = to_its_end(async move {
+            let stored = if new.is_empty() { Vec::new() } else { requests.submit_all(new).await? };
+            for submission in &stored {
+                if let Submission::Accepted(request) = submission {
+                    watch.changed(request);
+                }
+            }
+            Ok(stored)
+        });
+        let mut stored = stored.await?.into_iter();
+        // A store that answers too few has failed; that is not to pass for an acceptance.
+        let mut next = || stored.next().map_or(Err(Error::NotFound), submitted);
+        Ok(judged.into_iter().enumerate().map(|(index, judged)| place(judged.and_then(|()| next()), index)).collect())
+    }
+}
+
+/// An outcome, with the faults pointed at in the body of the whole batch.
+fn place(outcome: Result<Submitted, Error>, index: usize) -> Result<Submitted, Error> {
+    let moved = |faults: Vec<Fault>| {
+        let moved = |fault: Fault| Fault { pointer: format!("/requests/{index}{}", fault.pointer), ..fault };
+        faults.into_iter().map(moved).collect()
+    };
+    outcome.map_err(|error| match error {
+        Error::Malformed { detail, faults } => Error::Malformed { detail, faults: moved(faults) },
+        Error::Invalid { detail, faults } => Error::Invalid { detail, faults: moved(faults) },
+        other => other,
+    })
+}
