@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use crate::stores::{Opened, START, failing, id, keyed, new, on_timeline, owner, request};
+use crate::webhooks::store as webhooks;
 
 const SECONDS: Duration = Duration::from_secs(1);
 
@@ -25,6 +26,9 @@ enum Step {
     Act(Index, Act),
     Settle(usize),
     Purge(Retention, usize),
+    /// Tell the stages of timelines; and take up what is due, and report on it.
+    Follow(usize),
+    Send(usize, u16),
 }
 
 fn failure(retryable: bool) -> Failure {
@@ -76,6 +80,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (1_usize..4).prop_map(Step::Claim),
         8 => (any::<Index>(), act()).prop_map(|(index, act)| Step::Act(index, act)),
         1 => (0_usize..3).prop_map(Step::Settle),
+        1 => (1_usize..5).prop_map(Step::Follow),
+        1 => (1_usize..4, select(vec![200_u16, 500, 410])).prop_map(|(most, status)| Step::Send(most, status)),
         1 => (5_u32..20, 0_u32..8, select(vec![None, Some(12)]), 1_usize..5)
             .prop_map(move |(request, payload, most, at_once)| Step::Purge(retention(request, payload, most), at_once)),
     ]
@@ -107,6 +113,16 @@ fn claim(most: usize) -> Claim {
     Claim { kinds, most, lease: 3 * SECONDS, worker, by: By { actor: Some("w".into()), trace_id: None } }
 }
 
+/// What a store gives to send, and what it makes of what came of it.
+async fn sent_webhooks(on: &Opened, most: usize, status: u16) -> String {
+    let taken = webhooks::take(on, most).await;
+    let mut told = format!("{taken:?}");
+    for (delivery, _) in taken {
+        told += &format!("{:?}", webhooks::report(on, delivery.id, status).await);
+    }
+    told
+}
+
 /// What a store answers to a step, as text.
 async fn answer(on: &Opened, step: &Step, sent: &[RequestId]) -> String {
     let requests = on.requests();
@@ -124,6 +140,8 @@ async fn answer(on: &Opened, step: &Step, sent: &[RequestId]) -> String {
             format!("{:?}", requests.act_all(vec![order]).await.unwrap())
         }
         Step::Settle(most) => format!("{:?}", requests.settle(*most).await.unwrap()),
+        Step::Follow(most) => format!("{:?}", on.store.webhooks().follow(*most).await.unwrap()),
+        Step::Send(most, status) => sent_webhooks(on, *most, *status).await,
         Step::Purge(retention, most) => format!("{:?}", requests.purge(*retention, *most).await.unwrap()),
     }
 }
@@ -155,6 +173,7 @@ fn filters() -> Vec<Filter> {
 async fn tell(on: &Opened, sent: &[RequestId]) -> Vec<String> {
     let (requests, now) = (on.requests(), on.clock.now());
     let mut told = vec![format!("{:?}", requests.backlogs().await.unwrap())];
+    told.extend(webhooks::everything(on, &["anna", "bob"]).await);
     for id in sent {
         let found = requests.find_any(*id).await.unwrap();
         let (payload, output) = (requests.payload(*id).await.unwrap(), requests.output(*id).await.unwrap());
@@ -188,6 +207,8 @@ async fn compare(steps: &[Step]) {
     for on in [&sqlite, &memory] {
         on.submit(new(request(&owner("anna"), START, 1000))).await;
         on.submit(new(request(&owner("bob"), START, 1001))).await;
+        webhooks::listen(on, "anna", 1, &Status::ALL).await;
+        webhooks::listen(on, "bob", 2, &[Status::Succeeded, Status::Failed]).await;
     }
     let mut sent = Vec::new();
     for (number, step) in steps.iter().enumerate() {
@@ -201,6 +222,8 @@ async fn compare(steps: &[Step]) {
         }
     }
     sqlite = sqlite.reopened().await;
+    webhooks::told_once(&sqlite, &sent).await;
+    webhooks::told_once(&memory, &sent).await;
     assert_same(&tell(&sqlite, &sent).await, &tell(&memory, &sent).await);
     let directory = sqlite.directory.path().to_owned();
     sqlite.store.close().await;

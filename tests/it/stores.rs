@@ -42,6 +42,11 @@ impl Opened {
         Self { store, ..self }
     }
 
+    /// The same, of a store that does not forget.
+    pub(crate) async fn reopened_if_it_lasts(self) -> Self {
+        if self.url.starts_with("memory:") { self } else { self.reopened().await }
+    }
+
     pub(crate) async fn submit(&self, new: NewRequest) -> anteroom::core::ports::requests::Submission {
         self.requests().submit(new).await.unwrap()
     }

@@ -4,8 +4,10 @@ mod deliveries;
 mod endpoints;
 mod failures;
 mod reach;
+mod restart;
 mod settings;
 mod signatures;
+pub(crate) mod store;
 
 use reqwest::Method;
 use serde_json::{Value, json};
