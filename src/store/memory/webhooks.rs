@@ -215,8 +215,9 @@ impl State {
 
     pub(super) fn follow_stages(&mut self, most: usize, now: Timestamp) {
         let due = self.webhooks.followed.iter().filter(|(_, (_, next))| *next <= now);
-        let due: Vec<_> = due.take(most).map(|(id, (since, _))| (*id, *since)).collect();
-        for (id, since) in due {
+        let mut due: Vec<_> = due.map(|(id, (since, next))| (*next, *id, *since)).collect();
+        due.sort_unstable();
+        for (_, id, since) in due.into_iter().take(most) {
             let Some(kept) = self.requests.get(&id) else {
                 self.webhooks.followed.remove(&id);
                 continue;

@@ -140,19 +140,14 @@ async fn an_endpoint_that_fails_is_asked_slowly_and_disabled_after_five_days() {
     patiently(async { while answer().await["failing_since"].is_null() {} }).await;
     assert_eq!(answer().await["failing_since"], at(15_000));
     // Requests end all the time; each attempt fails.
+    let attempts = async || receiver.server.received_requests().await.unwrap().len();
     let mut seen = 1;
     while answer().await["disabled_at"].is_null() {
-        let token = gateway.demo_token().await;
-        gateway.submit(&token).await;
+        gateway.submit(&gateway.demo_token().await).await;
         gateway.clock.advance(Duration::from_secs(8 * 3600));
-        patiently(async {
-            while receiver.server.received_requests().await.unwrap().len() <= seen {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
+        patiently(async { while attempts().await <= seen && answer().await["disabled_at"].is_null() {} }).await;
+        seen = attempts().await;
         // At once there is one attempt where there would be many.
-        seen = receiver.server.received_requests().await.unwrap().len();
         assert!(seen < 200);
     }
     assert_eq!(answer().await["disabled_reason"], "Every attempt of the last five days has failed.");

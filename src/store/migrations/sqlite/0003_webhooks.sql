@@ -38,4 +38,4 @@ CREATE TABLE webhook_followed (
     since   INTEGER NOT NULL,
     next_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX webhook_followed_next ON webhook_followed (next_at);
+CREATE INDEX webhook_followed_next ON webhook_followed (next_at, request);
