@@ -10,23 +10,29 @@ use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
 use crate::core::period::Period;
-use crate::core::policy::WEBHOOKS_MANAGE;
 use crate::core::ports::Store;
 use crate::http::{Contract, Gateway, Mode, Server, Services};
 use crate::oauth::TokenService;
-use crate::oauth::clients::{Client, Clients, default_scopes};
+use crate::oauth::clients::{Client, Clients, demo_scopes};
 use crate::queue::Queue;
 use crate::settings::Settings;
 use crate::store;
 use crate::telemetry::access::AccessLog;
 use crate::webhooks::Webhooks;
 
+mod admin_socket;
 mod data_dir;
+mod offline;
 mod plan;
+mod steady;
 mod system;
 
+use admin_socket::AdminSocket;
+pub use admin_socket::admin_socket;
 pub use data_dir::{DEMO_SECRET, DataDir};
+pub use offline::{Offline, check_store};
 pub use plan::{Plan, SecretOrigin};
+pub use steady::SteadyClock;
 pub use system::{SystemClock, SystemEntropy};
 
 /// The client id of the demo client.
@@ -36,11 +42,11 @@ pub const DEMO_CLIENT: &str = "demo";
 pub struct Application {
     gateway: Arc<Gateway>,
     server: Server,
-    webhooks: Arc<Webhooks>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     shutdown_delay: Period,
     demo_secret: Option<SecretString>,
+    _socket: Option<AdminSocket>,
     _data_dir: DataDir,
 }
 
@@ -57,50 +63,34 @@ impl Application {
     ) -> Result<Self, Vec<Misconfiguration>> {
         let one = |mistake| vec![mistake];
         let plan = Plan::of(settings, clock, entropy)?;
-        let Plan { mut clients, types, chain, token_places, guards, webhooks, issuer, clock, entropy, metrics, .. } =
-            plan;
         let data_dir = DataDir::open(&settings.server.data_dir).map_err(one)?;
         if plan.secret_origin != SecretOrigin::Configured {
             data_dir.keep_issuer_secret(&plan.signing_secret).map_err(one)?;
         }
         let demo_secret =
-            settings.has_demo_client().then(|| data_dir.demo_secret(&*entropy)).transpose().map_err(one)?;
-        clients.extend(demo_secret.as_ref().map(|secret| Client::new(DEMO_CLIENT, secret, demo_scopes())));
-        let contract = Contract::of(&types, &settings.server)
+            settings.has_demo_client().then(|| data_dir.demo_secret(&*plan.entropy)).transpose().map_err(one)?;
+        let demo = demo_secret.as_ref().map(|secret| Client::new(DEMO_CLIENT, secret, demo_scopes()));
+        let contract = Contract::of(&plan.types, &settings.server)
             .map_err(|error| one(Misconfiguration::new("types", error.to_string(), "Mend the schema of the type")))?;
-        let store = store::open(&settings.store, data_dir.path(), Arc::clone(&clock), metrics.store()).map_err(one)?;
-        let webhooks = {
-            let (clock, entropy) = (Arc::clone(&clock), Arc::clone(&entropy));
-            Arc::new(Webhooks::new(store.webhooks(), webhooks, metrics.webhooks(), clock, entropy))
-        };
-        let queue = Queue::new(store.requests(), types, Arc::clone(&clock), Arc::clone(&entropy));
-        let bell = webhooks.bell();
-        queue.watch().listen(move || bell.ring());
-        let gateway = Arc::new(Gateway::new(Services {
-            chain,
-            token_places,
-            guards,
-            queue,
-            webhooks: Arc::clone(&webhooks),
-            tokens: TokenService::new(Clients::new(clients), issuer, Arc::clone(&clock)),
-            store: Arc::clone(&store),
-            clock: Arc::clone(&clock),
-            entropy,
-            server: settings.server.clone(),
-            ui_client_id: demo_secret.as_ref().map(|_| DEMO_CLIENT.to_owned()),
-            access_log: AccessLog::new(settings.log_format()),
-            metrics,
-        }));
-        let server = Server::bind(Arc::clone(&gateway), contract, settings.shutdown.grace).map_err(one)?;
+        let metrics = plan.metrics.store();
+        let store = store::open(&settings.store, data_dir.path(), Arc::clone(&plan.clock), metrics).map_err(one)?;
+        let clock = Arc::clone(&plan.clock);
+        let gateway = assemble(settings, plan, demo, &store);
+        let (socket, listener) = AdminSocket::listen(&data_dir).map(Some).unwrap_or_else(|problem| {
+            // Clients are served all the same.
+            tracing::warn!("{problem}; commands as `anteroom request` can not ask this gateway. Give server.data_dir a shorter path");
+            None
+        }).unzip();
+        let server = Server::bind(Arc::clone(&gateway), contract, settings.shutdown.grace, listener).map_err(one)?;
         gateway.chain.warm_up();
         Ok(Self {
             shutdown_delay: shutdown_delay(settings),
             gateway,
             server,
-            webhooks,
             store,
             clock,
             demo_secret,
+            _socket: socket,
             _data_dir: data_dir,
         })
     }
@@ -126,8 +116,9 @@ impl Application {
     /// # Errors
     /// The store failed, or the server; then it stops at once.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), String> {
-        self.webhooks.configure().await.map_err(|error| error.to_string())?;
-        let telling = tokio::spawn(self.webhooks.run());
+        let webhooks = Arc::clone(&self.gateway.webhooks);
+        webhooks.configure().await.map_err(|error| error.to_string())?;
+        let telling = tokio::spawn(webhooks.run());
         let handle = self.server.handle();
         let serving = self.server.run();
         let stopping = async {
@@ -143,7 +134,10 @@ impl Application {
             handle.stop().await;
             failed
         };
-        let (served, failed) = tokio::join!(serving, stopping);
+        let (served, failed) = tokio::select! {
+            ended = futures_util::future::join(serving, stopping) => ended,
+            never = self.gateway.queue.keep(self.gateway.metrics.keeper()) => match never {},
+        };
         // What is on its way is sent again by the next gateway.
         telling.abort();
         _ = telling.await;
@@ -155,11 +149,33 @@ impl Application {
     }
 }
 
-/// What the demo client may ask for.
-fn demo_scopes() -> Vec<String> {
-    let mut scopes = default_scopes();
-    scopes.push(WEBHOOKS_MANAGE.into());
-    scopes
+/// The services, wired. `demo` is the client that development mode has besides those that are configured.
+fn assemble(settings: &Settings, plan: Plan, demo: Option<Client>, store: &Arc<dyn Store>) -> Arc<Gateway> {
+    let Plan { mut clients, types, chain, token_places, guards, webhooks, issuer, clock, entropy, metrics, .. } = plan;
+    let ui_client_id = demo.is_some().then(|| DEMO_CLIENT.to_owned());
+    clients.extend(demo);
+    let webhooks = {
+        let (clock, entropy) = (Arc::clone(&clock), Arc::clone(&entropy));
+        Arc::new(Webhooks::new(store.webhooks(), webhooks, metrics.webhooks(), clock, entropy))
+    };
+    let queue = Queue::new(store.requests(), types, Arc::clone(&clock), Arc::clone(&entropy), metrics.leases());
+    let bell = webhooks.bell();
+    queue.watch().listen(move || bell.ring());
+    Arc::new(Gateway::new(Services {
+        chain,
+        token_places,
+        guards,
+        queue: queue.retaining(settings.retention.retention()),
+        webhooks,
+        tokens: TokenService::new(Clients::new(clients), issuer, Arc::clone(&clock)),
+        store: Arc::clone(store),
+        clock,
+        entropy,
+        server: settings.server.clone(),
+        ui_client_id,
+        access_log: AccessLog::new(settings.log_format()),
+        metrics,
+    }))
 }
 
 /// How long `/readyz` says 503 before no new connection is taken.

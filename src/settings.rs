@@ -13,6 +13,7 @@ use crate::http::{GuardSettings, Mode, ServerSettings};
 use crate::net::NetSettings;
 use crate::oauth::clients::ClientSettings;
 use crate::oauth::issuer::IssuerSettings;
+use crate::queue::retention::RetentionSettings;
 use crate::queue::types::{TypeSettings, built_in};
 use crate::store::StoreSettings;
 use crate::telemetry::logs::{LogFormat, LogSettings};
@@ -25,7 +26,7 @@ mod mistakes;
 /// Sections whose tables are named by the user.
 const NAMED_TABLES: [&str; 4] = ["verifiers", "clients", "types", "guards"];
 /// Sections with keys of their own.
-const SECTIONS: [&str; 8] = ["server", "log", "store", "shutdown", "net", "verify", "issuer", "webhooks"];
+const SECTIONS: [&str; 9] = ["server", "log", "store", "retention", "shutdown", "net", "verify", "issuer", "webhooks"];
 
 /// The whole configuration, defaults filled in.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// `[store]`
     pub store: StoreSettings,
+    /// `[retention]`
+    pub retention: RetentionSettings,
     /// `[shutdown]`
     pub shutdown: ShutdownSettings,
     /// `[net]`
@@ -141,6 +144,7 @@ impl Settings {
         mistakes.extend(sections.finish());
         mistakes.extend(settings.server.mistakes());
         mistakes.extend(settings.log.mistakes());
+        mistakes.extend(settings.retention.mistakes());
         mistakes.extend(settings.issuer.mistakes());
         mistakes.extend(settings.open_issuer_mistakes());
         if mistakes.is_empty() {
@@ -278,6 +282,7 @@ impl Sections {
             server: self.section("server"),
             log: self.section("log"),
             store: self.section("store"),
+            retention: self.section("retention"),
             shutdown: self.section("shutdown"),
             net: self.section("net"),
             verify,

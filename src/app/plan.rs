@@ -9,7 +9,7 @@ use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
 use crate::http::{Guard, Guards, Mode, TokenPlaces};
-use crate::net::NetSettings;
+use crate::net::{Net, NetSettings};
 use crate::oauth::clients::{Client, generate_secret};
 use crate::oauth::issuer::Issuer;
 use crate::queue::types::Types;
@@ -85,15 +85,7 @@ impl Plan {
             mistakes.extend(found);
             NetSettings::default().open(&settings.base)
         })?;
-        let webhooks = settings.webhooks.build(Judged {
-            base: &settings.base,
-            issuer: &settings.issuer_url(),
-            is_development: settings.server.effective_mode() == Mode::Development,
-            net: &net,
-            now: clock.now(),
-            entropy: &*entropy,
-        });
-        let webhooks = webhooks.map_err(|found| mistakes.extend(found));
+        let webhooks = plan_webhooks(settings, &net, &*clock, &*entropy).map_err(|found| mistakes.extend(found));
         let signing_secret = secrets[0].clone();
         let issuer = Issuer::new(settings.issuer_url(), &settings.issuer, &signing_secret, Arc::clone(&entropy));
         let own = OwnIssuer { url: settings.issuer_url(), audience: settings.issuer.audience.clone(), secrets };
@@ -142,6 +134,22 @@ fn signing_secrets(
     Ok(match kept {
         Some(secret) => (vec![secret], SecretOrigin::Kept),
         None => (vec![generate_secret(entropy)], SecretOrigin::New),
+    })
+}
+
+fn plan_webhooks(
+    settings: &Settings,
+    net: &Net,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+) -> Result<WebhookPlan, Vec<Misconfiguration>> {
+    settings.webhooks.build(Judged {
+        base: &settings.base,
+        issuer: &settings.issuer_url(),
+        is_development: settings.server.effective_mode() == Mode::Development,
+        net,
+        now: clock.now(),
+        entropy,
     })
 }
 

@@ -1,23 +1,56 @@
-//! `anteroom check`: judges the configuration and prints the effective one, secrets masked.
+//! `anteroom check`: judges the configuration and prints the effective one, secrets masked; with `--store`, judges what is stored.
 
 use std::io::{self, Write};
+use std::process::ExitCode;
 
+use clap::Args;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::warnings::warnings;
 use super::{Failure, plan};
-use crate::app::shutdown_delay;
+use crate::app::{check_store, shutdown_delay};
 use crate::http::Listener;
 use crate::settings::{Flags, Settings};
+use crate::telemetry::logs::{LogFormat, LogSettings};
 use crate::verify::parse_table;
 
-pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
+#[derive(Args, Debug)]
+pub(super) struct Check {
+    /// Judge the records of the store instead, each of them: exit code 0 sound, 1 damaged. No gateway may run on it
+    #[arg(long)]
+    store: bool,
+}
+
+pub(super) fn run(flags: &Flags, arguments: &Check) -> Result<ExitCode, Failure> {
     let (settings, _) = plan(flags)?;
-    let text = toml::to_string(&effective(&settings)?).map_err(|error| Failure::Failed(error.to_string()))?;
+    if arguments.store {
+        return check_records(&settings);
+    }
+    print(&settings)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Tells what is damaged in the store.
+fn check_records(settings: &Settings) -> Result<ExitCode, Failure> {
+    LogSettings { level: Some("error".into()), ..LogSettings::default() }.start(LogFormat::Pretty);
+    let found = check_store(settings).map_err(|mistake| settings.unusable(vec![mistake]))?;
+    let mut out = io::stdout().lock();
+    for sentence in &found {
+        writeln!(out, "{sentence}")?;
+    }
+    if found.is_empty() {
+        writeln!(out, "The store is sound: {}", settings.store.url)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+fn print(settings: &Settings) -> Result<(), Failure> {
+    let text = toml::to_string(&effective(settings)?).map_err(|error| Failure::Failed(error.to_string()))?;
     let mut out = io::stdout().lock();
     writeln!(out, "# The configuration can be used. This is what holds, defaults filled in:")?;
-    for remark in remarks(&settings) {
+    for remark in remarks(settings) {
         writeln!(out, "# {remark}")?;
     }
     write!(out, "\n{text}")?;
@@ -64,6 +97,7 @@ fn effective(settings: &Settings) -> Result<Value, Failure> {
         "server": server,
         "log": log,
         "store": json(&settings.store)?,
+        "retention": json(&settings.retention)?,
         "shutdown": shutdown,
         "net": json(&settings.net)?,
         "verify": json(&settings.verify)?,

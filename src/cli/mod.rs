@@ -16,6 +16,7 @@ mod client;
 mod explain;
 mod healthcheck;
 mod openapi;
+mod request;
 mod serve;
 mod token;
 mod warnings;
@@ -52,7 +53,7 @@ enum Command {
     /// Serve (the default)
     Serve,
     /// Check the configuration and print the effective one, secrets masked
-    Check,
+    Check(check::Check),
     /// Clients that ask for tokens
     #[command(subcommand)]
     Client(client::Client),
@@ -60,6 +61,9 @@ enum Command {
     Token(token::Token),
     /// Read a token from standard input and print each check of it: exit code 0 accepted, 1 refused, 3 can not be told
     Explain(explain::Explain),
+    /// Look at requests, whoever's they are: asks the running gateway, or opens its store when none runs
+    #[command(subcommand)]
+    Request(request::Request),
     /// Print the contract, as the configured gateway serves it
     Openapi(openapi::Openapi),
     /// Ask the configured gateway whether it is alive: exit code 0 or 1
@@ -92,10 +96,11 @@ pub fn run() -> ExitCode {
     let flags = Flags { config: configuration.config, bind: configuration.bind, data_dir: configuration.data_dir };
     let done = match command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(&flags).map(succeeded),
-        Command::Check => check::run(&flags).map(succeeded),
+        Command::Check(arguments) => check::run(&flags, &arguments),
         Command::Client(command) => client::run(command).map(succeeded),
         Command::Token(arguments) => token::run(&flags, arguments).map(succeeded),
         Command::Explain(arguments) => explain::run(&flags, &arguments),
+        Command::Request(command) => request::run(&flags, &command).map(succeeded),
         Command::Openapi(arguments) => openapi::run(&flags, &arguments).map(succeeded),
         Command::Healthcheck => healthcheck::run(&flags).map(succeeded),
     };

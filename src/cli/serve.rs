@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::warnings::warnings;
 use super::{Failure, load};
-use crate::app::{Application, DEMO_CLIENT, DEMO_SECRET, SystemClock, SystemEntropy};
+use crate::app::{Application, DEMO_CLIENT, DEMO_SECRET, SteadyClock, SystemClock, SystemEntropy};
 use crate::settings::{Flags, Settings};
 
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
@@ -17,7 +17,8 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let application = Application::start(&settings, Arc::new(SystemClock::start()), Arc::new(SystemEntropy))
+        let clock = Arc::new(SteadyClock::over(SystemClock::start()));
+        let application = Application::start(&settings, clock, Arc::new(SystemEntropy))
             .map_err(|mistakes| settings.unusable(mistakes))?;
         announce(&application, &settings)?;
         let stop = async move {

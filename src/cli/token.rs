@@ -8,7 +8,7 @@ use super::{Failure, plan};
 use crate::app::{DEMO_CLIENT, Plan, SecretOrigin};
 use crate::core::error::Misconfiguration;
 use crate::oauth::TokenService;
-use crate::oauth::clients::{Client, Clients, default_scopes, generate_secret};
+use crate::oauth::clients::{Client, Clients, demo_scopes, generate_secret};
 use crate::settings::Flags;
 
 #[derive(Args, Debug)]
@@ -29,7 +29,7 @@ pub(super) fn run(flags: &Flags, arguments: Token) -> Result<(), Failure> {
     }
     let Plan { mut clients, issuer, clock, entropy, .. } = plan;
     if settings.has_demo_client() {
-        clients.push(Client::new(DEMO_CLIENT, &generate_secret(&*entropy), default_scopes()));
+        clients.push(Client::new(DEMO_CLIENT, &generate_secret(&*entropy), demo_scopes()));
     }
     let known = clients.iter().map(|client| client.id.clone()).collect::<Vec<_>>().join(", ");
     let clients = Clients::new(clients);

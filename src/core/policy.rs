@@ -75,6 +75,9 @@ pub enum ReadRequests {}
 /// May submit and cancel requests.
 #[derive(Debug)]
 pub enum WriteRequests {}
+/// May work on requests.
+#[derive(Debug)]
+pub enum WorkRequests {}
 /// May manage webhook endpoints.
 #[derive(Debug)]
 pub enum ManageWebhooks {}
@@ -90,6 +93,9 @@ impl Policy for ReadRequests {
 }
 impl Policy for WriteRequests {
     const SCOPE: Option<&'static str> = Some(REQUESTS_WRITE);
+}
+impl Policy for WorkRequests {
+    const SCOPE: Option<&'static str> = Some(REQUESTS_WORK);
 }
 impl Policy for ManageWebhooks {
     const SCOPE: Option<&'static str> = Some(WEBHOOKS_MANAGE);

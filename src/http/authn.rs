@@ -7,11 +7,13 @@ use actix_web::web::Data;
 use actix_web::{Error, HttpMessage};
 
 use super::Gateway;
+use super::admin::socket::AtSocket;
 use super::problem::Problem;
 use super::token_places::Sent;
 use crate::core::verdict::Verdict;
 
-/// Judges the request's token. A missing one is not an error yet: whether one is needed is the policy's to say.
+/// Judges the request's token. A missing one is not an error yet: whether one is needed is the policy's to say. Who comes by the admin
+/// socket needs none.
 pub(super) async fn authenticate<B: MessageBody>(
     mut request: ServiceRequest,
     next: Next<B>,
@@ -25,6 +27,9 @@ pub(super) async fn authenticate<B: MessageBody>(
 }
 
 async fn verdict(request: &mut ServiceRequest) -> Result<Option<Verdict>, Problem> {
+    if let Some(socket) = request.app_data::<AtSocket>() {
+        return Ok(Some(socket.verdict()));
+    }
     let elsewhere = take(request).await?;
     let Some(gateway) = request.app_data::<Data<Gateway>>() else { return Ok(None) };
     let sent = elsewhere.and(gateway.token_places.in_headers(request.headers()));

@@ -14,7 +14,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::problem::{FaultBody, MEDIA_TYPE, ProblemBody};
 use super::routes::{Access, Row};
 use super::settings::{Listener, ServerSettings};
-use crate::core::policy::{ADMIN, REQUESTS_READ, REQUESTS_WRITE, SCOPES, WEBHOOKS_MANAGE};
+use crate::core::policy::{ADMIN, REQUESTS_READ, REQUESTS_WORK, REQUESTS_WRITE, SCOPES, WEBHOOKS_MANAGE};
 use crate::queue::types::Types;
 
 const DESCRIPTION: &str = "Anteroom stands between a Provider's services and the programs of its Clients: it checks every caller's token, \
@@ -24,6 +24,7 @@ const DESCRIPTION: &str = "Anteroom stands between a Provider's services and the
 
 const TAGS: &[(&str, &str)] = &[
     ("requests", "Submit requests and see how they get on"),
+    ("workers", "Take requests up, work on them, and look after those that have failed"),
     ("webhooks", "Be told what becomes of your requests"),
     ("tokens", "Tokens that the gateway issues itself"),
     ("caller", "Who a token speaks for"),
@@ -117,7 +118,8 @@ fn assemble(rows: Vec<Row>, listener: Listener) -> OpenApi {
     }
     // The others guard no operation of this document.
     let offered = |scope: &str| {
-        [REQUESTS_READ, REQUESTS_WRITE, WEBHOOKS_MANAGE].contains(&scope) || scope == ADMIN && listener.has_admin()
+        [REQUESTS_READ, REQUESTS_WRITE, REQUESTS_WORK, WEBHOOKS_MANAGE].contains(&scope)
+            || scope == ADMIN && listener.has_admin()
     };
     let scopes = SCOPES.iter().filter(|(scope, _)| offered(scope)).copied().collect::<Scopes>();
     let client_credentials = Flow::ClientCredentials(ClientCredentials::new(TOKEN_URL, scopes));
@@ -195,17 +197,22 @@ fn give_body(status: &str, response: &mut Value) {
     response.entry("headers").or_insert(headers);
 }
 
+/// What a submission is, alone and in a batch: its schema, and the operation.
+const SUBMISSIONS: [(&str, &str); 2] = [("SubmitRequest", "/v1/requests"), ("BatchItem", "/v1/requests/batch")];
+
 /// Tells which types may be submitted, and what the payload of each must look like.
 fn describe_types(document: &mut Value, types: &Types) {
-    let submit = &mut document["components"]["schemas"]["SubmitRequest"];
-    submit["properties"]["type"]["enum"] = types.names().collect();
     let listed =
         types.iter().map(|kind| format!("`{}`: {}", kind.name, kind.description)).collect::<Vec<_>>().join("; ");
-    submit["properties"]["type"]["description"] = format!("The type of the request. {listed}").into();
-    if types.get("default").is_none() {
-        name_the_type(submit, types);
-        let content = &mut document["paths"]["/v1/requests"]["post"]["requestBody"]["content"]["application/json"];
-        remove(content, "example");
+    for (schema, path) in SUBMISSIONS {
+        let submit = &mut document["components"]["schemas"][schema];
+        submit["properties"]["type"]["enum"] = types.names().collect();
+        submit["properties"]["type"]["description"] = format!("The type of the request. {listed}").into();
+        if types.get("default").is_none() {
+            name_the_type(submit, types);
+            let content = &mut document["paths"][path]["post"]["requestBody"]["content"]["application/json"];
+            remove(content, "example");
+        }
     }
     describe_payloads(document, types);
 }
@@ -239,7 +246,9 @@ fn describe_payloads(document: &mut Value, types: &Types) {
     };
     let rules: Vec<Value> = types.iter().filter(|kind| kind.schema().is_some()).map(|kind| rule(&kind.name)).collect();
     if !rules.is_empty() {
-        document["components"]["schemas"]["SubmitRequest"]["allOf"] = rules.into();
+        for (schema, _) in SUBMISSIONS {
+            document["components"]["schemas"][schema]["allOf"] = rules.clone().into();
+        }
     }
     for kind in types.iter() {
         if let Some(schema) = kind.schema() {

@@ -15,7 +15,7 @@ use super::code::Code;
 use super::healthz::is_health;
 use super::origin;
 use super::problem::Problem;
-use super::settings::{Mode, host_of, is_loopback_host};
+use super::settings::{Listener, Mode, host_of, is_loopback_host};
 use super::slashes;
 
 /// The number of requests in work. One whose body is still on its way is not: a slow client must not keep others out.
@@ -74,13 +74,18 @@ fn refuse<B>(request: ServiceRequest, problem: Problem) -> ServiceResponse<Eithe
     request.error_response(problem).map_into_right_body()
 }
 
-/// Lets a request in: repeated slashes merged, not from elsewhere in development mode, and where it `is_bounded` not over the bound of
-/// requests in work.
+/// Lets a request in: repeated slashes merged, not from elsewhere in development mode, and where clients call not over the bound of
+/// requests in work. What comes by the admin socket is from this machine, and from whoever runs the gateway.
 pub(super) async fn admit<B: MessageBody>(
-    is_bounded: bool,
+    listener: Listener,
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    let is_bounded = listener.has_api();
+    if listener == Listener::Socket {
+        slashes::merge(&mut request);
+        return Ok(next.call(request).await?.map_into_left_body());
+    }
     let gateway = match receive(&mut request) {
         Ok(gateway) => gateway,
         Err(problem) => return Ok(refuse(request, problem)),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use actix_web::Route;
 use actix_web::http::Method;
+use tokio::sync::watch;
 
 use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
@@ -24,15 +25,18 @@ mod body;
 mod code;
 mod conditional;
 mod cors;
+mod dead_letters;
 mod document;
 mod guard;
 mod healthz;
 mod held;
+mod leases;
 mod limits;
 mod metrics;
 mod oauth;
 mod openapi;
 mod origin;
+mod page;
 mod partner;
 mod prefer;
 mod problem;
@@ -53,12 +57,11 @@ mod whoami;
 pub use code::errors_document;
 pub use document::Contract;
 pub use guard::{Asked, Guard, GuardSettings, Guards};
-pub use server::Server;
+pub use server::{Server, SocketServer};
 pub use settings::{AdminBind, Listener, Mode, ServerSettings};
 pub use token_places::TokenPlaces;
 pub use whoami::CallerView;
 
-use held::{Held, Stopping};
 use limits::InFlight;
 use routes::{Access, Row, operations};
 use trace::TraceIds;
@@ -99,8 +102,7 @@ pub struct Gateway {
     mode: Mode,
     trace_ids: TraceIds,
     in_flight: InFlight,
-    held: Held,
-    stopping: Stopping,
+    stopping: watch::Sender<bool>,
 }
 
 impl Deref for Gateway {
@@ -141,6 +143,9 @@ fn table(listener: Listener, mode: Mode, partner: bool) -> Vec<Row> {
             // issuers and their keys
             list_issuers in admin::issuers,
             refresh_issuer in admin::issuers,
+            // anybody's requests
+            list_all_requests in admin::requests::list,
+            inspect_request in admin::requests::get,
         ]);
     } else {
         rows.extend(operations![Access::Open; get_readiness in readyz]);
@@ -175,6 +180,16 @@ fn api() -> Vec<Row> {
         get_payload in requests::payload,
         get_result in requests::result,
         cancel_request in requests::cancel,
+        // leases, for workers
+        lease_requests in leases::lease,
+        act_on_leases in leases::batch,
+        extend_lease in leases::heartbeat,
+        complete_lease in leases::complete,
+        fail_lease in leases::fail,
+        release_lease in leases::release,
+        // requests that workers have failed at
+        list_dead_letters in dead_letters::list,
+        redrive_dead_letter in dead_letters::redrive,
         // webhooks
         create_webhook_endpoint in webhook_endpoints::create,
         list_webhook_endpoints in webhook_endpoints::list,
@@ -204,17 +219,23 @@ impl Gateway {
     pub fn new(services: Services) -> Self {
         let mode = services.server.effective_mode();
         let trace_ids = TraceIds::new(&*services.entropy);
-        let (in_flight, held, stopping) = (InFlight::default(), Held::default(), Stopping::default());
-        Self { services, mode, trace_ids, in_flight, held, stopping }
+        let (in_flight, stopping) = (InFlight::default(), watch::Sender::new(false));
+        Self { services, mode, trace_ids, in_flight, stopping }
     }
 
-    /// Turns `/readyz` to 503, so that no new traffic is sent here, and lets go of the calls that are held.
+    /// Turns `/readyz` to 503, so that no new traffic is sent here, and answers those who are held.
     pub fn begin_to_stop(&self) {
-        self.stopping.begin();
+        self.stopping.send_replace(true);
     }
 
     fn is_stopping(&self) -> bool {
-        self.stopping.has_begun()
+        *self.stopping.borrow()
+    }
+
+    /// Completes when the gateway begins to stop.
+    async fn begins_to_stop(&self) {
+        // The sender is at hand, so there is always an answer.
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
     }
 
     fn is_ready(&self) -> bool {

@@ -6,8 +6,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::HeaderName;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
-/// What tells the client how long its call was held at most.
-pub(super) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 /// The most seconds that a call is held: proxies commonly cut at 60.
 const MOST: u64 = 50;
 
@@ -31,9 +30,9 @@ impl Wait {
         Duration::from_secs(self.seconds)
     }
 
-    /// As the header `Preference-Applied` says it.
-    pub(super) fn applied(self) -> String {
-        format!("wait={}", self.seconds)
+    /// What `Preference-Applied` says.
+    pub(super) fn applied(self) -> (HeaderName, String) {
+        (PREFERENCE_APPLIED, format!("wait={}", self.seconds))
     }
 }
 

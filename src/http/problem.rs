@@ -122,6 +122,19 @@ impl Problem {
         Self { request: Some(Box::new(request)), ..self }
     }
 
+    /// The same problem, with these faults in the request body.
+    pub(super) fn with_faults(self, faults: Vec<Fault>) -> Self {
+        Self { faults, ..self }
+    }
+
+    /// The same problem of a part of the body, with faults pointed at from the root of the whole.
+    pub(super) fn below(mut self, place: &str) -> Self {
+        for fault in &mut self.faults {
+            fault.pointer.insert_str(0, place);
+        }
+        self
+    }
+
     /// Adds when it makes sense to try again.
     pub(super) fn retry_after(self, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..self }

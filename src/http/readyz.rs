@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::Gateway;
 use super::admin::view::{IssuerView, problem};
+use crate::core::ports::StoreDescription;
 
 /// Whether the gateway is ready for traffic
 ///
@@ -43,6 +44,22 @@ pub(super) struct ReadinessView {
 pub(super) struct StoreView {
     /// Whether it can be used.
     ready: bool,
+    /// What it is: the scheme of `store.url`.
+    #[schema(example = "sqlite")]
+    kind: &'static str,
+    /// What a crash leaves of what was answered.
+    #[schema(example = "each commit is synced to the disk before it is answered")]
+    durability: &'static str,
+    /// Whether the last commit found no space: then submissions are answered 503, and what is stored can be read.
+    full: bool,
+}
+
+impl StoreView {
+    fn of(gateway: &Gateway) -> Self {
+        let StoreDescription { scheme, durability } = gateway.store.describe();
+        let full = gateway.metrics.store().is_full();
+        Self { ready: gateway.store.is_ready(), kind: scheme, durability, full }
+    }
 }
 
 /// Whether the gateway is ready for traffic, and why not
@@ -55,7 +72,7 @@ pub(super) struct StoreView {
 ))]
 pub(super) async fn get_detailed_readiness(gateway: Data<Gateway>) -> HttpResponse {
     let verifiers = gateway.chain.readiness();
-    let (stopping, store) = (gateway.is_stopping(), StoreView { ready: gateway.store.is_ready() });
+    let (stopping, store) = (gateway.is_stopping(), StoreView::of(&gateway));
     let mut problems: Vec<_> = verifiers.iter().filter_map(problem).collect();
     let issuers = verifiers.into_iter().map(IssuerView::from).collect();
     if stopping {
@@ -63,6 +80,9 @@ pub(super) async fn get_detailed_readiness(gateway: Data<Gateway>) -> HttpRespon
     }
     if !store.ready {
         problems.push("The store can not be used: the log says why.".into());
+    }
+    if store.full {
+        problems.push("The store has no space left: submissions are answered 503 until there is some.".into());
     }
     let view = ReadinessView { ready: gateway.is_ready(), stopping, store, issuers, problems };
     if view.ready { HttpResponse::Ok().json(view) } else { HttpResponse::ServiceUnavailable().json(view) }

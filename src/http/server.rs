@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +11,9 @@ use actix_web::middleware::{Condition, Next, from_fn};
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpResponse, HttpServer};
 use futures_util::future::try_join;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, Type};
 
+use super::admin::socket::AtSocket;
 use super::code::Code;
 use super::document::Contract;
 use super::problem::Problem;
@@ -26,6 +28,7 @@ use crate::core::period::Period;
 pub struct Server {
     main: Listening,
     admin: Option<Listening>,
+    socket: Option<SocketServer>,
 }
 
 struct Listening {
@@ -34,11 +37,17 @@ struct Listening {
 }
 
 impl Server {
-    /// Listens on `server.bind` and `server.admin_bind`. In-flight requests have `grace` to finish once it is told to stop.
+    /// Listens on `server.bind` and `server.admin_bind`, and serves the admin `socket` if there is one. In-flight requests have `grace` to
+    /// finish once it is told to stop.
     ///
     /// # Errors
     /// An address that can not be had.
-    pub fn bind(gateway: Arc<Gateway>, contract: Contract, grace: Period) -> Result<Self, Misconfiguration> {
+    pub fn bind(
+        gateway: Arc<Gateway>,
+        contract: Contract,
+        grace: Period,
+        socket: Option<UnixListener>,
+    ) -> Result<Self, Misconfiguration> {
         let settings = gateway.server.clone();
         let listen = |key, address, with| {
             let socket = listen(address, settings.write_timeout);
@@ -50,7 +59,9 @@ impl Server {
             settings.admin_address().map(|address| listen("server.admin_bind", address, "this key, or \"off\""));
         let (admin, gateway) = (admin.transpose()?, Data::from(gateway));
         let admin = admin.map(|door| door.serve(&gateway, Listener::Admin, None)).transpose()?;
-        Ok(Self { main: main.serve(&gateway, settings.main_listener(), Some(contract))?, admin })
+        let socket = socket.map(|socket| SocketServer::start(&gateway, socket, grace)).transpose();
+        let socket = socket.map_err(|error| cannot_serve("server.data_dir", &error))?;
+        Ok(Self { main: main.serve(&gateway, settings.main_listener(), Some(contract))?, admin, socket })
     }
 
     /// The address that it listens on for clients.
@@ -65,7 +76,8 @@ impl Server {
 
     /// What stops it.
     pub fn handle(&self) -> Handle {
-        Handle { main: self.main.server.handle(), admin: self.admin.as_ref().map(|admin| admin.server.handle()) }
+        let admin = self.admin.as_ref().map(|admin| admin.server.handle());
+        Handle { main: self.main.server.handle(), admin, socket: self.socket.as_ref().map(SocketServer::handle) }
     }
 
     /// Serves until it is stopped.
@@ -73,10 +85,45 @@ impl Server {
     /// # Errors
     /// The server's.
     pub async fn run(self) -> io::Result<()> {
-        match self.admin {
-            Some(admin) => try_join(self.main.server, admin.server).await.map(|_| ()),
-            None => self.main.server.await,
-        }
+        let others = try_join(run(self.admin.map(|admin| admin.server)), run(self.socket.map(|socket| socket.0)));
+        try_join(self.main.server, others).await.map(|_| ())
+    }
+}
+
+async fn run(server: Option<actix_web::dev::Server>) -> io::Result<()> {
+    match server {
+        Some(server) => server.await,
+        None => Ok(()),
+    }
+}
+
+/// A server of the admin socket.
+pub struct SocketServer(actix_web::dev::Server);
+
+impl SocketServer {
+    /// Serves the administration on a socket that is listened on.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn serve(gateway: &Arc<Gateway>, socket: UnixListener, grace: Period) -> io::Result<Self> {
+        Self::start(&Data::from(Arc::clone(gateway)), socket, grace)
+    }
+
+    fn start(gateway: &Data<Gateway>, socket: UnixListener, grace: Period) -> io::Result<Self> {
+        start(gateway.clone(), Socket::Unix(socket), Listener::Socket, None, grace).map(Self)
+    }
+
+    /// What stops it.
+    pub fn handle(&self) -> ServerHandle {
+        self.0.handle()
+    }
+
+    /// Serves until it is stopped.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn run(self) -> io::Result<()> {
+        self.0.await
     }
 }
 
@@ -102,51 +149,77 @@ impl Door {
         listener: Listener,
         contract: Option<Contract>,
     ) -> Result<Listening, Misconfiguration> {
-        let key = self.key;
-        self.start(gateway.clone(), listener, contract).map_err(|error| {
-            Misconfiguration::new(key, format!("it can not be served at: {error}"), "Look at the system's limits")
-        })
-    }
-
-    fn start(self, gateway: Data<Gateway>, listener: Listener, contract: Option<Contract>) -> io::Result<Listening> {
-        let (settings, address) = (gateway.server.clone(), self.socket.local_addr()?);
-        let partner = gateway.queue.types().partner().is_some();
-        let routes = Data::new(Routes::new(super::table(listener, gateway.mode, partner), &gateway.metrics));
-        let documents = contract.map(|contract| {
-            let assets = Assets::load(&contract, gateway.ui_client_id.as_deref());
-            (Data::new(contract), Data::new(assets))
-        });
-        let has_api = listener.has_api();
-        let app = move || {
-            let origins = &gateway.server.cors_origins;
-            let crosses_origins = has_api && !origins.is_empty();
-            App::new()
-                .app_data(gateway.clone())
-                .app_data(routes.clone())
-                .configure(|config| {
-                    if let Some((contract, assets)) = &documents {
-                        config.app_data(contract.clone()).app_data(assets.clone());
-                    }
-                    routes.mount(config);
-                })
-                .default_service(web::to(not_found))
-                .wrap(from_fn(move |request: ServiceRequest, next: Next<_>| limits::admit(has_api, request, next)))
-                .wrap(Condition::new(crosses_origins, cors::layer(origins, gateway.token_places.header())))
-                .wrap(Condition::new(crosses_origins, from_fn(cors::spare_guards)))
-                .wrap(from_fn(trace::trace))
+        let Self { key, socket, grace } = self;
+        let serve = || {
+            let address = socket.local_addr()?;
+            let server = start(gateway.clone(), Socket::Tcp(socket), listener, contract, grace)?;
+            Ok(Listening { server, address })
         };
-        let keep_alive = settings.keep_alive.duration();
-        let server = HttpServer::new(app)
-            .client_request_timeout(settings.head_timeout.duration())
-            // Nobody reads the answer of a client that has hung up: what it waits for is let go of.
-            .h1_allow_half_closed(false)
-            .keep_alive(if has_api { keep_alive } else { keep_alive.min(ADMIN_KEEP_ALIVE) })
-            .max_connections(if has_api { settings.max_connections } else { MAX_ADMIN_CONNECTIONS })
-            .shutdown_timeout(whole_seconds(self.grace))
-            .disable_signals();
-        let server = if has_api { server } else { server.workers(1) };
-        Ok(Listening { server: server.listen(self.socket)?.run(), address })
+        serve().map_err(|error| cannot_serve(key, &error))
     }
+}
+
+fn cannot_serve(key: &str, error: &io::Error) -> Misconfiguration {
+    Misconfiguration::new(key, format!("it can not be served at: {error}"), "Look at the system's limits")
+}
+
+/// What connections come by.
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+fn start(
+    gateway: Data<Gateway>,
+    socket: Socket,
+    listener: Listener,
+    contract: Option<Contract>,
+    grace: Period,
+) -> io::Result<actix_web::dev::Server> {
+    let settings = gateway.server.clone();
+    let partner = gateway.queue.types().partner().is_some();
+    let routes = Data::new(Routes::new(super::table(listener, gateway.mode, partner), &gateway.metrics));
+    let documents = contract.map(|contract| {
+        let assets = Assets::load(&contract, gateway.ui_client_id.as_deref());
+        (Data::new(contract), Data::new(assets))
+    });
+    let has_api = listener.has_api();
+    let app = move || {
+        let origins = &gateway.server.cors_origins;
+        let crosses_origins = has_api && !origins.is_empty();
+        App::new()
+            .app_data(gateway.clone())
+            .app_data(routes.clone())
+            .configure(|config| {
+                if let Some((contract, assets)) = &documents {
+                    config.app_data(contract.clone()).app_data(assets.clone());
+                }
+                if listener == Listener::Socket {
+                    config.app_data(AtSocket);
+                }
+                routes.mount(config);
+            })
+            .default_service(web::to(not_found))
+            .wrap(from_fn(move |request: ServiceRequest, next: Next<_>| limits::admit(listener, request, next)))
+            .wrap(Condition::new(crosses_origins, cors::layer(origins, gateway.token_places.header())))
+            .wrap(Condition::new(crosses_origins, from_fn(cors::spare_guards)))
+            .wrap(from_fn(trace::trace))
+    };
+    let keep_alive = settings.keep_alive.duration();
+    let server = HttpServer::new(app)
+        .client_request_timeout(settings.head_timeout.duration())
+        // Nobody reads the answer of a client that has hung up: what it waits for is let go of.
+        .h1_allow_half_closed(false)
+        .keep_alive(if has_api { keep_alive } else { keep_alive.min(ADMIN_KEEP_ALIVE) })
+        .max_connections(if has_api { settings.max_connections } else { MAX_ADMIN_CONNECTIONS })
+        .shutdown_timeout(whole_seconds(grace))
+        .disable_signals();
+    let server = if has_api { server } else { server.workers(1) };
+    let server = match socket {
+        Socket::Tcp(socket) => server.listen(socket)?,
+        Socket::Unix(socket) => server.listen_uds(socket)?,
+    };
+    Ok(server.run())
 }
 
 /// Rounded up: 0 would cut off what is in flight.
@@ -168,7 +241,7 @@ const BACKLOG: i32 = 1024;
 /// Listens, so that the system itself cuts a client that does not read: the connections inherit the limit, and the HTTP library has
 /// none of its own.
 fn listen(address: SocketAddr, write_timeout: Period) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
     socket.set_tcp_user_timeout(Some(write_timeout.duration()))?;
     socket.bind(&address.into())?;
@@ -181,14 +254,15 @@ fn listen(address: SocketAddr, write_timeout: Period) -> io::Result<TcpListener>
 pub struct Handle {
     main: ServerHandle,
     admin: Option<ServerHandle>,
+    socket: Option<ServerHandle>,
 }
 
 impl Handle {
     /// Takes no new connections, lets requests in flight finish within the grace, and stops. Operators can look on for that long.
     pub async fn stop(&self) {
         self.main.stop(true).await;
-        if let Some(admin) = &self.admin {
-            admin.stop(true).await;
+        for other in [&self.admin, &self.socket].into_iter().flatten() {
+            other.stop(true).await;
         }
     }
 }

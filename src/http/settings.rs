@@ -87,12 +87,14 @@ pub enum Listener {
     Admin,
     /// Both.
     All,
+    /// What operators call, for whoever can open the admin socket.
+    Socket,
 }
 
 impl Listener {
     /// Whether clients are served.
     pub(super) fn has_api(self) -> bool {
-        self != Self::Admin
+        matches!(self, Self::Api | Self::All)
     }
 
     /// Whether operators are served.

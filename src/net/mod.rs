@@ -12,12 +12,14 @@ use crate::core::period::Period;
 mod address;
 mod client;
 mod error;
+mod local;
 mod private;
 mod push;
 
 pub use address::{secure_url, shown};
 pub use client::{Answer, Fetched, HttpClient, Validators};
 pub use error::{FetchErrorClass, NetError};
+pub use local::{LocalClient, LocalError};
 pub use private::{Range, is_public};
 pub use push::{Pushed, Pusher, Reach};
 

@@ -10,12 +10,20 @@ use crate::core::error::{Error, StoreError};
 use crate::core::policy::{Permit, ReadRequests, WriteRequests};
 use crate::core::ports::requests::{Filter, Order, Outcome, Position, Requests, Retention, Target};
 use crate::core::request::{Act, By, Output, Owner, Request, RequestId, Status, Version};
+use crate::telemetry::metrics::LeaseMetrics;
 
+mod backlog;
 mod batch;
+mod dead_letters;
 mod durations;
 mod following;
+mod inspect;
+mod keeper;
+pub mod leases;
+mod line;
 pub mod partner;
 pub mod payload;
+pub mod retention;
 mod schedule;
 mod schema;
 mod snapshot;
@@ -24,9 +32,13 @@ mod tags;
 pub mod types;
 mod waiting;
 mod watch;
+pub mod work;
 
+use backlog::Backlogs;
 use durations::Durations;
 pub use following::{Following, News};
+pub use line::{Line, Place};
+use retention::RetentionSettings;
 pub use snapshot::Snapshot;
 pub use submit::{Draft, SUBMISSIONS, Submitted};
 use types::Types;
@@ -37,28 +49,35 @@ pub struct Queue {
     requests: Arc<dyn Requests>,
     types: Types,
     watch: Watch,
+    backlogs: Backlogs,
     durations: Durations,
     retention: Retention,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    leases: LeaseMetrics,
 }
-
-/// How long things are kept unless told otherwise.
-const USUAL_RETENTION: Retention = Retention {
-    request: Duration::from_hours(30 * 24),
-    payload: Duration::from_hours(7 * 24),
-    most_requests: None,
-    most_bytes: None,
-};
 
 /// What the owner of a tombstone is told.
 const ERASED: Error = Error::Gone("You have erased this request.");
 
 impl Queue {
     /// A queue over a store of requests, for the given types.
-    pub fn new(requests: Arc<dyn Requests>, types: Types, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
-        let (watch, durations) = (Watch::default(), Durations::default());
-        Self { requests, types, watch, durations, retention: USUAL_RETENTION, clock, entropy }
+    pub fn new(
+        requests: Arc<dyn Requests>,
+        types: Types,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        leases: LeaseMetrics,
+    ) -> Self {
+        let (watch, durations) = (Watch::new(Arc::clone(&clock)), Durations::default());
+        let (backlogs, retention) = (Backlogs::default(), RetentionSettings::default().retention());
+        Self { requests, types, watch, backlogs, durations, retention, clock, entropy, leases }
+    }
+
+    /// The same queue, which keeps requests for as long as this says.
+    #[must_use]
+    pub fn retaining(self, retention: Retention) -> Self {
+        Self { retention, ..self }
     }
 
     /// The types that may be submitted.

@@ -38,21 +38,23 @@ impl Schema {
     /// # Errors
     /// [`Error::Invalid`] with a pointer to each fault, from the body's root.
     pub(super) fn check(&self, payload: &Value, root: &str) -> Result<(), Error> {
-        if self.validator.is_valid(payload) {
-            return Ok(());
+        let faults = self.faults(payload, root);
+        let Some(first) = faults.first() else { return Ok(()) };
+        let detail = format!("The payload breaks the schema of its type: {}", first.detail);
+        Err(Error::Invalid { detail, faults })
+    }
+
+    /// What is wrong with a value, with a pointer to each fault that begins with `root`.
+    pub(super) fn faults(&self, value: &Value, root: &str) -> Vec<Fault> {
+        if self.validator.is_valid(value) {
+            return Vec::new();
         }
-        let faults: Vec<Fault> = self
-            .validator
-            .iter_errors(payload)
-            .take(MOST_FAULTS)
-            .map(|error| Fault {
-                pointer: format!("{root}{}", error.instance_path()),
-                code: "schema_violation",
-                detail: told(&error),
-            })
-            .collect();
-        let first = faults.first().map(|fault| fault.detail.clone()).unwrap_or_default();
-        Err(Error::Invalid { detail: format!("The payload breaks the schema of its type: {first}"), faults })
+        let fault = |error: ValidationError<'_>| Fault {
+            pointer: format!("{root}{}", error.instance_path()),
+            code: "schema_violation",
+            detail: told(&error),
+        };
+        self.validator.iter_errors(value).take(MOST_FAULTS).map(fault).collect()
     }
 }
 

@@ -1,56 +1,63 @@
 //! Who waits for something to change: woken by the change itself, without a thread or a look at the store in between.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::core::request::{Request, RequestId, Status};
+use super::keeper::Ends;
+use super::line::Line;
+use crate::core::clock::Clock;
+use crate::core::request::{Request, RequestId};
 
-/// Those who wait for requests to change, and for work of a type to become ready.
-#[derive(Clone, Debug, Default)]
+/// What is called at every change.
+type Listener = Box<dyn Fn() + Send + Sync>;
+
+/// Those who wait for requests to change, and the workers who wait for work.
+#[derive(Clone)]
 pub struct Watch {
     requests: Waiting<RequestId>,
-    kinds: Waiting<String>,
+    workers: Line,
+    ends: Arc<Ends>,
     listener: Arc<OnceLock<Listener>>,
 }
 
-/// What is called at every change.
-struct Listener(Box<dyn Fn() + Send + Sync>);
-
-impl fmt::Debug for Listener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Listener")
-    }
-}
-
 impl Watch {
+    /// Nobody waits yet.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { requests: Waiting::default(), workers: Line::new(clock), ends: Arc::default(), listener: Arc::default() }
+    }
+
     /// Begins to wait for changes of a request. What changes after this call is noticed, also before [`Waiter::changed`] is awaited.
     pub fn request(&self, id: RequestId) -> Waiter<RequestId> {
         self.requests.join(id)
     }
 
-    /// Begins to wait for work of a type.
-    pub fn kind(&self, kind: &str) -> Waiter<String> {
-        self.kinds.join(kind.to_owned())
+    /// Where workers stand in line for work.
+    pub fn workers(&self) -> &Line {
+        &self.workers
+    }
+
+    /// When the next request reaches its end by itself.
+    pub(super) fn ends(&self) -> &Ends {
+        &self.ends
     }
 
     /// Has this called at every change of any request; the first that is given stays.
     pub fn listen(&self, listener: impl Fn() + Send + Sync + 'static) {
-        _ = self.listener.set(Listener(Box::new(listener)));
+        _ = self.listener.set(Box::new(listener));
     }
 
-    /// Wakes those who wait for this request, and the workers who wait for its type if it may be ready for one.
+    /// Wakes those who wait for this request, and a worker who waits for its type: now if it may be ready for one, else when it may.
     pub fn changed(&self, request: &Request) {
         self.requests.wake(&request.id);
-        if let Some(Listener(listener)) = self.listener.get() {
+        self.ends.changed(request);
+        if let Some(listener) = self.listener.get() {
             listener();
         }
-        let is_open = request.work().is_some() && request.phase(0).is_some_and(|phase| phase.status != Status::Running);
-        if is_open {
-            self.kinds.wake(&request.kind);
+        if let Some(at) = request.ready_at() {
+            self.workers.ready(&request.kind, at);
         }
     }
 }

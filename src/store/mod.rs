@@ -48,7 +48,7 @@ pub struct Scheme {
 
 /// Every kind of store there is.
 pub const SCHEMES: &[Scheme] = &[
-    Scheme { name: "memory", form: "memory:", open: memory::open, check: |_, _| Ok(Vec::new()) },
+    Scheme { name: "memory", form: "memory:", open: memory::open, check: memory::check },
     Scheme { name: "sqlite", form: "sqlite:PATH", open: sqlite::open, check: sqlite::check },
 ];
 

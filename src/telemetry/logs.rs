@@ -22,6 +22,8 @@ pub struct LogSettings {
 const USUAL: &str = "info,actix_server=warn";
 /// And as an error each head that can not be read: anybody could fill the log with those. To see them, name the target in `level`.
 const NEVER: &str = "actix_http::h1=off";
+/// What operators do is told at any level.
+const ALWAYS: &str = "audit=info";
 
 /// How a log line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +49,7 @@ impl LogSettings {
     }
 
     fn filter(&self) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
-        EnvFilter::builder().parse(format!("{NEVER},{}", self.effective_level()))
+        EnvFilter::builder().parse(format!("{NEVER},{ALWAYS},{}", self.effective_level()))
     }
 
     /// Begins to log in this format. The first call in a process counts.

@@ -17,15 +17,17 @@ async fn bare(gateway: &Gateway, method: Method, path: &str) -> (u16, String) {
 
 #[tokio::test]
 async fn a_started_gateway_is_alive_and_ready() {
-    let gateway = Gateway::configured(PRODUCTION);
+    let gateway = Gateway::configured(&format!("{PRODUCTION}store.url = \"memory:\"\n"));
     for path in ["/healthz", "/readyz"] {
         for method in [Method::GET, Method::HEAD] {
             assert_eq!(bare(&gateway, method, path).await, (200, String::new()), "{path}");
         }
     }
     let issuer = json!({ "name": "self", "issuer": "http://localhost:8080", "ready": true, "keys": null, "introspection": null });
-    let whole =
-        json!({ "ready": true, "stopping": false, "store": { "ready": true }, "issuers": [issuer], "problems": [] });
+    let store = json!({
+        "ready": true, "kind": "memory", "durability": "none: forgotten when the process ends", "full": false,
+    });
+    let whole = json!({ "ready": true, "stopping": false, "store": store, "issuers": [issuer], "problems": [] });
     let detailed = gateway.operate("/readyz").await;
     assert_eq!((detailed.status, detailed.json()), (200, whole));
     assert_eq!(gateway.operate("/healthz").await.status, 200);

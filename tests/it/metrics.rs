@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use anteroom::telemetry::metrics::{KeySetGauges, Metrics};
+use anteroom::core::ports::requests::Backlog;
+use anteroom::telemetry::metrics::{KeySetGauges, Lease, Metrics};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, NOON};
 use crate::idp::{Idp, readiness_when};
 use crate::verify::keys::{OTHER_RSA, RSA};
 
@@ -151,9 +152,12 @@ fn the_page_about_metrics_is_true() {
     metrics.key_set("idp").stale_served();
     metrics.introspection("idp").limited();
     metrics.route("/healthz").answered("GET", 200, moment);
+    metrics.leases().count("render", Lease::Given);
     let states = vec![("fresh", true)];
     let gauges = KeySetGauges { verifier: "idp", age: Some(moment), keys: 1, states, consecutive_failures: 0 };
-    let text = metrics.encode(&[gauges]);
+    metrics.keeper();
+    let backlog = Backlog { kind: "render".into(), ready: 1, waiting: 0, in_flight: 0, oldest_ready: None };
+    let text = metrics.encode(&[gauges], &[backlog], NOON);
     let about = |what: &str| -> BTreeMap<String, String> {
         let lines = text.lines().filter_map(|line| line.strip_prefix(what)?.split_once(' '));
         lines.map(|(name, rest)| (name.to_owned(), rest.to_owned())).collect()

@@ -285,6 +285,7 @@ fn the_reference_names_every_key_and_no_other() {
     assert_eq!(documented(&["server"]), keys_of(&settings.server));
     assert_eq!(documented(&["log"]), keys_of(&settings.log));
     assert_eq!(documented(&["store"]), keys_of(&settings.store));
+    assert_eq!(documented(&["retention"]), keys_of(&settings.retention));
     assert_eq!(documented(&["shutdown"]), keys_of(&settings.shutdown));
     assert_eq!(documented(&["net"]), keys_of(&settings.net));
     assert_eq!(documented(&["verify"]), keys_of(&settings.verify));

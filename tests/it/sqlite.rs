@@ -160,8 +160,8 @@ fn kept() -> Vec<NewRequest> {
 /// The one of them that is cancelled, and when.
 const CANCELLED: (u64, i64) = (3, 4_000);
 
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store-v1.db")
+fn fixture(version: u32) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/store-v{version}.db"))
 }
 
 /// Fills a store with what the fixture holds. To write the fixture anew, before the schema that it shows is released:
@@ -181,14 +181,16 @@ async fn store_fixture_is_what_this_version_writes() {
     on.store.close().await;
     let written = on.directory.path().join("anteroom.db");
     if std::env::var_os("ANTEROOM_WRITE_FIXTURES").is_some() {
-        fs::copy(&written, fixture()).unwrap();
+        fs::copy(&written, fixture(2)).unwrap();
     }
     assert_kept(&written).await;
 }
 
 #[tokio::test]
-async fn store_fixture_of_version_1_reads_back_whole() {
-    assert_kept(&fixture()).await;
+async fn store_fixtures_of_all_versions_read_back_whole() {
+    for version in [1, 2] {
+        assert_kept(&fixture(version)).await;
+    }
 }
 
 /// Opens a copy of the file and finds all that was kept in it.

@@ -13,7 +13,7 @@ use anteroom::core::timeline::Timeline;
 use futures_util::future::join_all;
 use proptest::prelude::*;
 
-use crate::stores::{Opened, START, cancel, id, new, on_timeline, open, owner, request, stage};
+use crate::stores::{Opened, Place, START, cancel, id, new, on_timeline, owner, request, stage};
 
 fn timelines() -> impl Strategy<Value = Arc<Timeline>> {
     let status = prop::sample::select(vec![Status::Scheduled, Status::Queued, Status::Running, Status::Retrying]);
@@ -33,18 +33,18 @@ fn timelines() -> impl Strategy<Value = Arc<Timeline>> {
 /// What one request goes through: its timeline, when it is submitted, and when its cancellation is tried.
 type Life = (prop::sample::Index, i64, Option<i64>);
 
-pub(crate) fn a_status_filter_lets_through_what_view_says(url: &'static str) {
+pub(crate) fn a_status_filter_lets_through_what_view_says(place: impl AsyncFn() -> Place) {
     let life = (any::<prop::sample::Index>(), 0_i64..8, prop::option::weighted(0.3, 0_i64..12));
     let lives = prop::collection::vec(life, 1..24);
     let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(timelines in prop::collection::vec(timelines(), 1..4), lives in lives)| {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(compare_filters(url, &timelines, &lives));
+        runtime.block_on(async { compare_filters(Opened::at(place().await), &timelines, &lives).await });
     });
 }
 
-async fn compare_filters(url: &'static str, timelines: &[Arc<Timeline>], lives: &[Life]) {
-    let (on, anna) = (Opened::new(url), owner("anna"));
+async fn compare_filters(on: Opened, timelines: &[Arc<Timeline>], lives: &[Life]) {
+    let anna = owner("anna");
     let requests = on.requests();
     let sent: Vec<_> = (0..)
         .zip(lives)
@@ -111,15 +111,15 @@ impl Clock for IntrusiveClock {
     }
 }
 
-pub(crate) fn no_reader_sees_an_end_that_a_cancellation_undoes(url: &'static str) {
-    let directory = tempfile::tempdir().unwrap();
+pub(crate) fn no_reader_sees_an_end_that_a_cancellation_undoes(place: impl AsyncFn() -> Place) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let place = runtime.block_on(place());
     let (seen, reader_saw) = mpsc::channel();
     let set = SetClock::at(START.plus_millis(14_999));
     let clock = IntrusiveClock { set, store: OnceLock::new(), intruded: AtomicBool::new(false), seen };
     let clock = Arc::new(clock);
-    let store = open(url, directory.path(), Arc::clone(&clock) as Arc<dyn Clock>);
+    let store = place.open(Arc::clone(&clock) as Arc<dyn Clock>);
     assert!(clock.store.set(Arc::clone(&store)).is_ok());
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let requests = store.requests();
     runtime.block_on(requests.submit(new(request(&owner("anna"), START, 1)))).unwrap();
     let answer = runtime.block_on(requests.act_all(vec![cancel(&owner("anna"), id(START, 1))])).unwrap();

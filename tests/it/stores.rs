@@ -1,5 +1,6 @@
 //! What the tests of the stores share: stores with a clock that is set by hand, and requests to put into them.
 
+use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,7 +8,9 @@ use anteroom::core::clock::{Clock, SetClock, Timestamp};
 use anteroom::core::entropy::Entropy;
 use anteroom::core::ports::Store;
 use anteroom::core::ports::requests::{Filter, Idempotency, NewRequest, Order, Outcome, Requests, Target};
-use anteroom::core::request::{Act, By, Owner, Process, Request, RequestId, Simulation, Status, Tags, Version};
+use anteroom::core::request::{
+    Act, By, Owner, Process, Request, RequestId, Simulation, Status, Tags, Version, Work, Worker,
+};
 use anteroom::core::timeline::{Failure, Stage, Timeline};
 use anteroom::store::StoreSettings;
 use anteroom::telemetry::metrics::Metrics;
@@ -16,30 +19,61 @@ use serde_json::json;
 /// The time at which every test begins.
 pub(crate) const START: Timestamp = Timestamp::from_seconds(1_795_000_000);
 
-/// An open store in a directory of its own.
+/// A place for one store, that nobody else has.
+pub(crate) struct Place {
+    pub(crate) url: String,
+    pub(crate) directory: tempfile::TempDir,
+    /// What is dropped with it and clears away what is kept elsewhere: a database on a server.
+    pub(crate) cleared: Option<Box<dyn Any + Send + Sync>>,
+}
+
+impl Place {
+    /// Of a store that keeps everything in its directory, or nowhere.
+    pub(crate) fn of(url: &str) -> Self {
+        Self { url: url.into(), directory: tempfile::tempdir().unwrap(), cleared: None }
+    }
+
+    pub(crate) fn open(&self, clock: Arc<dyn Clock>) -> Arc<dyn Store> {
+        open(&self.url, self.directory.path(), clock)
+    }
+}
+
+/// An open store in a place of its own.
 pub(crate) struct Opened {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: SetClock,
-    pub(crate) url: &'static str,
+    pub(crate) url: String,
     pub(crate) directory: tempfile::TempDir,
+    cleared: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl Opened {
-    pub(crate) fn new(url: &'static str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+    pub(crate) fn new(url: &str) -> Self {
+        Self::at(Place::of(url))
+    }
+
+    pub(crate) fn at(place: Place) -> Self {
         let clock = SetClock::at(START);
-        Self { store: open(url, directory.path(), Arc::new(clock.clone())), clock, url, directory }
+        let store = place.open(Arc::new(clock.clone()));
+        let Place { url, directory, cleared } = place;
+        Self { store, clock, url, directory, cleared }
     }
 
     pub(crate) fn requests(&self) -> Arc<dyn Requests> {
         self.store.requests()
     }
 
+    /// Whether it is the same store when it is opened again.
+    pub(crate) fn persists(&self) -> bool {
+        self.cleared.is_some() || self.directory.path().read_dir().unwrap().next().is_some()
+    }
+
     /// Closes it and opens it again.
     pub(crate) async fn reopened(self) -> Self {
         self.store.close().await;
-        let store = open(self.url, self.directory.path(), Arc::new(self.clock.clone()));
-        Self { store, ..self }
+        let Self { clock, url, directory, cleared, .. } = self;
+        let store = open(&url, directory.path(), Arc::new(clock.clone()));
+        Self { store, clock, url, directory, cleared }
     }
 
     /// The same, of a store that does not forget.
@@ -159,4 +193,24 @@ pub(crate) fn keyed(request: Request, key: &str, body: u8) -> NewRequest {
 
 pub(crate) fn idempotency(key: &str, body: u8) -> Idempotency {
     Idempotency { route: "POST /v1/requests", key: key.into(), fingerprint: [body; 32] }
+}
+
+/// The request as one that workers work on, with so many attempts.
+pub(crate) fn worked_on(most_attempts: u32, request: Request) -> Request {
+    let work = Work::new(request.submitted_at, request.begins_at(), most_attempts);
+    Request { process: Process::Lease(Box::new(work)), ..request }
+}
+
+pub(crate) fn worker(subject: &str) -> Worker {
+    Worker { issuer: "https://issuer.example/".into(), subject: subject.into(), id: "worker-1".into() }
+}
+
+/// Somebody who acts, in an exchange.
+pub(crate) fn by(actor: &str) -> By {
+    By { actor: Some(actor.into()), trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".into()) }
+}
+
+/// The order of a worker, or of an operator.
+pub(crate) fn order(id: RequestId, act: Act) -> Order {
+    Order { target: Target { owner: None, id }, act, by: by("wendy") }
 }

@@ -31,3 +31,41 @@ fn the_partner_dialect_needs_a_result_that_fits_beside_its_own_members() {
         assert_eq!(mistakes("t", &format!("dialect = \"partner\"\nresult = {result}")), [problem]);
     }
 }
+
+/// The mistakes of a configuration with one type, all of it.
+fn mistakes_of(table: &str) -> Vec<String> {
+    let found = Gateway::refusal(&format!("[types.t]\n{table}\n"));
+    found.iter().map(|mistake| format!("{}: {}", mistake.key, mistake.problem)).collect()
+}
+
+#[test]
+fn each_processor_has_keys_of_its_own() {
+    let not_for_timelines = ["attempts = 2", "lease = \"1m\"", "run_timeout = \"1m\"", "result_schema = {}"];
+    for line in not_for_timelines {
+        let key = line.split(' ').next().unwrap();
+        assert_eq!(mistakes("t", line), [format!("types.t.{key}: it is only for types with processor = \"lease\"")]);
+    }
+    let foreign = format!("processor = \"lease\"\n{STAGES}\nresult = 1\ndialect = \"partner\"");
+    let told = ["stages", "result", "dialect"]
+        .map(|key| format!("types.t.{key}: it is only for types with processor = \"timeline\""));
+    assert_eq!(mistakes_of(&foreign), told);
+    assert_eq!(mistakes_of("description = \"x\""), ["types.t.stages: there are none"]);
+}
+
+#[test]
+fn the_rules_for_workers_have_limits() {
+    let table = "processor = \"lease\"\nattempts = 0\nlease = \"61m\"\nrun_timeout = \"500ms\"\n\
+                 backoff = { first = \"2m\", most = \"1m\" }\nresult_schema = { type = \"objekt\" }";
+    let told = mistakes_of(table);
+    let (schema, others) = told.split_last().unwrap();
+    assert_eq!(
+        others,
+        [
+            "types.t.attempts: it is 0",
+            "types.t.lease: it is too short or too long",
+            "types.t.run_timeout: it is too short or too long",
+            "types.t.backoff: its times do not fit together",
+        ]
+    );
+    assert!(schema.starts_with("types.t.result_schema: "), "{schema}");
+}

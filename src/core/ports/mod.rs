@@ -11,6 +11,15 @@ use super::BoxFuture;
 pub mod requests;
 pub mod webhooks;
 
+/// What a store says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreDescription {
+    /// The scheme of its URL.
+    pub scheme: &'static str,
+    /// What a crash of the process or of the machine leaves of what was answered, in a few words.
+    pub durability: &'static str,
+}
+
 /// An open store.
 pub trait Store: Send + Sync {
     /// The requests.
@@ -18,6 +27,9 @@ pub trait Store: Send + Sync {
 
     /// The webhooks.
     fn webhooks(&self) -> Arc<dyn webhooks::Webhooks>;
+
+    /// What it is, and what it promises.
+    fn describe(&self) -> StoreDescription;
 
     /// Whether it can be used.
     fn is_ready(&self) -> bool;

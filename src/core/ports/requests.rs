@@ -155,6 +155,9 @@ pub struct Claimed {
     pub next_ready_at: Option<Timestamp>,
 }
 
+/// The requests of which the end was written down, and when the next is due.
+pub type Settled = (Vec<Arc<Request>>, Option<Timestamp>);
+
 /// How long requests are kept, how many, and how much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
@@ -253,11 +256,12 @@ pub trait Requests: Send + Sync {
     fn events(&self, id: RequestId) -> BoxFuture<'_, Result<Vec<Event>, StoreError>>;
 
     /// Writes down the ends that time has brought about ([`Act::Settle`]), at most so many; answers those, and when the next is due.
-    fn settle(&self, most: usize) -> BoxFuture<'_, Result<(Vec<Arc<Request>>, Option<Timestamp>), StoreError>>;
+    fn settle(&self, most: usize) -> BoxFuture<'_, Result<Settled, StoreError>>;
 
-    /// Removes what is kept too long, at most so many requests at once.
+    /// Removes what is kept too long, those first that have ended longest ago: at most so many requests at once, and of the
+    /// payloads and results of those that stay as many as the store likes. What has not ended is kept, however much it is.
     fn purge(&self, retention: Retention, most: usize) -> BoxFuture<'_, Result<Purged, StoreError>>;
 
-    /// How the types stand that workers work on.
+    /// How the types stand that workers work on, by name; one that has nothing left to do may be left out.
     fn backlogs(&self) -> BoxFuture<'_, Result<Vec<Backlog>, StoreError>>;
 }

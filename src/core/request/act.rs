@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::work::worker_lost;
 use super::{
-    Backoff, By, Event, EventKind, Output, Process, Report, Request, Status, Tags, Version, Work, WorkState, Worker,
+    Backoff, By, Event, EventKind, Output, Process, Report, Request, Simulation, Status, Tags, Version, Work,
+    WorkState, Worker,
 };
 use crate::core::clock::Timestamp;
 use crate::core::timeline::Failure;
@@ -71,6 +72,27 @@ pub enum Act {
     Settle,
 }
 
+impl Act {
+    /// The lease that a worker says it has.
+    const fn epoch(&self) -> Option<u32> {
+        match self {
+            Self::Heartbeat { epoch, .. }
+            | Self::Complete { epoch, .. }
+            | Self::Fail { epoch, .. }
+            | Self::Release { epoch, .. } => Some(*epoch),
+            _ => None,
+        }
+    }
+}
+
+/// A heartbeat: how long the lease and the attempt last from then on.
+struct Beat {
+    lease_until: Timestamp,
+    run_until: Timestamp,
+    at: Timestamp,
+    had_lapsed: bool,
+}
+
 /// Why an act was not carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
@@ -103,16 +125,20 @@ pub struct Acted {
 
 impl Request {
     /// What `act` makes of it at `now`. Pure and total.
+    ///
+    /// A clock that goes back does not lead a request back: what is written bears no earlier time than what a reader may have seen.
     pub fn act(&self, act: &Act, by: &By, now: Timestamp) -> Acted {
         let settled = self.settled(now);
         let mut events = if settled.is_some() { self.passed_events(now) } else { Vec::new() };
         let current = settled.as_ref().unwrap_or(self);
-        match current.change(act, now) {
+        let at = now.max(current.updated_at(now));
+        match current.change(act, now, at) {
             Ok(Some((changed, kind))) => {
-                if settled.is_none() && kind.is_some() {
+                // Those of a timeline are told from its table, and never stored.
+                if settled.is_none() && kind.is_some() && self.work().is_some() {
                     events.extend(self.passed_events(now));
                 }
-                events.extend(kind.map(|kind| changed.acted_event(kind, now.max(self.submitted_at), by)));
+                events.extend(kind.map(|kind| changed.acted_event(kind, at, by)));
                 Acted { written: Some(changed), events, refused: None }
             }
             Ok(None) => Acted { written: settled, events, refused: None },
@@ -134,71 +160,64 @@ impl Request {
     }
 
     /// The request after the act, with the kind of event that it is; none when there is nothing to change, no kind when it is no event.
-    fn change(&self, act: &Act, now: Timestamp) -> Result<Option<(Self, Option<EventKind>)>, Refused> {
+    /// Judged at `now`, and written as of `at`.
+    fn change(&self, act: &Act, now: Timestamp, at: Timestamp) -> Result<Option<(Self, Option<EventKind>)>, Refused> {
         let (number, phase) = self.phase_at(now);
         let status = phase.status;
         match (act, &self.process) {
             (Act::CancelAt(versions), _) if !versions.contains(&self.version_at(number)) => Err(Refused::Changed),
-            (Act::CancelAt(_), _) => self.change(&Act::Cancel, now),
+            (Act::CancelAt(_), _) => self.change(&Act::Cancel, now, at),
             (Act::Settle, _) => Ok(None),
-            (Act::Erase, _) if status.is_terminal() => Ok(Some((self.erased(now), Some(EventKind::Erased)))),
+            (Act::Erase, _) if status.is_terminal() => Ok(Some((self.erased(at), Some(EventKind::Erased)))),
             (Act::Erase, _) => Err(Refused::NotEnded),
-            (Act::Cancel, _) if status.is_terminal() => Err(Refused::Ended),
+            (Act::Cancel, _) | (Act::Advance, Process::Timeline(_)) if status.is_terminal() => Err(Refused::Ended),
             (Act::Cancel, Process::Timeline(simulation)) => {
-                let mut cancelled = simulation.clone();
-                // A clock that went back does not make a request end before it was submitted.
-                cancelled.cancelled_at = Some(now.max(self.submitted_at));
+                let cancelled = Simulation { cancelled_at: Some(at), ..simulation.clone() };
                 Ok(Some((self.next(Process::Timeline(cancelled)), Some(EventKind::Cancelled))))
             }
-            (Act::Cancel, Process::Lease(work)) => Ok(self.cancel_work(work, status, now)),
-            (Act::Advance, Process::Timeline(simulation)) => {
-                let next = self.phase(number + 1).ok_or(Refused::Ended)?;
-                let mut advanced = simulation.clone();
-                advanced.skipped_millis = advanced.skipped_millis.saturating_add(next.at.millis_since(now).max(0));
-                Ok(Some((Self { process: Process::Timeline(advanced), ..self.clone() }, None)))
-            }
+            (Act::Advance, Process::Timeline(simulation)) => Ok(Some((self.advanced(simulation, number, at), None))),
+            (Act::Cancel, Process::Lease(work)) => Ok(self.cancel_work(work, status, at)),
             (Act::Advance, Process::Lease(_)) => Err(Refused::NotSimulated),
             (Act::Redrive, Process::Lease(work)) if work.state == WorkState::Ended(Status::Failed) => {
-                let fresh = Work {
-                    epoch: work.epoch,
-                    started_at: work.started_at,
-                    worker: work.worker.clone(),
-                    ..Work::new(now, now, work.most_attempts)
-                };
                 // Whoever has it tried again wants it done: its deadline may be long over.
-                let request = self.next(Process::Lease(Box::new(fresh)));
-                Ok(Some((Self { deadline: None, ..request }, Some(EventKind::Redriven))))
+                let (request, kind) = self.work_on(work.fresh(at), EventKind::Redriven);
+                Ok(Some((Self { deadline: None, ..request }, kind)))
             }
             (Act::Redrive, _) => Err(Refused::NotFailed),
-            (Act::Lease { .. }, Process::Lease(_)) if status != Status::Queued => Err(Refused::NotReady),
-            (Act::Lease { worker, lease, run }, Process::Lease(work)) => {
-                Ok(Some(self.work_on(work.leased(worker, *lease, *run, now), EventKind::Leased)))
+            (Act::Lease { worker, lease, run }, Process::Lease(work)) if status == Status::Queued => {
+                Ok(Some(self.work_on(work.leased(worker, *lease, *run, at), EventKind::Leased)))
             }
-            (
-                Act::Heartbeat { .. } | Act::Complete { .. } | Act::Fail { .. } | Act::Release { .. },
-                Process::Lease(work),
-            ) => self.change_work(work, act, status, now),
+            (Act::Lease { .. }, _) => Err(Refused::NotReady),
+            (_, Process::Lease(work)) => self.change_work(work, act, now, at),
             (_, Process::Timeline(_)) => Err(Refused::LeaseLost),
         }
     }
 
-    fn cancel_work(&self, work: &Work, status: Status, now: Timestamp) -> Option<(Self, Option<EventKind>)> {
+    /// A timeline moved on to its next stage.
+    fn advanced(&self, simulation: &Simulation, number: usize, at: Timestamp) -> Self {
+        let next = self.stage_begins(simulation, number + 1).unwrap_or(at);
+        let skipped_millis = simulation.skipped_millis.saturating_add(next.millis_since(at).max(0));
+        Self { process: Process::Timeline(Simulation { skipped_millis, ..simulation.clone() }), ..self.clone() }
+    }
+
+    fn cancel_work(&self, work: &Work, status: Status, at: Timestamp) -> Option<(Self, Option<EventKind>)> {
         if status != Status::Running {
-            let cancelled = Work { cancel_requested_at: Some(now), ..work.ended(Status::Cancelled, now) };
+            let cancelled = Work { cancel_requested_at: Some(at), ..work.ended(Status::Cancelled, at) };
             return Some(self.work_on(cancelled, EventKind::Cancelled));
         }
         work.cancel_requested_at
             .is_none()
-            .then(|| self.work_on(Work { cancel_requested_at: Some(now), ..work.clone() }, EventKind::CancelRequested))
+            .then(|| self.work_on(Work { cancel_requested_at: Some(at), ..work.clone() }, EventKind::CancelRequested))
     }
 
-    /// What its worker does. Only the newest lease counts; one that has lapsed counts until another is given.
+    /// What its worker does. Only the newest lease counts; one that has lapsed counts until another is given, but an attempt that has
+    /// lasted too long can only be ended.
     fn change_work(
         &self,
         work: &Work,
         act: &Act,
-        status: Status,
         now: Timestamp,
+        at: Timestamp,
     ) -> Result<Option<(Self, Option<EventKind>)>, Refused> {
         let WorkState::Running { run_until, .. } = work.state else {
             // The same completion again: the worker did not hear that it was done.
@@ -206,55 +225,45 @@ impl Request {
                 && work.state == WorkState::Ended(Status::Succeeded);
             return if is_repeated { Ok(None) } else { Err(Refused::LeaseLost) };
         };
-        let (Act::Heartbeat { epoch, .. }
-        | Act::Complete { epoch, .. }
-        | Act::Fail { epoch, .. }
-        | Act::Release { epoch, .. }) = act
-        else {
-            return Ok(None);
-        };
-        if *epoch != work.epoch || status.is_terminal() {
+        let (number, phase) = self.phase_at(now);
+        if act.epoch() != Some(work.epoch) || phase.status.is_terminal() {
             return Err(Refused::LeaseLost);
         }
         let stops = work.cancel_requested_at.is_some();
         let (next, kind) = match act {
+            Act::Heartbeat { .. } if number > 0 && now >= run_until => return Err(Refused::LeaseLost),
             Act::Heartbeat { lease, report, .. } => {
-                return Ok(Some(self.heard_of(work, (now.plus(*lease), run_until), report.as_ref(), now)));
+                let beat = Beat { lease_until: at.plus(*lease), run_until, at, had_lapsed: number > 0 };
+                return Ok(Some(self.heard_of(work, beat, report.as_ref())));
             }
             Act::Complete { output, .. } => {
-                let done = Work { result: output.inline(), error: None, ..work.ended(Status::Succeeded, now) };
+                let done = Work { result: output.inline(), error: None, ..work.ended(Status::Succeeded, at) };
                 (done, EventKind::Completed)
             }
             Act::Fail { .. } | Act::Release { .. } if stops => {
-                (work.ended(Status::Cancelled, now), EventKind::Cancelled)
+                (work.ended(Status::Cancelled, at), EventKind::Cancelled)
             }
             Act::Fail { error, .. } if !error.retryable || work.attempt >= work.most_attempts => {
-                (Work { error: Some(error.clone()), ..work.ended(Status::Failed, now) }, EventKind::Failed)
+                (Work { error: Some(error.clone()), ..work.ended(Status::Failed, at) }, EventKind::Failed)
             }
             Act::Fail { error, retry_after, backoff, chance, .. } => {
                 let wait = retry_after.unwrap_or_else(|| backoff.after(work.attempt, *chance));
-                (Work { error: Some(error.clone()), ..work.waiting(wait, now) }, EventKind::Failed)
+                (Work { error: Some(error.clone()), ..work.waiting(wait, at) }, EventKind::Failed)
             }
             Act::Release { delay, .. } => {
-                (Work { attempt: work.attempt.saturating_sub(1), ..work.waiting(*delay, now) }, EventKind::Released)
+                (Work { attempt: work.attempt.saturating_sub(1), ..work.waiting(*delay, at) }, EventKind::Released)
             }
-            _ => return Ok(None),
+            _ => return Err(Refused::LeaseLost),
         };
         Ok(Some(self.work_on(next, kind)))
     }
 
     /// After a heartbeat. It is an event when the stage is another, or when the lease had lapsed.
-    fn heard_of(
-        &self,
-        work: &Work,
-        (lease_until, run_until): (Timestamp, Timestamp),
-        report: Option<&Report>,
-        now: Timestamp,
-    ) -> (Self, Option<EventKind>) {
-        let had_lapsed = self.phase_at(now).0 > 0;
-        let progress = report.map(|report| work.progressed(report, now)).or_else(|| work.progress.clone());
+    fn heard_of(&self, work: &Work, beat: Beat, report: Option<&Report>) -> (Self, Option<EventKind>) {
+        let Beat { lease_until, run_until, at, had_lapsed } = beat;
+        let progress = report.map(|report| work.progressed(report, at)).or_else(|| work.progress.clone());
         let stage = |work: &Work| work.progress.as_ref().and_then(|progress| progress.stage.clone());
-        let since = if had_lapsed { now } else { work.since };
+        let since = if had_lapsed { at } else { work.since };
         let next = Work { state: WorkState::Running { lease_until, run_until }, since, progress, ..work.clone() };
         let is_event = had_lapsed || stage(&next) != stage(work);
         let is_seen = is_event || report.is_some();
@@ -269,39 +278,16 @@ impl Request {
 
     /// This request with another state, under the next version.
     fn next(&self, process: Process) -> Self {
-        Self { process, version: Version { write: self.version.write + 1, step: 0 }, ..self.clone() }
+        Self { process, version: Version { write: self.version.write.saturating_add(1), step: 0 }, ..self.clone() }
     }
 
-    fn erased(&self, now: Timestamp) -> Self {
+    fn erased(&self, at: Timestamp) -> Self {
         let process = match &self.process {
             Process::Lease(work) => {
                 Process::Lease(Box::new(Work { progress: None, error: None, result: None, ..(**work).clone() }))
             }
             timeline @ Process::Timeline(_) => timeline.clone(),
         };
-        Self { alias: None, tags: Tags::new(), erased_at: Some(now), ..self.next(process) }
-    }
-}
-
-impl Work {
-    fn leased(&self, worker: &Worker, lease: Duration, run: Duration, now: Timestamp) -> Self {
-        Self {
-            state: WorkState::Running { lease_until: now.plus(lease), run_until: now.plus(run) },
-            since: now,
-            epoch: self.epoch + 1,
-            attempt: self.attempt + 1,
-            started_at: self.started_at.or(Some(now)),
-            worker: Some(worker.clone()),
-            progress: None,
-            ..self.clone()
-        }
-    }
-
-    fn waiting(&self, wait: Duration, now: Timestamp) -> Self {
-        Self { state: WorkState::Waiting { until: now.plus(wait) }, since: now, progress: None, ..self.clone() }
-    }
-
-    fn ended(&self, status: Status, now: Timestamp) -> Self {
-        Self { state: WorkState::Ended(status), since: now, ..self.clone() }
+        Self { alias: None, tags: Tags::new(), erased_at: Some(at), ..self.next(process) }
     }
 }

@@ -134,7 +134,8 @@ pub struct Event {
 impl Request {
     /// The event of an act at `at`, which this request is the outcome of.
     pub(super) fn acted_event(&self, kind: EventKind, at: Timestamp, by: &By) -> Event {
-        let (number, _) = self.phase_at(at);
+        // What workers work on begins anew with each act; a timeline goes on as it was, even when it is erased.
+        let number = if self.work().is_some() { 0 } else { self.phase_at(at).0 };
         Event { kind, at, by: by.clone(), ..self.phase_event(number) }
     }
 
@@ -173,11 +174,18 @@ pub fn history(request: &Request, stored: &[Event], now: Timestamp) -> Vec<Event
         let (uncancelled, until) = (request.uncancelled(), simulation.cancelled_at.unwrap_or(now));
         let by = By { actor: Some(request.owner.subject.clone()), trace_id: request.trace_id.clone() };
         events.push(uncancelled.submitted_event(&by));
-        events.extend(uncancelled.passed_events(until));
+        // What was cancelled had not ended, also when the clock went back for it.
+        let is_cancelled = simulation.cancelled_at.is_some();
+        let passed = uncancelled.passed_events(until).into_iter();
+        events.extend(passed.filter(|event| !is_cancelled || !event.status.is_terminal()));
     }
     events.extend_from_slice(stored);
     if request.work().is_some() {
-        events.extend(request.passed_events(now));
+        // What is stored may be newer than the request that was read.
+        let told = stored.last().map(|event| event.version);
+        events.extend(
+            request.passed_events(now).into_iter().filter(|event| told.is_none_or(|told| event.version > told)),
+        );
     }
     events
 }

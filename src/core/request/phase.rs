@@ -14,7 +14,7 @@ pub struct Phase<'a> {
     pub stage: &'a str,
 }
 
-impl<'a> Phase<'a> {
+impl Phase<'_> {
     /// A phase of which the status is all there is to say.
     fn plain(at: Timestamp, status: Status) -> Self {
         Self { at, status, stage: status.name() }
@@ -42,7 +42,7 @@ impl Request {
 
     /// The version that a reader sees at the phase of that number.
     pub(super) fn version_at(&self, number: usize) -> Version {
-        Version { step: self.version.step + u32::try_from(number).unwrap_or(u32::MAX), ..self.version }
+        Version { step: self.version.step.saturating_add(u32::try_from(number).unwrap_or(u32::MAX)), ..self.version }
     }
 
     /// When it reaches its end if nobody acts; none when it does not by itself.
@@ -67,22 +67,11 @@ impl Request {
 
     /// Stages from the table; before them the wait for `not_before`; and nothing after the deadline.
     fn simulated_phase<'a>(&self, simulation: &'a Simulation, number: usize) -> Option<Phase<'a>> {
-        let Simulation { timeline, skipped_millis, cancelled_at } = simulation;
-        let begins_at = self.begins_at();
-        let origin = begins_at.plus_millis(-skipped_millis);
-        if let Some(at) = cancelled_at {
-            let stage = timeline.stages()[timeline.index_at(origin, *at)].stage.as_str();
-            return (number == 0).then_some(Phase { at: *at, status: Status::Cancelled, stage });
+        if let Some(at) = simulation.cancelled_at {
+            let stage = self.last_stage(simulation, at);
+            return (number == 0).then_some(Phase { at, status: Status::Cancelled, stage });
         }
-        let waits = usize::from(begins_at > self.submitted_at);
-        let natural = |number: usize| -> Option<Phase<'a>> {
-            if number < waits {
-                return Some(Phase::plain(self.submitted_at, Status::Scheduled));
-            }
-            let at = timeline.begins(number - waits, origin)?;
-            let stage = &timeline.stages()[number - waits];
-            Some(Phase { at: at.max(self.submitted_at), status: stage.status, stage: &stage.stage })
-        };
+        let natural = |number| self.natural_phase(simulation, number);
         let Some(deadline) = self.deadline else { return natural(number) };
         let in_time = |phase: &Phase<'_>| phase.at < deadline;
         match natural(number) {
@@ -95,8 +84,33 @@ impl Request {
         }
     }
 
+    /// The phases of a timeline that nobody cancels and that has no deadline.
+    fn natural_phase<'a>(&self, simulation: &'a Simulation, number: usize) -> Option<Phase<'a>> {
+        let begins_at = self.begins_at();
+        let waits = usize::from(begins_at > self.submitted_at);
+        if number < waits {
+            return Some(Phase::plain(self.submitted_at, Status::Scheduled));
+        }
+        let stage = simulation.timeline.stages().get(number - waits)?;
+        let origin = begins_at.plus_millis(-simulation.skipped_millis);
+        let at = origin.plus_millis(stage.after_millis).max(self.submitted_at);
+        Some(Phase { at, status: stage.status, stage: &stage.stage })
+    }
+
+    /// When the stage of that number begins if it is in time for the deadline.
+    pub(super) fn stage_begins(&self, simulation: &Simulation, number: usize) -> Option<Timestamp> {
+        self.natural_phase(simulation, number).map(|phase| phase.at)
+    }
+
+    /// The name of the stage in which a timeline was cancelled.
+    fn last_stage<'a>(&self, simulation: &'a Simulation, at: Timestamp) -> &'a str {
+        let phases = (0..).map_while(|number| self.natural_phase(simulation, number));
+        let begun = phases.enumerate().take_while(|(number, phase)| *number == 0 || phase.at <= at);
+        begun.last().map_or(Status::Cancelled.name(), |(_, phase)| phase.stage)
+    }
+
     fn worked_phase<'a>(&self, work: &'a Work, number: usize) -> Option<Phase<'a>> {
-        let expires = |after: Timestamp| self.deadline.map(|at| Phase::plain(at.max(after), Status::Expired));
+        let expiry = |after: Timestamp| self.deadline.map(|at| Phase::plain(at.max(after), Status::Expired));
         match work.state {
             WorkState::Ended(status) => (number == 0).then_some(Phase::plain(work.since, status)),
             WorkState::Waiting { until } => {
@@ -107,37 +121,31 @@ impl Request {
                     (0, true) => Some(Phase::plain(work.since, waiting)),
                     (0, false) => Some(Phase::plain(work.since, Status::Queued)),
                     (1, true) if is_queued_in_time => Some(Phase::plain(until, Status::Queued)),
-                    (1, _) => expires(work.since),
-                    (2, true) if is_queued_in_time => expires(until),
+                    (1, _) => expiry(work.since),
+                    (2, true) if is_queued_in_time => expiry(until),
                     _ => None,
                 }
             }
             WorkState::Running { lease_until, run_until } => {
                 let lapses_at = lease_until.min(run_until).max(work.since);
-                let expired = expires(work.since).filter(|expired| expired.at <= lapses_at);
+                let cancelled_at = expiry(work.since).map_or(lapses_at, |expired| expired.at.min(lapses_at));
+                let expired = expiry(work.since).filter(|expired| expired.at <= lapses_at);
                 let lapsed = Phase::plain(lapses_at, work.lapsed());
                 match number {
                     0 => Some(Phase { at: work.since, status: Status::Running, stage: work.stage() }),
-                    1 if work.cancel_requested_at.is_some() => Some(Phase { at: self.capped(lapses_at), ..lapsed }),
+                    1 if work.cancel_requested_at.is_some() => Some(Phase { at: cancelled_at, ..lapsed }),
                     1 => Some(expired.unwrap_or(lapsed)),
-                    2 if expired.is_none() && lapsed.status == Status::Queued => expires(lapses_at),
+                    2 if expired.is_none() && lapsed.status == Status::Queued => expiry(lapses_at),
                     _ => None,
                 }
             }
         }
     }
 
-    /// No lease is longer than the deadline.
-    fn capped(&self, instant: Timestamp) -> Timestamp {
-        self.deadline.map_or(instant, |deadline| instant.min(deadline))
-    }
-
     /// When the lease ends, if a worker has one: the sooner of lease, attempt and deadline.
     pub fn lease_ends_at(&self) -> Option<Timestamp> {
-        match self.work()?.state {
-            WorkState::Running { lease_until, run_until } => Some(self.capped(lease_until.min(run_until))),
-            _ => None,
-        }
+        let work = self.work()?;
+        matches!(work.state, WorkState::Running { .. }).then(|| self.phase(1).map(|lapsed| lapsed.at)).flatten()
     }
 }
 

@@ -33,7 +33,7 @@ pub struct View {
 /// How `request` gets on at `now`. Pure and total: every reader asks this function and no other.
 pub fn view(request: &Request, now: Timestamp) -> View {
     let (number, phase) = request.phase_at(now);
-    let updated_at = phase.at.max(request.said_at(number));
+    let updated_at = request.updated_at(now);
     View {
         status: phase.status,
         stage: phase.stage.to_owned(),
@@ -48,6 +48,12 @@ pub fn view(request: &Request, now: Timestamp) -> View {
 }
 
 impl Request {
+    /// When a reader at `now` sees that it last changed.
+    pub(super) fn updated_at(&self, now: Timestamp) -> Timestamp {
+        let (number, phase) = self.phase_at(now);
+        phase.at.max(self.said_at(number))
+    }
+
     /// When, since the phase was written, something was said that does not change the status.
     fn said_at(&self, number: usize) -> Timestamp {
         let earliest = Timestamp::from_millis(i64::MIN);

@@ -126,7 +126,8 @@ impl Backoff {
     pub fn after(&self, attempts: u32, chance: u16) -> Duration {
         let doubled = 2_u32.saturating_pow(attempts.saturating_sub(1));
         let whole = self.first.saturating_mul(doubled).min(self.most);
-        whole - whole / 2 * u32::from(chance) / (1 << 16)
+        // Divided first: no length that is configured overflows.
+        whole.saturating_sub(whole / (1 << 17) * u32::from(chance))
     }
 }
 
@@ -146,6 +147,36 @@ impl Work {
             worker: None,
             result: None,
         }
+    }
+
+    /// Leased to a worker.
+    pub(super) fn leased(&self, worker: &Worker, lease: Duration, run: Duration, at: Timestamp) -> Self {
+        Self {
+            state: WorkState::Running { lease_until: at.plus(lease), run_until: at.plus(run) },
+            since: at,
+            epoch: self.epoch.saturating_add(1),
+            attempt: self.attempt.saturating_add(1),
+            started_at: self.started_at.or(Some(at)),
+            worker: Some(worker.clone()),
+            progress: None,
+            ..self.clone()
+        }
+    }
+
+    /// Waiting for its next attempt.
+    pub(super) fn waiting(&self, wait: Duration, at: Timestamp) -> Self {
+        Self { state: WorkState::Waiting { until: at.plus(wait) }, since: at, progress: None, ..self.clone() }
+    }
+
+    /// At its end.
+    pub(super) fn ended(&self, status: Status, at: Timestamp) -> Self {
+        Self { state: WorkState::Ended(status), since: at, ..self.clone() }
+    }
+
+    /// With all its attempts before it again. The epoch goes on: no lease of before comes back to life.
+    pub(super) fn fresh(&self, at: Timestamp) -> Self {
+        let (epoch, started_at, worker) = (self.epoch, self.started_at, self.worker.clone());
+        Self { epoch, started_at, worker, ..Self::new(at, at, self.most_attempts) }
     }
 
     /// How far it is, after what the worker has just said.

@@ -1,16 +1,18 @@
 //! `/v1/admin/issuers`: whose tokens are believed, and how their keys get on.
 
+use actix_web::HttpRequest;
 use actix_web::web::{Data, Json, Path};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::audit::audit;
 use super::view::IssuerView;
 use crate::core::policy::Operate;
 use crate::http::Gateway;
 use crate::http::allowed::Allowed;
 use crate::http::code::Code;
 use crate::http::problem::Problem;
-use crate::verify::NotRefreshed;
+use crate::verify::{NotRefreshed, Readiness};
 
 /// The issuers whose tokens are believed.
 #[derive(Serialize, ToSchema)]
@@ -49,11 +51,18 @@ pub(in crate::http) async fn list_issuers(_: Allowed<Operate>, gateway: Data<Gat
     ),
 )]
 pub(in crate::http) async fn refresh_issuer(
-    _: Allowed<Operate>,
+    allowed: Allowed<Operate>,
     gateway: Data<Gateway>,
+    http: HttpRequest,
     name: Path<String>,
 ) -> Result<Json<IssuerView>, Problem> {
-    gateway.chain.refresh(&name).await.map_err(|why| match why {
+    let refreshed = refresh(&gateway, &name).await;
+    audit(&http, &allowed, "issuer.refresh", &name, &refreshed);
+    refreshed.map(|verifier| Json(verifier.into()))
+}
+
+async fn refresh(gateway: &Gateway, name: &str) -> Result<Readiness, Problem> {
+    gateway.chain.refresh(name).await.map_err(|why| match why {
         NotRefreshed::NoVerifier => Problem::new(Code::NotFound),
         NotRefreshed::NothingToFetch => Problem::new(Code::KeysNotFetched),
         NotRefreshed::Failed(class) => {
@@ -63,6 +72,6 @@ pub(in crate::http) async fn refresh_issuer(
             Problem::detailed(Code::KeysNotRefreshed, detail)
         }
     })?;
-    let refreshed = gateway.chain.readiness().into_iter().find(|verifier| verifier.name == *name);
-    refreshed.map(|verifier| Json(verifier.into())).ok_or_else(|| Problem::new(Code::NotFound))
+    let refreshed = gateway.chain.readiness().into_iter().find(|verifier| verifier.name == name);
+    refreshed.ok_or_else(|| Problem::new(Code::NotFound))
 }

@@ -69,9 +69,9 @@ pub(in crate::http) struct BatchOutcome {
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"index": 1, "status": 400, "problem": {
     "type": "urn:anteroom:error:malformed", "title": "Malformed request", "status": 400,
-    "detail": "There is no request type of that name. The types are: default, demo-fail.", "code": "malformed",
+    "detail": "There is no request type of that name. The types are: default, demo-fail, demo-work.", "code": "malformed",
     "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
-    "errors": [{"pointer": "/requests/1/type", "code": "unknown_type", "detail": "\"x\" is not one of: default, demo-fail"}],
+    "errors": [{"pointer": "/requests/1/type", "code": "unknown_type", "detail": "\"x\" is not one of: default, demo-fail, demo-work"}],
 }}))]
 struct ItemOutcome {
     /// Its place in the batch, from 0.

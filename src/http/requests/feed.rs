@@ -73,7 +73,7 @@ impl Feed {
     /// What happens next, or nothing for a while; none when the stream is to end.
     async fn hear(&mut self) -> Option<Option<News>> {
         let gateway = self.gateway.clone();
-        let (stop, expiry) = (pin!(gateway.stopping.begun()), gateway.clock.sleep_until(self.expires_at));
+        let (stop, expiry) = (pin!(gateway.begins_to_stop()), gateway.clock.sleep_until(self.expires_at));
         let news = pin!(gateway.queue.next_news(&mut self.following, HEARTBEAT));
         match select(news, select(stop, expiry)).await {
             // When it was erased, or the store can not be read, who comes back is told.

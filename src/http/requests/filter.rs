@@ -63,19 +63,29 @@ pub(in crate::http) struct ListParameters {
 
 /// What was asked for.
 #[derive(Debug)]
-pub(super) struct ListQuery {
-    pub(super) filter: Filter,
-    pub(super) limit: usize,
-    pub(super) cursor: Option<String>,
+pub(in crate::http) struct ListQuery {
+    pub(in crate::http) filter: Filter,
+    pub(in crate::http) limit: usize,
+    pub(in crate::http) cursor: Option<String>,
 }
 
 impl ListQuery {
     /// Reads a query. Each parameter may come once.
     pub(super) fn read(query: &str) -> Result<Self, Problem> {
+        Self::read_beside(query, |_, _| false)
+    }
+
+    /// The same, of a list that has more parameters: `takes` says of one whether it was taken.
+    pub(in crate::http) fn read_beside(
+        query: &str,
+        mut takes: impl FnMut(&str, &str) -> bool,
+    ) -> Result<Self, Problem> {
         let mut read = Self { filter: Filter::default(), limit: USUAL, cursor: None };
         let mut seen = BTreeSet::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            read.set(&name, &value)?;
+            if !takes(&name, &value) {
+                read.set(&name, &value)?;
+            }
             if !seen.insert(name.clone()) {
                 return Err(malformed(&format!("The query can not be read: the parameter {name} comes twice.")));
             }
@@ -141,6 +151,6 @@ fn instant(name: &str, value: &str) -> Result<Timestamp, Problem> {
     })
 }
 
-pub(super) fn malformed(detail: &str) -> Problem {
+pub(in crate::http) fn malformed(detail: &str) -> Problem {
     Problem::detailed(Code::Malformed, detail)
 }

@@ -8,7 +8,7 @@ use crate::core::request::View;
 use crate::http::Gateway;
 use crate::http::held::Place;
 use crate::http::limits::InWork;
-use crate::http::prefer::{PREFERENCE_APPLIED, Wait};
+use crate::http::prefer::Wait;
 use crate::http::problem::Problem;
 use crate::queue::Snapshot;
 
@@ -36,7 +36,7 @@ pub(super) async fn until(
     };
     // It is not in work while it waits, or those that are held would keep all others out.
     let _aside = InWork::of(http).map(|counted| gateway.in_flight.aside(counted));
-    let stop = gateway.stopping.begun();
+    let stop = gateway.begins_to_stop();
     let seen = gateway.queue.wait(&seen, wait.duration(), stop, is_awaited).await?;
     Ok(Held { seen, applied })
 }
@@ -46,7 +46,7 @@ impl Held {
     pub(super) fn set_headers(&self, answer: &mut HttpResponseBuilder) {
         answer.append_header((header::VARY, "Prefer"));
         if let Some(wait) = self.applied {
-            answer.insert_header((PREFERENCE_APPLIED, wait.applied()));
+            answer.insert_header(wait.applied());
         }
     }
 }

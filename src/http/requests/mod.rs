@@ -18,7 +18,7 @@ pub(super) mod cancel;
 pub(super) mod erase;
 pub(super) mod events;
 mod feed;
-mod filter;
+pub(super) mod filter;
 pub(super) mod get;
 mod hold;
 pub(super) mod list;
@@ -29,7 +29,7 @@ pub(super) mod view;
 
 /// The request that a path names. One that can not be an id names none. It is noted for the log line.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Named(RequestId);
+pub(super) struct Named(pub(super) RequestId);
 
 impl FromRequest for Named {
     type Error = Problem;

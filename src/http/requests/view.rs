@@ -88,7 +88,7 @@ pub(in crate::http) struct RequestView {
 const STATUS: &str = "How a request gets on; `succeeded`, `failed`, `cancelled` and `expired` are terminal";
 
 /// The schema of a status: the closed list.
-fn status_schema() -> Object {
+pub(in crate::http) fn status_schema() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .enum_values(Some(Status::ALL.map(Status::name)))
@@ -97,7 +97,7 @@ fn status_schema() -> Object {
 }
 
 /// A status where the contract wants a type: with `schema_with` a parameter would lose its description and its example.
-pub(super) enum StatusName {}
+pub(in crate::http) enum StatusName {}
 
 impl PartialSchema for StatusName {
     fn schema() -> RefOr<Schema> {
@@ -184,6 +184,12 @@ impl Presenter {
     /// For the client of this exchange.
     pub(in crate::http) fn of(http: &HttpRequest, gateway: &Gateway) -> Self {
         Self { base: base_url(http, &gateway.server), retention: gateway.queue.retention() }
+    }
+
+    /// For an operator: addresses are those that clients call, wherever the operator has called.
+    pub(in crate::http) fn for_operators(gateway: &Gateway) -> Self {
+        let base = gateway.server.public_url.clone().unwrap_or_else(|| format!("http://{}", gateway.server.bind));
+        Self { base, retention: gateway.queue.retention() }
     }
 
     /// The address of a request.

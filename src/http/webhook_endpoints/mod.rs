@@ -18,7 +18,7 @@ pub(super) mod list;
 pub(super) mod replay;
 pub(super) mod rotate;
 pub(super) mod test;
-mod view;
+pub(super) mod view;
 
 /// The id in a path. One that can not be an id names nothing.
 fn id<T: FromStr>(text: &str) -> Result<T, Problem> {

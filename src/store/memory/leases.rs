@@ -48,7 +48,7 @@ impl State {
         self.served.insert(kind.into(), owner);
         let act = Act::Lease { worker: claim.worker.clone(), lease: claim.lease, run };
         let order = Order { target: Target { owner: None, id }, act, by: claim.by.clone() };
-        let outcome = self.act(&order, now)?;
+        let outcome = self.act(&order, now).filter(|outcome| outcome.refused.is_none())?;
         Some((outcome.request, self.payload(id).unwrap_or_default()))
     }
 

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::core::BoxFuture;
 use crate::core::clock::{Clock, Timestamp};
 use crate::core::error::{Misconfiguration, StoreError};
-use crate::core::ports::Store;
 use crate::core::ports::requests::{
     Backlog, Claim, Claimed, Filter, NewRequest, Order, Outcome, Position, Purged, Requests, Retention, Submission,
 };
 use crate::core::ports::webhooks::Webhooks;
+use crate::core::ports::{Store, StoreDescription};
 use crate::core::request::{Event, Output, Owner, Request, RequestId};
 use crate::telemetry::metrics::StoreMetrics;
 
@@ -36,6 +36,12 @@ pub(super) fn open(
     Ok(Arc::new(Memory(Arc::new(Kept { clock, state: Mutex::default() }))))
 }
 
+/// Nothing is kept that could be damaged.
+#[expect(clippy::unnecessary_wraps, reason = "the stores that have a place have mistakes")]
+pub(super) fn check(_place: &str, _data_dir: &Path) -> Result<Vec<String>, Misconfiguration> {
+    Ok(Vec::new())
+}
+
 struct Memory(Arc<Kept>);
 
 impl Store for Memory {
@@ -45,6 +51,10 @@ impl Store for Memory {
 
     fn webhooks(&self) -> Arc<dyn Webhooks> {
         Arc::clone(&self.0) as Arc<dyn Webhooks>
+    }
+
+    fn describe(&self) -> StoreDescription {
+        StoreDescription { scheme: "memory", durability: "none: forgotten when the process ends" }
     }
 
     fn is_ready(&self) -> bool {

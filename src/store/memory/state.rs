@@ -30,22 +30,39 @@ pub(super) struct Kept {
 
 impl State {
     pub(super) fn submit_all(&mut self, new: Vec<NewRequest>) -> Result<Vec<Submission>, StoreError> {
-        if let Some(taken) = new.iter().find(|new| self.has_taken(new)) {
-            return Err(StoreError::Failed(format!("the id {} is taken", taken.request.id).into()));
+        let mut submissions = Vec::new();
+        for new in new {
+            match self.submit(new) {
+                Ok(submission) => submissions.push(submission),
+                Err(error) => {
+                    self.take_back(&submissions);
+                    return Err(error);
+                }
+            }
         }
-        new.into_iter().map(|new| self.submit(new)).collect()
+        Ok(submissions)
     }
 
-    /// Whether it would be stored, and can not be.
-    fn has_taken(&self, new: &NewRequest) -> bool {
-        self.requests.contains_key(&new.request.id) && self.replay(new).is_none()
+    /// Removes what was accepted: the commit that it was to be part of fails.
+    fn take_back(&mut self, submissions: &[Submission]) {
+        for submission in submissions {
+            if let Submission::Accepted(request) = submission {
+                self.remove(request.id);
+            }
+        }
+    }
+
+    /// Removes a request with all that belongs to it.
+    pub(super) fn remove(&mut self, id: RequestId) {
+        self.requests.remove(&id);
+        self.keys.retain(|_, (_, of)| *of != id);
     }
 
     pub(super) fn submit(&mut self, new: NewRequest) -> Result<Submission, StoreError> {
         if let Some(earlier) = self.replay(&new) {
             return Ok(earlier);
         }
-        if self.has_taken(&new) {
+        if self.requests.contains_key(&new.request.id) {
             return Err(StoreError::Failed(format!("the id {} is taken", new.request.id).into()));
         }
         let NewRequest { request, idempotency, payload, by } = new;
@@ -118,14 +135,15 @@ impl State {
         }
         let acted = request.act(&order.act, &order.by, now);
         let kept = self.requests.get_mut(&request.id)?;
+        let is_done = acted.refused.is_none() && acted.written.is_some();
         if let Some(written) = acted.written {
             kept.request = Arc::new(written);
             self.webhooks.acted(&request, &kept.request, &acted.events, now);
         }
         kept.events.extend(acted.events);
-        if acted.refused.is_none() {
+        if is_done {
             match &order.act {
-                Act::Complete { output, .. } => _ = kept.output.get_or_insert_with(|| output.clone()),
+                Act::Complete { output, .. } => kept.output = Some(output.clone()),
                 Act::Erase => {
                     (kept.payload, kept.output) = (None, None);
                     self.keys.retain(|_, (_, id)| *id != request.id);

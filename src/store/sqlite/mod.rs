@@ -36,9 +36,9 @@ use std::sync::{Arc, RwLock};
 use crate::core::BoxFuture;
 use crate::core::clock::Clock;
 use crate::core::error::Misconfiguration;
-use crate::core::ports::Store;
 use crate::core::ports::requests::Requests;
 use crate::core::ports::webhooks::Webhooks;
+use crate::core::ports::{Store, StoreDescription};
 use crate::telemetry::metrics::StoreMetrics;
 
 use rusqlite::ErrorCode;
@@ -150,6 +150,10 @@ impl Store for Sqlite {
 
     fn webhooks(&self) -> Arc<dyn Webhooks> {
         Arc::clone(&self.requests) as Arc<dyn Webhooks>
+    }
+
+    fn describe(&self) -> StoreDescription {
+        StoreDescription { scheme: "sqlite", durability: "each commit is synced to the disk before it is answered" }
     }
 
     fn is_ready(&self) -> bool {

@@ -1,6 +1,6 @@
 //! What is kept too long goes, a small batch at a time.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, params};
 
@@ -22,6 +22,18 @@ const VACUUM_PAGES: i64 = 512;
 /// The payloads and results of all that has ended before this are gone.
 pub(super) struct Forgotten(Mutex<i64>);
 
+impl Forgotten {
+    /// The end before which there is nothing to remove.
+    pub(super) fn before(&self) -> i64 {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be told once the commit is done.
+    pub(super) fn learn(&self, before: i64) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = before;
+    }
+}
+
 impl Default for Forgotten {
     fn default() -> Self {
         Self(Mutex::new(i64::MIN))
@@ -37,8 +49,8 @@ struct Ended {
 }
 
 impl Writing<'_> {
-    /// Removes what is kept too long, at most so many requests.
-    pub(super) fn purge(&self, retention: Retention, most: usize, forgotten: &Forgotten) -> Result<Purged, Fault> {
+    /// Removes what is kept too long, at most so many requests. Takes and answers the end before which nothing has a payload any more.
+    pub(super) fn purge(&self, retention: Retention, most: usize, forgotten: i64) -> Result<(Purged, i64), Fault> {
         let mut purged = Purged::default();
         let too_many = match retention.most_requests {
             Some(allowed) => count_above(self.connection, allowed)?,
@@ -58,13 +70,12 @@ impl Writing<'_> {
             bytes += ended.bytes.unwrap_or(0);
             purged.requests += usize::from(self.remove(&ended)?);
         }
-        if !purged.more {
-            purged = self.forget_payloads(retention, purged, forgotten)?;
-        }
+        let (payloads, rest, forgotten) = self.forget_payloads(retention, forgotten)?;
+        (purged.payloads, purged.more) = (payloads, purged.more || rest);
         if !purged.more {
             give_back(self.connection)?;
         }
-        Ok(purged)
+        Ok((purged, forgotten))
     }
 
     /// Those that have ended in that time, in the order of their ends.
@@ -119,17 +130,12 @@ impl Writing<'_> {
     }
 
     /// Removes payloads and results. Begins where the last time has left off, unless the clock, or what is configured, went back.
-    fn forget_payloads(
-        &self,
-        retention: Retention,
-        mut purged: Purged,
-        forgotten: &Forgotten,
-    ) -> Result<Purged, Fault> {
-        let mut done = forgotten.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    /// Answers how many, whether there are more, and where to begin the next time.
+    fn forget_payloads(&self, retention: Retention, forgotten: i64) -> Result<(usize, bool, i64), Fault> {
         let millis = i64::try_from(retention.payload.as_millis()).unwrap_or(i64::MAX);
         let until = self.now.plus_millis(millis.saturating_neg());
-        let mut from = if *done > until.millis() { i64::MIN } else { *done };
-        let mut bytes = 0;
+        let mut from = if forgotten > until.millis() { i64::MIN } else { forgotten };
+        let (mut removed, mut bytes, mut is_more) = (0, 0, false);
         // Those that are met again at the time where the last batch ended, with nothing left to remove, do not count.
         let mut met = PAYLOADS;
         loop {
@@ -137,20 +143,19 @@ impl Writing<'_> {
             let is_all = ended.len() < met;
             for ended in &ended {
                 let Some(length) = ended.bytes else { continue };
-                if purged.payloads >= PAYLOADS || bytes > BYTES {
-                    purged.more = true;
+                if removed >= PAYLOADS || bytes > BYTES {
+                    is_more = true;
                     break;
                 }
                 let Some(found) = self.whole(ended)? else { continue };
                 self.recent.withdraw(found.request.id);
                 self.forget_content(ended.seq)?;
                 bytes += length;
-                purged.payloads += 1;
+                removed += 1;
             }
             let last = ended.last().map_or(i64::MIN, |ended| ended.at.millis());
-            if purged.more || is_all {
-                *done = if purged.more { from } else { until.millis() };
-                return Ok(purged);
+            if is_more || is_all {
+                return Ok((removed, is_more, if is_more { from } else { until.millis() }));
             }
             (from, met) = if last > from { (last, PAYLOADS) } else { (from, met.saturating_mul(2)) };
         }

@@ -38,7 +38,7 @@ pub(super) struct SqliteRequests {
     known: Arc<Known>,
     recent: Arc<Recent>,
     turns: Arc<Turns>,
-    forgotten: Arc<Forgotten>,
+    forgotten: Forgotten,
     failure: Arc<Failure>,
     clock: Arc<dyn Clock>,
 }
@@ -51,7 +51,7 @@ impl SqliteRequests {
         failure: Arc<Failure>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let (recent, turns, forgotten) = (Arc::new(Recent::new()), Arc::default(), Arc::default());
+        let (recent, turns, forgotten) = (Arc::new(Recent::new()), Arc::default(), Forgotten::default());
         Self { writes, reads, known, recent, turns, forgotten, failure, clock }
     }
 
@@ -257,8 +257,12 @@ impl Requests for SqliteRequests {
     }
 
     fn purge(&self, retention: Retention, most: usize) -> BoxFuture<'_, Answer<Purged>> {
-        let forgotten = Arc::clone(&self.forgotten);
-        Box::pin(self.judge(0, move |writing| writing.purge(retention, most, &forgotten)))
+        Box::pin(async move {
+            let before = self.forgotten.before();
+            let (purged, forgotten) = self.judge(0, move |writing| writing.purge(retention, most, before)).await?;
+            self.forgotten.learn(forgotten);
+            Ok(purged)
+        })
     }
 
     fn backlogs(&self) -> BoxFuture<'_, Answer<Vec<Backlog>>> {

@@ -137,18 +137,21 @@ fn process(row: &Row<'_>, connection: &Connection, timelines: &Timelines) -> rus
     }
     let id: String = row.get(1)?;
     let Some((work, version)) = work_rows::read(row, WORK, &id)? else { return Ok(None) };
-    let Some(result) = result(row, &id)? else { return Ok(None) };
-    let work = Work { result, ..work };
+    let output = output(row)?;
+    if let Some((output, sum)) = &output
+        && *sum != output_checksum(&id, output)
+    {
+        return Ok(None);
+    }
+    let work = Work { result: output.and_then(|(output, _)| output.inline()), ..work };
     Ok(Some((Process::Lease(Box::new(work)), version, None)))
 }
 
-/// What the view shows of the result. The outer `None` when that is damaged.
-fn result(row: &Row<'_>, id: &str) -> rusqlite::Result<Option<Option<serde_json::Value>>> {
+/// The result, where it is small enough to be shown in the view, with its checksum.
+fn output(row: &Row<'_>) -> rusqlite::Result<Option<(Output, u32)>> {
     let content_type: Option<String> = row.get(RESULT)?;
-    let (Some(content_type), Some(body)) = (content_type, row.get(RESULT + 1)?) else { return Ok(Some(None)) };
-    let output = Output { content_type, body };
-    let is_whole = row.get::<_, u32>(RESULT + 2)? == output_checksum(id, &output);
-    Ok(is_whole.then(|| output.inline()))
+    let (Some(content_type), Some(body)) = (content_type, row.get(RESULT + 1)?) else { return Ok(None) };
+    Ok(Some((Output { content_type, body }, row.get(RESULT + 2)?)))
 }
 
 /// The checksum of a result.

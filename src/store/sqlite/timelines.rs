@@ -21,6 +21,9 @@ pub(super) struct Definition {
     pub(super) checksum: u32,
 }
 
+/// A timeline with its definition.
+type Written = (Arc<Timeline>, Arc<Definition>);
+
 /// How many definitions are kept as text. There are as many as types are configured.
 const DEFINITIONS: usize = 256;
 
@@ -31,7 +34,7 @@ pub(super) struct Timelines {
     /// The numbers of those that were submitted to, by their definitions.
     numbers: RwLock<HashMap<String, i64>>,
     /// By where the timeline lies, which nobody else can take as long as it is kept here.
-    definitions: Mutex<HashMap<usize, (Arc<Timeline>, Arc<Definition>)>>,
+    definitions: Mutex<HashMap<usize, Written>>,
 }
 
 impl Timelines {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::Labels;
@@ -56,6 +57,29 @@ impl RouteMetrics {
         });
         counter.inc();
         of_method.seconds.took(took);
+    }
+}
+
+/// Counts the exchanges that are held until something happens.
+#[derive(Clone, Debug)]
+pub struct HeldMetrics(Gauge);
+
+impl HeldMetrics {
+    /// None is held yet.
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let gauge = Gauge::default();
+        registry.register("http_held", "Exchanges that are held until something happens", gauge.clone());
+        Self(gauge)
+    }
+
+    /// One more; answers how many there were.
+    pub fn enter(&self) -> usize {
+        usize::try_from(self.0.inc()).unwrap_or(0)
+    }
+
+    /// One less.
+    pub fn leave(&self) {
+        self.0.dec();
     }
 }
 

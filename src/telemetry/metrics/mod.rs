@@ -8,19 +8,26 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use crate::core::clock::Timestamp;
+use crate::core::ports::requests::Backlog;
+
+mod backlog;
 mod guard;
 mod histogram;
 mod http;
 mod introspection;
 mod key_set;
+mod leases;
 mod store;
 mod verifier;
 mod webhook;
 
+pub use backlog::{KeeperMetrics, Purge};
 pub use guard::{Decided, GuardMetrics};
-pub use http::RouteMetrics;
+pub use http::{HeldMetrics, RouteMetrics};
 pub use introspection::{Introspected, IntrospectionMetrics};
 pub use key_set::{Fetched, KeySetGauges, KeySetMetrics, UnknownKey};
+pub use leases::{Lease, LeaseMetrics};
 pub use store::{Commit, StoreMetrics};
 pub use verifier::{VerifiedCacheMetrics, VerifierMetrics};
 pub use webhook::{Told, WebhookMetrics};
@@ -41,7 +48,10 @@ pub struct Metrics {
     key_sets: key_set::Families,
     introspection: introspection::Families,
     http: http::Families,
+    held: HeldMetrics,
     store: StoreMetrics,
+    leases: LeaseMetrics,
+    keeper: KeeperMetrics,
     webhooks: WebhookMetrics,
 }
 
@@ -63,9 +73,26 @@ impl Metrics {
         let key_sets = key_set::Families::register(&mut registry);
         let introspection = introspection::Families::register(&mut registry);
         let http = http::Families::register(&mut registry);
+        let holding = HeldMetrics::register(&mut registry);
         let store = StoreMetrics::register(&mut registry);
+        let leases = LeaseMetrics(Family::default());
+        registry.register("leases", "Leases of workers, by what became of them", leases.0.clone());
+        let keeper = KeeperMetrics::register(&mut registry);
         let webhooks = WebhookMetrics::register(&mut registry);
-        Self { registry, verifications, verified_cache, guards, key_sets, introspection, http, store, webhooks }
+        Self {
+            registry,
+            verifications,
+            verified_cache,
+            guards,
+            key_sets,
+            introspection,
+            http,
+            held: holding,
+            store,
+            leases,
+            keeper,
+            webhooks,
+        }
     }
 
     /// What the verifier of this name counts. Where no verifier is known yet, that name is "none".
@@ -98,6 +125,21 @@ impl Metrics {
         self.store.clone()
     }
 
+    /// The exchanges that are held.
+    pub fn held(&self) -> HeldMetrics {
+        self.held.clone()
+    }
+
+    /// What the leases of workers count.
+    pub fn leases(&self) -> LeaseMetrics {
+        self.leases.clone()
+    }
+
+    /// What the queue counts of what it does by itself.
+    pub fn keeper(&self) -> KeeperMetrics {
+        self.keeper.clone()
+    }
+
     /// What webhooks count.
     pub fn webhooks(&self) -> WebhookMetrics {
         self.webhooks.clone()
@@ -108,12 +150,13 @@ impl Metrics {
         Arc::new(self.http.of(path))
     }
 
-    /// Everything as `OpenMetrics` text, [`MEDIA_TYPE`]; how the key sets stand now is told by the caller.
-    pub fn encode(&self, key_sets: &[KeySetGauges<'_>]) -> String {
+    /// Everything as `OpenMetrics` text, [`MEDIA_TYPE`]; how the key sets and the work of workers stand at `now` is told by the caller.
+    pub fn encode(&self, key_sets: &[KeySetGauges<'_>], backlogs: &[Backlog], now: Timestamp) -> String {
         let mut out = String::with_capacity(16 << 10);
         // Writing to a string does not fail.
         let _ = text::encode_registry(&mut out, &self.registry)
             .and_then(|()| text::encode_registry(&mut out, &key_set::registry(PREFIX, key_sets)))
+            .and_then(|()| text::encode_registry(&mut out, &backlog::registry(PREFIX, backlogs, now)))
             .and_then(|()| text::encode_eof(&mut out));
         out
     }
@@ -159,10 +202,12 @@ use closed;
 mod tests {
     use std::time::Duration;
 
-    use super::{Commit, Decided, Fetched, Introspected, KeySetGauges, Metrics, Told, UnknownKey};
+    use super::{Commit, Decided, Fetched, Introspected, KeySetGauges, Lease, Metrics, Told, UnknownKey};
+    use crate::core::clock::Timestamp;
     use crate::core::verdict::Reason;
     use crate::net::FetchErrorClass;
 
+    const NOW: Timestamp = Timestamp::from_millis(0);
     const MOMENT: Duration = Duration::from_micros(2_500);
 
     /// The samples that are not 0, in order, without their prefix.
@@ -211,6 +256,9 @@ mod tests {
         for result in Commit::ALL {
             metrics.store().committed(*result, 3, MOMENT);
         }
+        for outcome in Lease::ALL {
+            metrics.leases().count("render", *outcome);
+        }
         for result in Told::ALL {
             metrics.webhooks().told(*result, MOMENT);
         }
@@ -223,7 +271,7 @@ mod tests {
         count(&metrics);
         let states = vec![("fresh", true), ("stale", false)];
         let gauges = KeySetGauges { verifier: "auth0", age: Some(MOMENT), keys: 2, states, consecutive_failures: 4 };
-        let text = metrics.encode(&[gauges]);
+        let text = metrics.encode(&[gauges], &[], NOW);
 
         let version = env!("CARGO_PKG_VERSION");
         let mut expected = vec![
@@ -264,6 +312,7 @@ mod tests {
         expected.extend(calls.map(|it| of("introspection_calls", "verifier=\"keycloak\",result", it)));
         expected.extend(Decided::ALL.iter().map(|it| of("guard_decisions", "guard=\"billing\",result", it.label())));
         expected.extend(Commit::ALL.iter().map(|it| of("store_commits", "result", it.label())));
+        expected.extend(Lease::ALL.iter().map(|it| of("leases", "type=\"render\",outcome", it.label())));
         expected.extend(Told::ALL.iter().map(|it| of("webhook_attempts", "result", it.label())));
         expected.sort_unstable();
         assert_eq!(counted(&text), expected);
@@ -279,7 +328,7 @@ mod tests {
         }
         // A second handle of the same route counts on.
         metrics.route("/v1/requests/{request_id}").answered("GET", 200, MOMENT);
-        let text = metrics.encode(&[]);
+        let text = metrics.encode(&[], &[], NOW);
         let path = "path=\"/v1/requests/{request_id}\"";
         assert_eq!(
             counted(&text)[1..],

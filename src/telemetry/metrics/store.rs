@@ -1,6 +1,7 @@
 //! What the store commits: how often, how long it takes, and how many operations share a commit.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
@@ -26,6 +27,7 @@ pub struct StoreMetrics {
     commits: Arc<[Counter]>,
     seconds: Histogram,
     batch_size: Histogram,
+    is_full: Arc<AtomicBool>,
 }
 
 impl StoreMetrics {
@@ -36,6 +38,7 @@ impl StoreMetrics {
             commits: Commit::ALL.iter().map(of).collect(),
             seconds: Histogram::quick(),
             batch_size: Histogram::batches(),
+            is_full: Arc::default(),
         };
         registry.register("store_commits", "Commits of the store, by what became of them", commits);
         let help = "How long a commit took, from its first operation until it was durable";
@@ -47,7 +50,12 @@ impl StoreMetrics {
     /// A commit of so many operations has ended.
     pub fn committed(&self, result: Commit, batch: usize, took: Duration) {
         self.commits[result as usize].inc();
+        self.is_full.store(result == Commit::Full, Ordering::Relaxed);
         self.seconds.took(took);
         self.batch_size.count(batch.try_into().unwrap_or(u64::MAX));
+    }
+    /// Whether the last commit found no space.
+    pub fn is_full(&self) -> bool {
+        self.is_full.load(Ordering::Relaxed)
     }
 }

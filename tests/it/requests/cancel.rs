@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::{PATH, at, ended, view};
+use super::{PATH, about, at, view};
 use crate::gateway::{Answer, Gateway, problem};
 
 async fn cancel(gateway: &Gateway, token: &str, id: &str) -> Answer {
@@ -11,11 +11,8 @@ async fn cancel(gateway: &Gateway, token: &str, id: &str) -> Answer {
 }
 
 fn too_late(request: &serde_json::Value) -> serde_json::Value {
-    let detail =
-        "The request had reached its end before it could be cancelled. The member `request` shows how it ended.";
-    let mut problem = problem(409, "request_finished", "Request finished", detail);
-    problem["request"] = request.clone();
-    problem
+    let detail = "The request had reached its end before it could be cancelled or moved on. The member `request` shows how it ended.";
+    about(problem(409, "request_finished", "Request finished", detail), request)
 }
 
 #[tokio::test]
@@ -29,8 +26,7 @@ async fn a_waiting_request_is_cancelled_once() {
         &gateway,
         &id,
         json!({
-            "status": "cancelled", "updated_at": at(2000), "finished_at": at(2000), "cancel_requested_at": at(2000),
-            "links": ended(&gateway, &id),
+            "status": "cancelled", "updated_at": at(2000), "finished_at": at(2000), "cancel_requested_at": at(2000)
         }),
     );
     let answer = cancel(&gateway, &token, &id).await;
@@ -53,7 +49,7 @@ async fn a_running_request_keeps_when_it_ran() {
     let answer = cancel(&gateway, &token, &id).await;
     let cancelled = json!({
         "status": "cancelled", "stage": "processing", "started_at": at(5000), "updated_at": at(14_000),
-        "finished_at": at(14_000), "cancel_requested_at": at(14_000), "links": ended(&gateway, &id),
+        "finished_at": at(14_000), "cancel_requested_at": at(14_000)
     });
     assert_eq!((answer.status, answer.json()), (200, view(&gateway, &id, cancelled)));
 }
@@ -80,4 +76,35 @@ async fn of_cancellations_at_once_one_is_the_first() {
     let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 409, 409, 409, 409, 409, 409, 409]);
+}
+
+#[tokio::test]
+async fn only_the_state_that_is_meant_is_cancelled() {
+    let gateway = Gateway::start();
+    let token = gateway.demo_token().await;
+    let id = gateway.submit(&token).await;
+    let path = format!("{PATH}/{id}");
+    let queued = gateway.get(&token, &path).await.header("etag").to_owned();
+    gateway.advance(5);
+    let running = gateway.get(&token, &path).await;
+    let cancel_if = async |known: &str| {
+        let call = gateway.call(Method::POST, &format!("{path}/cancel")).bearer_auth(&token);
+        Answer::to(call.header("if-match", known)).await
+    };
+    let detail = "The request is in another state than the one that `If-Match` names. The member `request` shows the present one; decide again.";
+    let changed = about(problem(412, "state_changed", "State changed", detail), &running.json());
+    let weak = format!("W/{}", running.header("etag"));
+    for known in [queued.as_str(), "\"x\"", "", "\"9.9\", \"0.7\"", weak.as_str()] {
+        let answer = cancel_if(known).await;
+        assert_eq!(
+            (answer.status, answer.problem(), answer.header("retry-after")),
+            (412, changed.clone(), "10"),
+            "{known}"
+        );
+    }
+    let answer = cancel_if(&format!("\"x\", {}", running.header("etag"))).await;
+    assert_eq!((answer.status, &answer.json()["status"]), (200, &json!("cancelled")));
+    assert_eq!(cancel_if("*").await.problem(), too_late(&answer.json()));
+    assert_eq!(cancel_if(&queued).await.status, 412);
+    assert_eq!(cancel_if(answer.header("etag")).await.problem(), too_late(&answer.json()));
 }

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{PATH, SECRET, at, ended, four_clients, id_of, view};
+use super::{PATH, SECRET, at, four_clients, id_of, view};
 use crate::gateway::{Answer, Gateway, problem};
 
 /// What a client sees at each moment: milliseconds since submission, the changed members, `Retry-After`.
@@ -28,7 +28,7 @@ async fn a_request_goes_through_its_stages() {
     let running = json!({ "status": "running", "stage": "processing", "started_at": at(5000), "updated_at": at(5000) });
     let done = json!({
         "status": "succeeded", "stage": "done", "started_at": at(5000), "updated_at": at(15_000), "finished_at": at(15_000),
-        "result": { "message": format!("processed {id}") }, "links": ended(&gateway, &id),
+        "result": { "message": format!("processed {id}") }
     });
     let life = [
         (0, json!({}), "5"),
@@ -56,7 +56,7 @@ async fn one_that_fails_says_why() {
     let error = json!({ "code": "demo_failure", "title": "Failed as asked", "detail": detail, "retryable": false });
     let failed = json!({
         "type": "demo-fail", "status": "failed", "stage": "failed", "updated_at": at(5000), "finished_at": at(5000),
-        "error": error, "links": ended(&gateway, &id),
+        "error": error
     });
     follow(&gateway, &token, &id, &[(0, json!({ "type": "demo-fail" }), "5"), (5000, failed, "")]).await;
 }

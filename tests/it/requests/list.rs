@@ -10,7 +10,8 @@ async fn five(gateway: &Gateway, token: &str) -> Vec<String> {
     let mut ids = Vec::new();
     for number in 1..=5 {
         let kind = if number == 3 { "demo-fail" } else { "default" };
-        let body = json!({ "type": kind, "payload": number }).to_string();
+        let tags = json!({ "number": number.to_string(), "all": "yes" });
+        let body = json!({ "type": kind, "payload": number, "tags": tags }).to_string();
         ids.insert(0, id_of(&submit_keyed(gateway, token, &format!("key {number}"), body).await));
         gateway.advance(1);
     }
@@ -92,6 +93,20 @@ async fn filters_choose_and_may_be_joined() {
         ("status=cancelled", &[]),
         ("type=demo-fail", &[2]),
         ("type=unheard-of", &[]),
+        ("type=unheard-of,demo-fail", &[2]),
+        ("status=failed,queued", &[0, 1, 2]),
+        ("stage=processing", &[3, 4]),
+        ("stage=received&type=default", &[0, 1]),
+        ("stage=unheard-of", &[]),
+        ("submitted_after=2026-11-22T06:12:05.482Z", &[0, 1]),
+        ("submitted_before=2026-11-22T06:12:05.482Z", &[3, 4]),
+        ("submitted_after=2026-11-22T07:12:03.482%2B01:00&submitted_before=2026-11-22T06:12:05.483Z", &[2, 3]),
+        ("updated_after=2026-11-22T06:12:08.482Z", &[2, 3]),
+        ("tag.number=4", &[1]),
+        ("tag.number=4&tag.all=yes", &[1]),
+        ("tag.all=yes&type=demo-fail", &[2]),
+        ("tag.number=4&tag.all=no", &[]),
+        ("tag.unheard-of=", &[]),
         ("idempotency_key=key+4", &[1]),
         ("idempotency_key=key", &[]),
         ("type=default&status=running", &[3, 4]),
@@ -101,6 +116,20 @@ async fn filters_choose_and_may_be_joined() {
         let chosen: Vec<_> = positions.iter().map(|&position: &usize| five[position].clone()).collect();
         assert_eq!(ids(&gateway.get(&token, &format!("{PATH}?{query}")).await), chosen, "{query}");
     }
+}
+
+#[tokio::test]
+async fn some_are_asked_for_by_their_names() {
+    let gateway = Gateway::start();
+    let token = gateway.demo_token().await;
+    let five = five(&gateway, &token).await;
+    let nobody = "req_01JD9W3W7QX5T4N0V6K8B2C1DE";
+    let named = format!("{PATH}?id={},{nobody},{}&limit=2", five[3], five[1]);
+    assert_eq!(ids(&gateway.get(&token, &named).await), [five[1].clone(), five[3].clone()]);
+    assert_eq!(ids(&gateway.get(&token, &format!("{named}&status=queued")).await), [five[1].clone(), five[3].clone()]);
+    assert_eq!(ids(&gateway.get(&token, &format!("{named}&type=demo-fail")).await), [""; 0]);
+    let hundred = vec![five[0].as_str(); 100].join(",");
+    assert_eq!(ids(&gateway.get(&token, &format!("{PATH}?id={hundred}")).await), five[..1]);
 }
 
 #[tokio::test]
@@ -126,19 +155,37 @@ async fn a_cursor_serves_the_filters_it_was_made_for() {
 async fn a_query_that_can_not_be_meant_is_refused() {
     let gateway = Gateway::start();
     let token = gateway.demo_token().await;
-    let fields = "`status`, `type`, `idempotency_key`, `limit`, `cursor`";
-    let unknown = format!("The query can not be read: unknown field `state`, expected one of {fields}.");
+    let names = "`status`, `stage`, `type`, `submitted_after`, `submitted_before`, `updated_after`, `idempotency_key`, `id`, \
+                 `tag.KEY`, `limit`, `cursor`";
+    let unknown =
+        |name: &str| format!("The query can not be read: unknown parameter `{name}`, expected one of {names}.");
     let limit = "The parameter limit is not between 1 and 200.";
-    let status = "The parameter status is not one of scheduled, queued, running, retrying, succeeded, failed, cancelled, expired.";
+    let instant = |name: &str| {
+        let form = "an instant as 2026-11-22T06:12:03.482Z (RFC 3339; in a query a plus is written %2B)";
+        format!("The parameter {name} is not {form}.")
+    };
+    let status = "The parameter status is not made of scheduled, queued, running, retrying, succeeded, failed, cancelled, expired.";
     for (query, detail) in [
-        ("state=queued", unknown.as_str()),
+        ("state=queued", unknown("state").as_str()),
+        ("tag.=1", &unknown("tag.")),
+        ("tag=1", &unknown("tag")),
         ("limit=0", limit),
         ("limit=201", limit),
         ("limit=x", limit),
         ("limit=-1", limit),
         ("limit=", limit),
-        ("limit=1&limit=2", "The query can not be read: duplicate field `limit`."),
+        ("limit=1&limit=2", "The query can not be read: the parameter limit comes twice."),
+        ("tag.a=1&tag.a=1", "The query can not be read: the parameter tag.a comes twice."),
+        ("type=", "The parameter type is not a list of types."),
+        ("type=default,", "The parameter type is not a list of types."),
+        ("id=", "The parameter id is not a list of ids."),
+        ("id=x", "The parameter id is not made of ids as a submission answers them."),
+        (&format!("id={}", vec!["x"; 101].join(",")), "The parameter id names more than 100 requests."),
+        ("submitted_after=yesterday", &instant("submitted_after")),
+        ("submitted_before=2026-11-22T06:12:03+01:00", &instant("submitted_before")),
+        ("updated_after=", &instant("updated_after")),
         ("status=QUEUED", status),
+        ("status=queued,,failed", status),
         ("status=", status),
     ] {
         assert_malformed(&gateway.get(&token, &format!("{PATH}?{query}")).await, detail);

@@ -1,15 +1,25 @@
 //! `/v1/requests`: the queue as its clients see it, a file for each operation.
 
+mod advance;
+mod batch;
 mod cancel;
+mod erase;
+mod events;
 mod get;
 mod guard;
 mod list;
+mod outcome;
 mod owners;
 mod refused;
 mod restart;
 mod schema;
 mod submit;
+mod times;
+mod waiting;
 
+use std::time::Duration;
+
+use anteroom::core::clock::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -48,21 +58,33 @@ fn at(millis: i64) -> Value {
 
 /// The view of a request of the type `default` that was submitted when the clock began, with some members changed.
 fn view(gateway: &Gateway, id: &str, changed: Value) -> Value {
-    let itself = gateway.url(&format!("{PATH}/{id}"));
-    let links = json!({ "self": itself, "cancel": format!("{itself}/cancel") });
     let mut view = json!({
         "request_id": id, "type": "default", "status": "queued", "stage": "received", "progress": null,
-        "submitted_at": at(0), "started_at": null, "finished_at": null, "updated_at": at(0), "cancel_requested_at": null,
-        "attempt": 0, "tags": {}, "error": null, "result": null, "links": links,
+        "submitted_at": at(0), "started_at": null, "finished_at": null, "updated_at": at(0), "not_before": null, "deadline": null,
+        "purge_at": null, "cancel_requested_at": null, "attempt": 0, "max_attempts": null, "tags": {}, "error": null, "result": null,
+        "links": {},
     });
     for (name, value) in changed.as_object().unwrap() {
         assert!(view.get(name).is_some(), "no member {name}");
         view[name] = value.clone();
     }
+    if let Some(finished_at) = view["finished_at"].as_str() {
+        let finished_at: Timestamp = finished_at.parse().unwrap();
+        view["purge_at"] = finished_at.plus(Duration::from_hours(30 * 24)).to_string().into();
+    }
+    let itself = gateway.url(&format!("{PATH}/{id}"));
+    let below = |name: &str| format!("{itself}/{name}");
+    view["links"] = json!({ "self": itself, "events": below("events"), "payload": below("payload") });
+    match view["status"].as_str().unwrap() {
+        "succeeded" => view["links"]["result"] = below("result").into(),
+        "failed" | "cancelled" | "expired" => {}
+        _ => view["links"]["cancel"] = below("cancel").into(),
+    }
     view
 }
 
-/// The links of a request that has reached its end.
-fn ended(gateway: &Gateway, id: &str) -> Value {
-    json!({ "self": gateway.url(&format!("{PATH}/{id}")) })
+/// A problem that shows a request.
+fn about(mut problem: Value, request: &Value) -> Value {
+    problem["request"] = request.clone();
+    problem
 }

@@ -33,7 +33,7 @@ async fn a_body_without_payload_is_told_how_to_write_it() {
             "Put your data under `payload`: {{\"type\": \"default\", \"payload\": {{…}}}}. The body has a fault: {fault}."
         )
     };
-    let unknown = "unknown field `amount`, expected one of `type`, `payload`, `tags`";
+    let unknown = "unknown field `amount`, expected one of `type`, `payload`, `tags`, `not_before`, `deadline`";
     for (body, pointer, code, fault, place) in [
         (r#"{"type":"default"}"#, "", "missing_field", "missing field `payload`", "line 1 column 18"),
         (r#"{"amount":1}"#, "/amount", "unknown_field", unknown, "line 1 column 9"),
@@ -86,9 +86,9 @@ async fn a_type_that_there_is_not_is_told_those_there_are() {
     let gateway = Gateway::start();
     let token = gateway.demo_token().await;
     let answer = gateway.post(&token, PATH, &json!({ "type": "Default\n", "payload": 1 })).await;
-    let detail = "There is no request type of that name. The types are: default, demo-fail.";
+    let detail = "There is no request type of that name. The types are: default, demo-fail, demo-work.";
     let fault = json!({
-        "pointer": "/type", "code": "unknown_type", "detail": "\"Default\\n\" is not one of: default, demo-fail",
+        "pointer": "/type", "code": "unknown_type", "detail": "\"Default\\n\" is not one of: default, demo-fail, demo-work",
     });
     assert_eq!((answer.status, answer.problem()), (400, malformed(detail, &fault)));
 }
@@ -208,7 +208,8 @@ async fn a_method_that_a_path_does_not_have_is_told_those_it_has() {
     let refused = problem(405, "method_not_allowed", "Method not allowed", detail);
     for (path, allow, methods) in [
         (PATH.to_owned(), "POST, GET, HEAD", &[Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS][..]),
-        (format!("{PATH}/{id}"), "GET, HEAD", &[Method::POST, Method::PUT, Method::DELETE]),
+        (format!("{PATH}/{id}"), "GET, DELETE, HEAD", &[Method::POST, Method::PUT, Method::PATCH]),
+        (format!("{PATH}/{id}/result"), "GET, HEAD", &[Method::POST, Method::PUT, Method::DELETE]),
         (format!("{PATH}/{id}/cancel"), "POST", &[Method::GET, Method::HEAD, Method::DELETE]),
     ] {
         for method in methods {

@@ -148,7 +148,7 @@ impl Provider {
 
     /// The value of a metric whose name and labels end with this text.
     pub(crate) fn counted(&self, series: &str) -> u64 {
-        let text = self.metrics.encode(&[]);
+        let text = self.metrics.encode(&[], &[], crate::gateway::NOON);
         let line = text.lines().find_map(|line| line.strip_prefix("anteroom_")?.strip_prefix(series));
         line.unwrap_or_else(|| panic!("no {series} in {text}")).trim().parse().unwrap()
     }

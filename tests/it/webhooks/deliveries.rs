@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::{Receiver, act, add, at, body, delivery, header, listen, path_of, post};
 use crate::gateway::{Gateway, NOON, client};
 
+const SECRET: &str = "an-example-of-a-secret";
+
 #[tokio::test]
 async fn an_end_is_told_once() {
     let (gateway, receiver) = (Gateway::start(), Receiver::start().await);
@@ -118,7 +120,7 @@ async fn who_comes_later_is_told_what_happens_then() {
 
 #[tokio::test]
 async fn one_is_told_of_ones_own_requests() {
-    let secret = "an-example-of-a-secret";
+    let secret = SECRET;
     let scopes = ["webhooks:manage", "requests:write", "requests:read"];
     let gateway = Gateway::configured(&[client("anna", secret, &scopes), client("bob", secret, &scopes)].concat());
     let (anna, bob) = (gateway.token("anna", secret, None).await, gateway.token("bob", secret, None).await);
@@ -196,4 +198,18 @@ async fn what_is_erased_with_its_endpoint_is_told_no_more() {
     gateway.advance(15);
     other.told(1).await;
     receiver.told(0).await;
+}
+
+#[tokio::test]
+async fn an_operator_sees_what_was_told_of_a_request() {
+    let scopes = ["webhooks:manage", "requests:write", "requests:read", "admin"];
+    let (gateway, receiver) = (Gateway::configured(&client("anna", SECRET, &scopes)), Receiver::start().await);
+    let token = gateway.token("anna", SECRET, None).await;
+    let endpoint = listen(&gateway, &token, &receiver).await;
+    let id = gateway.submit(&token).await;
+    gateway.advance(15);
+    let mut told = delivery(&gateway, &token, &endpoint, 1).await;
+    told["url"] = receiver.url().into();
+    let whole = gateway.get(&token, &format!("/v1/admin/requests/{id}")).await.json();
+    assert_eq!(whole["webhook_deliveries"], json!([told]));
 }

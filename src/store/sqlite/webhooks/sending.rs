@@ -32,7 +32,9 @@ pub(super) fn outlook(connection: &Connection) -> Result<Outlook, Fault> {
 
 pub(super) fn follow_stages(connection: &Connection, known: &Known, most: usize, now: Timestamp) -> Result<(), Fault> {
     let due: Vec<(String, i64)> = connection
-        .prepare_cached("SELECT request, since FROM webhook_followed WHERE next_at <= ?1 ORDER BY next_at, request LIMIT ?2")?
+        .prepare_cached(
+            "SELECT request, since FROM webhook_followed WHERE next_at <= ?1 ORDER BY next_at, request LIMIT ?2",
+        )?
         .query_map(params![now.millis(), i64::try_from(most).unwrap_or(i64::MAX)], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?

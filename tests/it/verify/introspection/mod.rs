@@ -126,7 +126,7 @@ impl Idp {
 
     /// The value of a metric whose name and labels end with this text.
     pub(crate) fn counted(&self, series: &str) -> u64 {
-        let text = self.metrics.encode(&[]);
+        let text = self.metrics.encode(&[], &[], crate::gateway::NOON);
         let line = text.lines().find_map(|line| line.strip_prefix("anteroom_introspection_")?.strip_prefix(series));
         line.unwrap_or_else(|| panic!("no {series} in {text}")).trim().parse().unwrap()
     }
