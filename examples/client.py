@@ -57,16 +57,19 @@ class Gateway:
         return answer
 
     def run(self, payload, kind="default"):
-        """Submits, and polls in the rhythm of the gateway until the end. The key makes a repeated POST harmless."""
+        """Submits, and asks to be answered when something has changed until the end. The key makes a repeated POST harmless."""
         body, key = {"type": kind, "payload": payload}, {"Idempotency-Key": str(uuid.uuid4())}
         answer = self.call("POST", f"{self.url}/v1/requests", headers=key, json=body)
         request, link = answer.json(), requests.compat.urljoin(answer.url, answer.headers["Location"])
         print(request["request_id"], request["stage"], flush=True)
         while request["finished_at"] is None:
-            time.sleep(float(answer.headers.get("Retry-After", 1)))
-            answer = self.call("GET", link)
-            request = answer.json()
-            print(request["request_id"], request["stage"], flush=True)
+            known = {"Prefer": "wait=20", "If-None-Match": answer.headers["ETag"]}
+            changed = self.call("GET", link, headers=known)
+            if "Preference-Applied" not in changed.headers:  # too many wait at the gateway: ask in its rhythm
+                time.sleep(float(changed.headers.get("Retry-After", 1)))
+            if changed.status_code != 304:
+                answer, request = changed, changed.json()
+                print(request["request_id"], request["stage"], flush=True)
         return request
 
 

@@ -76,11 +76,7 @@ impl Application {
         let store = store::open(&settings.store, data_dir.path(), Arc::clone(&plan.clock), metrics).map_err(one)?;
         let clock = Arc::clone(&plan.clock);
         let gateway = assemble(settings, plan, demo, &store);
-        let (socket, listener) = AdminSocket::listen(&data_dir).map(Some).unwrap_or_else(|problem| {
-            // Clients are served all the same.
-            tracing::warn!("{problem}; commands as `anteroom request` can not ask this gateway. Give server.data_dir a shorter path");
-            None
-        }).unzip();
+        let (socket, listener) = AdminSocket::listen(&data_dir).map_err(no_socket).ok().unzip();
         let server = Server::bind(Arc::clone(&gateway), contract, settings.shutdown.grace, listener).map_err(one)?;
         gateway.chain.warm_up();
         Ok(Self {
@@ -147,6 +143,14 @@ impl Application {
             (None, served) => served.map_err(|error| error.to_string()),
         }
     }
+}
+
+/// Clients are served all the same.
+fn no_socket(problem: String) {
+    tracing::warn!(
+        "{problem}; commands as `anteroom request` can not ask this gateway. Give server.data_dir a shorter path, on a file system that \
+         has sockets"
+    );
 }
 
 /// The services, wired. `demo` is the client that development mode has besides those that are configured.

@@ -27,8 +27,8 @@ pub(super) async fn authenticate<B: MessageBody>(
 }
 
 async fn verdict(request: &mut ServiceRequest) -> Result<Option<Verdict>, Problem> {
-    if let Some(socket) = request.app_data::<AtSocket>() {
-        return Ok(Some(socket.verdict()));
+    if request.app_data::<AtSocket>().is_some() {
+        return Ok(Some(AtSocket::verdict()));
     }
     let elsewhere = take(request).await?;
     let Some(gateway) = request.app_data::<Data<Gateway>>() else { return Ok(None) };

@@ -27,9 +27,16 @@ pub(super) async fn read(request: &HttpRequest, payload: &mut dev::Payload) -> R
     read_at_most(usize::MAX, request, payload).await
 }
 
+const BATCH_TOO_LARGE: &str =
+    "The batch is larger than the gateway reads. Send several smaller ones, or have server.max_batch_bytes raised.";
+
 /// Reads the whole body of a batch, as [`read`] does, within a limit of its own.
 async fn read_batch(request: &HttpRequest, payload: &mut dev::Payload) -> Result<Bytes, Problem> {
-    read_within(|gateway| gateway.server.max_batch_bytes, request, payload).await
+    let read = read_within(|gateway| gateway.server.max_batch_bytes, request, payload).await;
+    read.map_err(|problem| match problem.code {
+        Code::PayloadTooLarge => problem.with_detail(BATCH_TOO_LARGE),
+        _ => problem,
+    })
 }
 
 /// Reads the whole body, as [`read`] does; more than so many bytes are too large too.

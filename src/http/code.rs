@@ -89,7 +89,7 @@ codes! {
     StateChanged "state_changed" PRECONDITION_FAILED "State changed"
         "The request is in another state than the one that `If-Match` names." "The member `request` shows the present one; decide again."
     PayloadTooLarge "payload_too_large" PAYLOAD_TOO_LARGE "Payload too large"
-        "The body is larger than the gateway reads." "Send less, or have server.max_body_bytes (of a batch: server.max_batch_bytes) raised."
+        "The body is larger than the gateway reads." "Send less, or have server.max_body_bytes raised."
     UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "Unsupported media type"
         "The body is not of a media type that is read here, or it is compressed." "Send it as `Content-Type: application/json`, not compressed."
     HostUnknown "host_unknown" MISDIRECTED_REQUEST "Host unknown"

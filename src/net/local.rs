@@ -58,7 +58,8 @@ impl LocalClient {
 }
 
 fn explain(error: &reqwest::Error) -> LocalError {
-    let is_absent = |kind| matches!(kind, ErrorKind::NotFound | ErrorKind::ConnectionRefused);
+    // `InvalidInput`: the path is too long for a socket, and so there is none.
+    let is_absent = |kind| matches!(kind, ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::InvalidInput);
     let mut cause = error.source();
     while let Some(error) = cause {
         if error.downcast_ref::<io::Error>().is_some_and(|error| is_absent(error.kind())) {

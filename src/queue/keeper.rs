@@ -20,13 +20,13 @@ const SETTLED_AT_ONCE: usize = 256;
 /// Requests that are removed in one commit.
 const PURGED_AT_ONCE: usize = 500;
 /// From one look at what is kept too long to the next.
-const PURGE_EVERY: Duration = Duration::from_secs(60);
+const PURGE_EVERY: Duration = Duration::from_mins(1);
 /// Between two batches of one removal, so that what clients write comes between.
 const PURGE_PAUSE: Duration = Duration::from_millis(50);
 /// How long to wait after the first failure of the store; twice as long after each one more.
 const FIRST_PATIENCE: Duration = Duration::from_secs(1);
 /// How long at most.
-const MOST_PATIENCE: Duration = Duration::from_secs(60);
+const MOST_PATIENCE: Duration = Duration::from_mins(1);
 
 /// When the next request reaches its end by itself, as far as is known: never late, and possibly too early.
 #[derive(Debug)]
@@ -131,7 +131,9 @@ impl Queue {
                         // A record that is due and can not be settled, because it is damaged, say, must not keep the store busy.
                         self.clock.sleep(MOST_PATIENCE).await;
                     }
-                    next.into_iter().for_each(|end| ends.note(end));
+                    if let Some(end) = next {
+                        ends.note(end);
+                    }
                 }
                 Err(wait) => {
                     self.clock.sleep(wait).await;

@@ -89,7 +89,8 @@ impl Webhooks {
     /// # Errors
     /// The store.
     pub async fn configure(&self) -> Result<(), StoreError> {
-        self.store.configure(self.to_configure.clone()).await
+        let is_needed = !self.to_configure.is_empty() || self.store.outlook().await?.is_used;
+        if is_needed { self.store.configure(self.to_configure.clone()).await } else { Ok(()) }
     }
 
     /// What is to be rung when a request has changed.

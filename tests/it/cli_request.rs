@@ -23,7 +23,7 @@ async fn a_running_gateway_tells_its_user_about_any_request() {
     let folder = tempfile::tempdir().unwrap();
     let gateway = Gateway::configured(folder.path(), MEMORY, &[]);
     let data_dir = folder.path().join("data");
-    let id = gateway.client().await.submit("key\u{1b}[31m").await.unwrap();
+    let id = gateway.client().await.submit("key-1").await.unwrap();
 
     let (code, shown, error) = run(&data_dir, &["request", "show", &id, "--json"]);
     assert_eq!((code, error.as_str()), (Some(0), ""));
@@ -41,7 +41,7 @@ async fn a_running_gateway_tells_its_user_about_any_request() {
         "type          default".to_owned(),
         "owner         demo of http://localhost:8080".into(),
         format!("submitted     {at}, trace {trace}"),
-        "tag           key=key\\u{1b}[31m".into(),
+        "tag           key=key-1".into(),
     ] {
         assert!(lines.contains(&line.as_str()), "{line} in\n{sheet}");
     }
@@ -49,7 +49,7 @@ async fn a_running_gateway_tells_its_user_about_any_request() {
     let cells: Vec<_> = lines[events + 1].split_whitespace().collect();
     assert_eq!(cells, ["0.0", at, "submitted", "queued", "received", "demo", trace]);
 
-    let (code, listed, _) = run(&data_dir, &["request", "list", "--type", "default", "--tag", "key=key\u{1b}[31m"]);
+    let (code, listed, _) = run(&data_dir, &["request", "list", "--type", "default", "--tag", "key=key-1"]);
     assert_eq!((code, listed.lines().count()), (Some(0), 2), "{listed}");
     assert!(listed.lines().nth(1).unwrap().starts_with(&id), "{listed}");
     let (code, listed, _) = run(&data_dir, &["request", "list", "--type", "demo-fail"]);

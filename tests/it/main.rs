@@ -33,7 +33,6 @@ mod settings;
 mod sqlite;
 mod sqlite_damage;
 mod sqlite_faults;
-mod sqlite_reference;
 mod sqlite_work;
 mod store_contract;
 mod store_model;

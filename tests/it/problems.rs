@@ -167,7 +167,8 @@ async fn base(gateway: &Gateway, headers: &[(&str, &str)]) -> String {
     let view = answer.json();
     let path = format!("/v1/requests/{}", view["request_id"].as_str().unwrap());
     let base = answer.header("location").strip_suffix(&path).unwrap().to_owned();
-    let links = json!({ "self": format!("{base}{path}"), "cancel": format!("{base}{path}/cancel") });
+    let below = |name: &str| format!("{base}{path}{name}");
+    let links = json!({ "self": below(""), "events": below("/events"), "payload": below("/payload"), "cancel": below("/cancel") });
     assert_eq!(view["links"], links);
     let call = gateway.call(Method::GET, &path).bearer_auth(&token);
     let call = headers.iter().fold(call, |call, (name, value)| call.header(*name, *value));

@@ -78,7 +78,7 @@ impl Opened {
 
     /// The same, of a store that does not forget.
     pub(crate) async fn reopened_if_it_lasts(self) -> Self {
-        if self.url.starts_with("memory:") { self } else { self.reopened().await }
+        if self.persists() { self.reopened().await } else { self }
     }
 
     pub(crate) async fn submit(&self, new: NewRequest) -> anteroom::core::ports::requests::Submission {

@@ -16,7 +16,7 @@ pub(in crate::http) struct AtSocket;
 
 impl AtSocket {
     /// Who calls here, and that it is believed.
-    pub(in crate::http) fn verdict(self) -> Verdict {
+    pub(in crate::http) fn verdict() -> Verdict {
         let owner = Owner { issuer: SOCKET.into(), subject: SOCKET.into() };
         let scopes = BTreeSet::from([ADMIN.to_owned()]);
         Verdict::Accepted(Arc::new(Caller {

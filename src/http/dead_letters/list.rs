@@ -36,6 +36,14 @@ pub(in crate::http) struct DeadLetterQuery {
 
 /// A page of dead letters.
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({"next_cursor": null, "items": [{
+    "request_id": "req_01JD9W3W7QX5T4N0V6K8B2C1DE", "type": "demo-work", "status": "failed", "epoch": 1, "attempt": 1, "max_attempts": 3,
+    "submitted_at": "2026-11-22T06:12:03.482Z", "ready_at": null, "finished_at": "2026-11-22T06:12:08.482Z", "deadline": null,
+    "cancel_requested_at": null, "tags": {"order": "4711"}, "error": {"code": "printer_on_fire", "title": "The printer is on fire", "detail": "", "retryable": false},
+    "owner": {"issuer": "http://localhost:8080", "subject": "acme"},
+    "last_worker": {"worker_id": "worker-1", "issuer": "http://localhost:8080", "subject": "renderer"},
+    "links": {"redrive": "http://localhost:8080/v1/dead-letters/req_01JD9W3W7QX5T4N0V6K8B2C1DE/redrive"},
+}]}))]
 pub(in crate::http) struct DeadLetterPage {
     /// The dead letters, newest first.
     items: Vec<DeadLetter>,

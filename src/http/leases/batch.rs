@@ -56,6 +56,9 @@ pub(in crate::http) struct LeaseAct {
 
 /// What became of each act, in the same order.
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({"items": [{"index": 0, "status": 200, "lease": {
+    "lease_until": "2026-11-22T06:13:03.482Z", "cancel_requested": false, "deadline": null, "run_until": "2026-11-22T06:27:03.482Z",
+}}]}))]
 pub(in crate::http) struct LeaseOutcomes {
     items: Vec<LeaseOutcome>,
 }

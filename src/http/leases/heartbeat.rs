@@ -49,6 +49,9 @@ pub(in crate::http) struct ProgressReport {
 
 /// What a worker that works is told.
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "lease_until": "2026-11-22T06:13:03.482Z", "cancel_requested": false, "deadline": null, "run_until": "2026-11-22T06:27:03.482Z",
+}))]
 pub(in crate::http) struct Extended {
     /// The lease ends then, unless another heartbeat prolongs it.
     #[schema(required, value_type = String, format = DateTime)]
@@ -70,7 +73,8 @@ pub(in crate::http) struct Extended {
 #[utoipa::path(post, path = "/v1/leases/{lease_id}/heartbeat", tag = "workers",
     security(("bearer" = []), ("oauth2" = ["requests:work"])),
     params(("lease_id" = String, Path, description = "The lease", example = "lease_01JD9W3W7QX5T4N0V6K8B2C1DE")),
-    request_body(content = Heartbeat, content_type = "application/json"),
+    request_body(content = Heartbeat, content_type = "application/json",
+        example = json!({"epoch": 1, "progress": {"percent": 40, "message": "Page 4 of 10", "stage": "rendering"}})),
     responses(
         (status = 200, description = "The lease lasts on", body = Extended),
         (status = 404, description = "No such lease, or somebody else's"),

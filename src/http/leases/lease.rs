@@ -54,6 +54,11 @@ fn one() -> u64 {
 
 /// Requests that were leased.
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({"leases": [{
+    "lease_id": "lease_01JD9W3W7QX5T4N0V6K8B2C1DE", "request_id": "req_01JD9W3W7QX5T4N0V6K8B2C1DE", "type": "demo-work", "epoch": 1,
+    "attempt": 1, "max_attempts": 3, "lease_until": "2026-11-22T06:13:03.482Z", "run_until": "2026-11-22T06:27:03.482Z",
+    "deadline": null, "submitted_at": "2026-11-22T06:12:03.482Z", "tags": {"order": "4711"}, "payload": {"answer": 42},
+}]}))]
 pub(in crate::http) struct Leases {
     /// One or more.
     leases: Vec<LeaseView>,
@@ -105,7 +110,8 @@ struct LeaseView {
 #[utoipa::path(post, path = "/v1/leases", tag = "workers",
     security(("bearer" = []), ("oauth2" = ["requests:work"])),
     params(("Prefer" = Option<String>, Header, description = "`wait=N`: be held for up to N seconds (at most 50) until there is work")),
-    request_body(content = LeaseRequests, content_type = "application/json"),
+    request_body(content = LeaseRequests, content_type = "application/json",
+        example = json!({"types": ["demo-work"], "max": 1, "worker_id": "worker-1"})),
     responses(
         (status = 200, description = "Requests to work on", body = Leases, headers(
             ("Preference-Applied" = Option<String>, description = "`wait=N`, as it was heeded"),

@@ -34,7 +34,7 @@ pub(in crate::http) struct Release {
 #[utoipa::path(post, path = "/v1/leases/{lease_id}/release", tag = "workers",
     security(("bearer" = []), ("oauth2" = ["requests:work"])),
     params(("lease_id" = String, Path, description = "The lease", example = "lease_01JD9W3W7QX5T4N0V6K8B2C1DE")),
-    request_body(content = Release, content_type = "application/json"),
+    request_body(content = Release, content_type = "application/json", example = json!({"epoch": 1, "delay_seconds": 30})),
     responses(
         (status = 200, description = "The request as it stands now", body = WorkView),
         (status = 404, description = "No such lease, or somebody else's"),

@@ -12,7 +12,11 @@ use crate::queue::Snapshot;
 
 /// A request as its workers see it. Every key is always present.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Work)]
+#[schema(as = Work, example = json!({
+    "request_id": "req_01JD9W3W7QX5T4N0V6K8B2C1DE", "type": "demo-work", "status": "succeeded", "epoch": 1, "attempt": 1, "max_attempts": 3,
+    "submitted_at": "2026-11-22T06:12:03.482Z", "ready_at": null, "finished_at": "2026-11-22T06:12:08.482Z", "deadline": null,
+    "cancel_requested_at": null, "tags": {"order": "4711"}, "error": null,
+}))]
 pub(in crate::http) struct WorkView {
     /// Its name.
     request_id: String,

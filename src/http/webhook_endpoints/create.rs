@@ -17,6 +17,7 @@ use crate::webhooks::{Algorithm, Draft};
 
 /// Where you want to be told, and of what.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({ "url": "https://partner.example/hooks/anteroom", "events": ["request.succeeded", "request.failed"] }))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct NewEndpoint {
     /// An https address, without user name and fragment.

@@ -10,7 +10,12 @@ use crate::webhooks::{Algorithm, Shown, event_name};
 
 /// Where you are told what becomes of your requests.
 #[derive(Serialize, ToSchema)]
-#[schema(as = WebhookEndpoint)]
+#[schema(as = WebhookEndpoint, example = json!({
+    "endpoint_id": "whe_01JD9W3W7QX5T4N0V6K8B2C1DE", "url": "https://partner.example/hooks/anteroom", "description": "the ledger",
+    "events": ["request.succeeded", "request.failed", "request.cancelled", "request.expired"], "algorithm": "hmac-sha256",
+    "public_keys": [], "configured": false, "created_at": "2026-11-22T06:12:03.482Z", "disabled_at": null, "disabled_reason": null,
+    "failing_since": null,
+}))]
 pub(in crate::http) struct EndpointView {
     /// Its name.
     #[schema(example = "whe_01JD9W3W7QX5T4N0V6K8B2C1DE")]
@@ -73,7 +78,13 @@ impl EndpointView {
 
 /// An event on its way to an endpoint, or told.
 #[derive(Serialize, ToSchema)]
-#[schema(as = WebhookDelivery)]
+#[schema(as = WebhookDelivery, example = json!({
+    "delivery_id": "msg_01JD9W3W7QX5T4N0V6K8B2C1DE", "endpoint_id": "whe_01JD9W3W7QX5T4N0V6K8B2C1DE",
+    "request_id": "req_01JD9W3W7QX5T4N0V6K8B2C1DE", "event": "request.succeeded", "status": "delivered",
+    "created_at": "2026-11-22T06:12:18.482Z", "next_attempt_at": null, "finished_at": "2026-11-22T06:12:18.482Z",
+    "attempts": [{ "at": "2026-11-22T06:12:18.482Z", "duration_ms": 41, "status": 204, "error": null }],
+    "payload": { "type": "request.succeeded", "timestamp": "2026-11-22T06:12:18.482Z", "data": {} },
+}))]
 pub(in crate::http) struct DeliveryView {
     /// Its name: the header `webhook-id` of every attempt.
     #[schema(example = "msg_01JD9W3W7QX5T4N0V6K8B2C1DE")]

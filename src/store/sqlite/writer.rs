@@ -126,8 +126,12 @@ impl Writer {
         let judges = self.batch.iter().any(|job| job.judges());
         let gate = Arc::clone(&self.judging);
         let judging = judges.then(|| gate.write().unwrap_or_else(PoisonError::into_inner));
+        let before = self.connection.total_changes();
         let done = self.transact();
-        self.count(&done, began);
+        // What found nothing to do has committed nothing.
+        if done.is_err() || self.connection.total_changes() != before {
+            self.count(&done, began);
+        }
         let fate = match done {
             Ok(()) => Fate::Committed,
             Err(error) => {

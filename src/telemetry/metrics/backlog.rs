@@ -34,7 +34,9 @@ impl KeeperMetrics {
         for status in [Status::Expired, Status::Failed, Status::Cancelled] {
             metrics.of_status(status);
         }
-        Purge::ALL.iter().for_each(|what| drop(metrics.of_purge(*what)));
+        for what in Purge::ALL {
+            metrics.of_purge(*what);
+        }
         let help = "Requests of workers that reached their end by the time that passed, by what they ended as";
         registry.register("settled_requests", help, metrics.settled.clone());
         let help = "What was removed because it had been kept for long enough, or there was too much of it";

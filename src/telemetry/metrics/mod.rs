@@ -12,6 +12,7 @@ use crate::core::clock::Timestamp;
 use crate::core::ports::requests::Backlog;
 
 mod backlog;
+mod closed;
 mod guard;
 mod histogram;
 mod http;
@@ -21,6 +22,8 @@ mod leases;
 mod store;
 mod verifier;
 mod webhook;
+
+use closed::closed;
 
 pub use backlog::{KeeperMetrics, Purge};
 pub use guard::{Decided, GuardMetrics};
@@ -175,28 +178,6 @@ fn counters(
     let of = |value: &str| family.get_or_create_owned(&[(owner.0, owner.1.to_owned()), (label, value.to_owned())]);
     values.map(of).collect()
 }
-
-/// Declares a closed set of values of a label: variant, value, meaning.
-macro_rules! closed {
-    ($(#[$meta:meta])* $name:ident { $($variant:ident $label:literal $meaning:literal)* }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name {
-            $(#[doc = $meaning] $variant,)*
-        }
-
-        impl $name {
-            /// Every one there is.
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
-
-            /// The value of the label.
-            pub const fn label(self) -> &'static str {
-                match self { $(Self::$variant => $label,)* }
-            }
-        }
-    };
-}
-use closed;
 
 #[cfg(test)]
 mod tests {

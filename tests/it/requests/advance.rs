@@ -44,7 +44,10 @@ async fn a_request_is_moved_through_its_stages() {
 #[tokio::test]
 async fn it_is_not_there_in_production() {
     let both = ["requests:read", "requests:write"];
-    let gateway = Gateway::configured(&format!("[server]\nmode = \"production\"\n{}", client("anna", "s", &both)));
+    let gateway = Gateway::configured(&format!(
+        "[server]\nmode = \"production\"\n[shutdown]\ndelay = \"0s\"\n{}",
+        client("anna", "s", &both)
+    ));
     let token = gateway.token("anna", "s", None).await;
     let id = gateway.submit(&token).await;
     assert_eq!(advance(&gateway, &token, &id).await.problem()["code"], "not_found");

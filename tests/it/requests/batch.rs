@@ -110,7 +110,12 @@ async fn a_batch_has_a_limit_of_its_own() {
     let of = |length: usize| json!([{ "payload": "x".repeat(length) }]);
     assert_eq!(items(&batch(&gateway, &token, &of(200)).await)[0]["status"], 202);
     let answer = batch(&gateway, &token, &of(300)).await;
-    assert_eq!((answer.status, &answer.problem()["code"]), (413, &json!("payload_too_large")));
+    let detail =
+        "The batch is larger than the gateway reads. Send several smaller ones, or have server.max_batch_bytes raised.";
+    assert_eq!(
+        (answer.status, answer.problem()),
+        (413, problem(413, "payload_too_large", "Payload too large", detail))
+    );
 }
 
 #[tokio::test]

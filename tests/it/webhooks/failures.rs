@@ -57,8 +57,8 @@ async fn it_is_told_again_by_the_schedule_and_given_up_at_last() {
     let replay = format!("{endpoint}/deliveries/{}/replay", given_up["delivery_id"].as_str().unwrap());
     let replayed = post(&gateway, &token, &replay).await;
     assert_eq!((replayed.status, replayed.json()["status"].clone()), (202, "pending".into()));
-    let taken = delivery(&gateway, &token, &endpoint, 11).await;
-    assert_eq!(taken["status"], "delivered");
+    let logged = delivery(&gateway, &token, &endpoint, 11).await;
+    assert_eq!(logged["status"], "delivered");
     let told = receiver.told(11).await;
     assert_eq!(header(&told[10], "webhook-id"), header(&told[0], "webhook-id"));
     assert_eq!(gateway.get(&token, &endpoint).await.json()["failing_since"], Value::Null);
@@ -144,7 +144,7 @@ async fn an_endpoint_that_fails_is_asked_slowly_and_disabled_after_five_days() {
     let mut seen = 1;
     while answer().await["disabled_at"].is_null() {
         gateway.submit(&gateway.demo_token().await).await;
-        gateway.clock.advance(Duration::from_secs(8 * 3600));
+        gateway.clock.advance(Duration::from_hours(8));
         patiently(async { while attempts().await <= seen && answer().await["disabled_at"].is_null() {} }).await;
         seen = attempts().await;
         // At once there is one attempt where there would be many.
@@ -156,7 +156,7 @@ async fn an_endpoint_that_fails_is_asked_slowly_and_disabled_after_five_days() {
 #[tokio::test]
 async fn an_endpoint_that_hangs_keeps_no_other_waiting() {
     let (gateway, slow, quick) = (Gateway::start(), Receiver::start().await, Receiver::start().await);
-    slow.answer.to(status(200).set_delay(Duration::from_secs(3600)));
+    slow.answer.to(status(200).set_delay(Duration::from_hours(1)));
     let token = gateway.demo_token().await;
     listen(&gateway, &token, &slow).await;
     listen(&gateway, &token, &quick).await;

@@ -7,7 +7,6 @@ mod reach;
 mod restart;
 mod settings;
 mod signatures;
-pub(crate) mod store;
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -12,7 +12,20 @@ use crate::queue::Snapshot;
 
 /// A request as operators see it. Every key is always present; `null` means that there is none.
 #[derive(Serialize, ToSchema)]
-#[schema(as = AdminRequest)]
+#[schema(as = AdminRequest, example = json!({
+    "owner": { "issuer": "https://gateway.example", "subject": "acme" },
+    "request": {
+        "request_id": "req_01JD9W3W7QX5T4N0V6K8B2C1DE", "type": "default", "status": "queued", "stage": "received", "progress": null,
+        "submitted_at": "2026-11-22T06:12:03.482Z", "started_at": null, "finished_at": null, "updated_at": "2026-11-22T06:12:03.482Z",
+        "not_before": null, "deadline": null, "purge_at": null, "cancel_requested_at": null, "attempt": 0, "max_attempts": null,
+        "tags": { "order": "4711" }, "error": null, "result": null,
+        "links": {
+            "self": "https://gateway.example/v1/requests/req_01JD9W3W7QX5T4N0V6K8B2C1DE",
+            "events": "https://gateway.example/v1/requests/req_01JD9W3W7QX5T4N0V6K8B2C1DE/events",
+        },
+    },
+    "version": "0.0", "alias": null, "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "erased_at": null, "work": null,
+}))]
 pub(in crate::http) struct AdminRequestView {
     /// Whose it is.
     owner: OwnerView,
@@ -37,7 +50,25 @@ pub(in crate::http) struct AdminRequestView {
 
 /// A request as operators see it, with all that has happened to it.
 #[derive(Serialize, ToSchema)]
-#[schema(as = AdminRequestWhole)]
+#[schema(as = AdminRequestWhole, example = json!({
+    "owner": { "issuer": "https://gateway.example", "subject": "acme" },
+    "request": {
+        "request_id": "req_01JD9W3W7QX5T4N0V6K8B2C1DE", "type": "default", "status": "queued", "stage": "received", "progress": null,
+        "submitted_at": "2026-11-22T06:12:03.482Z", "started_at": null, "finished_at": null, "updated_at": "2026-11-22T06:12:03.482Z",
+        "not_before": null, "deadline": null, "purge_at": null, "cancel_requested_at": null, "attempt": 0, "max_attempts": null,
+        "tags": { "order": "4711" }, "error": null, "result": null,
+        "links": {
+            "self": "https://gateway.example/v1/requests/req_01JD9W3W7QX5T4N0V6K8B2C1DE",
+            "events": "https://gateway.example/v1/requests/req_01JD9W3W7QX5T4N0V6K8B2C1DE/events",
+        },
+    },
+    "version": "0.0", "alias": null, "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "erased_at": null, "work": null,
+    "events": [{
+        "version": "0.0", "kind": "submitted", "at": "2026-11-22T06:12:03.482Z", "status": "queued", "stage": "received", "attempt": 0,
+        "actor": "acme", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+    }],
+    "webhook_deliveries": [],
+}))]
 pub(in crate::http) struct WholeView {
     #[serde(flatten)]
     request: AdminRequestView,

@@ -1,4 +1,4 @@
-//! What every store promises of webhooks, and what the tests of the stores need to ask them.
+//! Webhooks: endpoints, and what they are told in the commit of the change.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::stores::{Opened, START, cancel, id, new, owner, request};
 use crate::verify::fake_provider::Chance;
 
 /// An endpoint of that owner's, told of these statuses from the time of the store's clock on.
-pub(crate) fn endpoint(on: &Opened, subject: &str, number: u8, statuses: &[Status]) -> Endpoint {
+fn endpoint(on: &Opened, subject: &str, number: u8, statuses: &[Status]) -> Endpoint {
     let now = on.clock.now();
     Endpoint {
         id: EndpointId::draw(START, &Chance(number)),
@@ -37,30 +37,32 @@ pub(crate) async fn listen(on: &Opened, subject: &str, number: u8, statuses: &[S
     endpoint.id
 }
 
-pub(crate) async fn take(on: &Opened, most: usize) -> Vec<Addressed> {
+async fn take(on: &Opened, most: usize) -> Vec<Addressed> {
     on.store.webhooks().take(Take { most, on_their_way: BTreeMap::new() }).await.unwrap()
 }
 
-pub(crate) async fn report(on: &Opened, delivery: DeliveryId, status: u16) -> Option<Addressed> {
+async fn report(on: &Opened, delivery: DeliveryId, status: u16) -> Option<Addressed> {
     let attempt = Attempt { at: on.clock.now(), took: 1, status: Some(status), error: None };
     let heard = Heard::Answer { status, retry_after: None };
     on.store.webhooks().attempted(Report { delivery, attempt, heard, chance: 0 }).await.unwrap()
 }
 
-/// All that a store tells of the webhooks of these owners.
-pub(crate) async fn everything(on: &Opened, subjects: &[&str]) -> Vec<String> {
+/// What a store has told the endpoints of these owners.
+pub(crate) async fn told(on: &Opened, subjects: &[&str]) -> Vec<(DeliveryId, String)> {
     let webhooks = on.store.webhooks();
+    webhooks.follow(1000).await.unwrap();
     let mut told = Vec::new();
     for subject in subjects {
         for endpoint in webhooks.endpoints(&owner(subject)).await.unwrap() {
-            told.push(format!("{endpoint:?} {:?}", webhooks.deliveries(endpoint.id, None, 1000).await.unwrap()));
+            let deliveries = webhooks.deliveries(endpoint.id, None, 1000).await.unwrap();
+            told.extend(deliveries.into_iter().map(|delivery| (delivery.id, delivery.body)));
         }
     }
     told
 }
 
 /// Every end of a request is told once, and none that was not.
-pub(crate) async fn told_once(on: &Opened, sent: &[RequestId]) {
+async fn told_once(on: &Opened, sent: &[RequestId]) {
     on.store.webhooks().follow(1000).await.unwrap();
     while !on.requests().settle(1000).await.unwrap().0.is_empty() {}
     for id in sent {
@@ -86,33 +88,6 @@ fn ended(delivery: &Delivery) -> bool {
     status.is_some_and(Status::is_terminal)
 }
 
-/// Runs every case against every store.
-macro_rules! contract {
-    ($($case:ident)*) => {
-        contract! { @store memory "memory:" $($case)* }
-        contract! { @store sqlite "sqlite:requests.db" $($case)* }
-    };
-    (@store $store:ident $url:literal $($case:ident)*) => {
-        mod $store {
-            $(#[tokio::test]
-            async fn $case() {
-                super::$case(crate::stores::Opened::new($url)).await;
-            })*
-        }
-    };
-}
-
-contract! {
-    what_workers_do_is_told_as_it_happens
-    a_stage_is_told_when_it_has_begun_and_once
-    what_is_erased_is_forgotten
-    an_endpoint_belongs_to_its_owner
-    the_configuration_knows_its_endpoints_by_name
-    what_is_due_is_taken_in_turn
-    a_delivery_is_sent_again_when_nothing_is_heard_of_it
-    old_deliveries_are_forgotten
-}
-
 /// The events that an endpoint was told of, in the order of their versions.
 async fn events(on: &Opened, endpoint: EndpointId) -> Vec<(String, Version)> {
     let told = on.store.webhooks().deliveries(endpoint, None, 1000).await.unwrap();
@@ -134,14 +109,14 @@ async fn act(on: &Opened, id: RequestId, act: Act) {
     on.requests().act_all(vec![order]).await.unwrap().remove(0).unwrap();
 }
 
-async fn what_workers_do_is_told_as_it_happens(on: Opened) {
+pub(super) async fn what_workers_do_is_told_as_it_happens(on: Opened) {
     let endpoint = listen(&on, "anna", 1, &Status::ALL).await;
     let work = Work::new(START, START, 3);
     let plain = request(&owner("anna"), START, 1);
     let request = Request { kind: "cut".into(), process: Process::Lease(Box::new(work)), ..plain };
     on.submit(new(request.clone())).await;
     let worker = Worker { issuer: "https://issuer.example/".into(), subject: "w".into(), id: "w-1".into() };
-    let (lease, run) = (Duration::from_secs(60), Duration::from_secs(600));
+    let (lease, run) = (Duration::from_mins(1), Duration::from_mins(10));
     let claim = Claim { kinds: vec![("cut".into(), run)], most: 1, lease, worker, by: By::default() };
     on.requests().claim(claim).await.unwrap();
     let output = Output { content_type: Output::JSON.into(), body: br#"{"a":1}"#.to_vec() };
@@ -158,7 +133,7 @@ async fn what_workers_do_is_told_as_it_happens(on: Opened) {
     assert_eq!((&body["data"]["result"], &body["data"]["attempt"]), (&serde_json::json!({ "a": 1 }), &1.into()));
 }
 
-async fn a_stage_is_told_when_it_has_begun_and_once(on: Opened) {
+pub(super) async fn a_stage_is_told_when_it_has_begun_and_once(on: Opened) {
     // One from before there was an endpoint, and one from then on.
     on.submit(new(request(&owner("anna"), START, 1))).await;
     later(&on, 6);
@@ -188,7 +163,29 @@ async fn a_stage_is_told_when_it_has_begun_and_once(on: Opened) {
     assert_eq!((outlook.next_stage_at, outlook.next_due_at), (None, Some(START.plus_millis(16_000))));
 }
 
-async fn what_is_erased_is_forgotten(on: Opened) {
+pub(super) async fn every_end_is_told_once(on: Opened) {
+    listen(&on, "anna", 1, &[Status::Succeeded, Status::Cancelled, Status::Expired]).await;
+    let mut sent = Vec::new();
+    for number in 0..12 {
+        let plain = request(&owner("anna"), on.clock.now(), number);
+        let deadline = (number % 4 == 3).then(|| on.clock.now().plus_millis(9000));
+        let request = Request { deadline, ..plain };
+        sent.push(request.id);
+        on.submit(new(request)).await;
+        if number % 3 == 1 {
+            on.requests().act_all(vec![cancel(&owner("anna"), sent[0])]).await.unwrap();
+            act(&on, sent[usize::try_from(number).unwrap()], Act::Cancel).await;
+        }
+        later(&on, 4);
+        on.store.webhooks().follow(2).await.unwrap();
+    }
+    later(&on, 60);
+    told_once(&on, &sent).await;
+    let on = on.reopened_if_it_lasts().await;
+    told_once(&on, &sent).await;
+}
+
+pub(super) async fn what_is_erased_is_forgotten(on: Opened) {
     let endpoint = listen(&on, "anna", 1, &Status::ALL).await;
     on.submit(new(request(&owner("anna"), START, 1))).await;
     later(&on, 20);
@@ -198,7 +195,7 @@ async fn what_is_erased_is_forgotten(on: Opened) {
     assert_eq!(on.store.webhooks().outlook().await.unwrap().next_stage_at, None);
 }
 
-async fn an_endpoint_belongs_to_its_owner(on: Opened) {
+pub(super) async fn an_endpoint_belongs_to_its_owner(on: Opened) {
     let (anna, bob, webhooks) = (owner("anna"), owner("bob"), on.store.webhooks());
     let first = endpoint(&on, "anna", 1, &[Status::Failed]);
     assert!(webhooks.add(first.clone(), 2).await.unwrap());
@@ -206,7 +203,7 @@ async fn an_endpoint_belongs_to_its_owner(on: Opened) {
     assert!(!webhooks.add(endpoint(&on, "anna", 3, &[]), 2).await.unwrap());
     assert_eq!(webhooks.endpoints(&anna).await.unwrap(), [first.clone(), endpoint(&on, "anna", 2, &[])]);
     assert_eq!(webhooks.endpoints(&bob).await.unwrap(), []);
-    let rotate = |secret: &str| Change::Rotate(SecretText(secret.into()), Duration::from_secs(60));
+    let rotate = |secret: &str| Change::Rotate(SecretText(secret.into()), Duration::from_mins(1));
     assert_eq!(webhooks.change(&bob, first.id, rotate("x")).await.unwrap(), None);
     let now = on.clock.now();
     let changed = first.changed(&rotate("a"), now);
@@ -217,7 +214,7 @@ async fn an_endpoint_belongs_to_its_owner(on: Opened) {
     assert_eq!(webhooks.endpoints(&anna).await.unwrap(), [endpoint(&on, "anna", 2, &[])]);
 }
 
-async fn the_configuration_knows_its_endpoints_by_name(on: Opened) {
+pub(super) async fn the_configuration_knows_its_endpoints_by_name(on: Opened) {
     let named = |number, name: &str| Endpoint { name: Some(name.into()), ..endpoint(&on, "anna", number, &[]) };
     let webhooks = on.store.webhooks();
     let own = listen(&on, "anna", 9, &[]).await;
@@ -243,7 +240,7 @@ async fn end(on: &Opened, subject: &str, numbers: std::ops::Range<u64>) {
     on.requests().submit_all(requests).await.unwrap();
 }
 
-async fn what_is_due_is_taken_in_turn(on: Opened) {
+pub(super) async fn what_is_due_is_taken_in_turn(on: Opened) {
     let first = listen(&on, "anna", 1, &[Status::Succeeded]).await;
     let second = listen(&on, "bob", 2, &[Status::Succeeded]).await;
     end(&on, "anna", 0..10).await;
@@ -262,7 +259,7 @@ async fn what_is_due_is_taken_in_turn(on: Opened) {
     assert_eq!(taken, [second, first, first, first]);
 }
 
-async fn a_delivery_is_sent_again_when_nothing_is_heard_of_it(on: Opened) {
+pub(super) async fn a_delivery_is_sent_again_when_nothing_is_heard_of_it(on: Opened) {
     listen(&on, "anna", 1, &[Status::Succeeded]).await;
     end(&on, "anna", 0..1).await;
     later(&on, 15);
@@ -280,7 +277,7 @@ async fn a_delivery_is_sent_again_when_nothing_is_heard_of_it(on: Opened) {
     assert_eq!(take(&on, 10).await.len(), 0);
 }
 
-async fn old_deliveries_are_forgotten(on: Opened) {
+pub(super) async fn old_deliveries_are_forgotten(on: Opened) {
     let endpoint = listen(&on, "anna", 1, &[Status::Succeeded]).await;
     end(&on, "anna", 0..3).await;
     later(&on, 15);
