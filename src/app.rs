@@ -78,6 +78,13 @@ impl Application {
         let gateway = assemble(settings, plan, demo, &store);
         let (socket, listener) = AdminSocket::listen(&data_dir).map_err(no_socket).ok().unzip();
         let server = Server::bind(Arc::clone(&gateway), contract, settings.shutdown.grace, listener).map_err(one)?;
+        let told = Arc::downgrade(&gateway);
+        store.on_change(Box::new(move |change| {
+            if let Some(gateway) = told.upgrade() {
+                gateway.queue.watch().heard(change);
+                gateway.webhooks.bell().ring();
+            }
+        }));
         gateway.chain.warm_up();
         Ok(Self {
             shutdown_delay: shutdown_delay(settings),

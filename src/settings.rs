@@ -281,7 +281,7 @@ impl Sections {
         Settings {
             server: self.section("server"),
             log: self.section("log"),
-            store: self.section("store"),
+            store: StoreSettings { base: base.clone(), ..self.section("store") },
             retention: self.section("retention"),
             shutdown: self.section("shutdown"),
             net: self.section("net"),

@@ -130,6 +130,11 @@ fn signing_secrets(
     if !configured.is_empty() {
         return Ok((configured, SecretOrigin::Configured));
     }
+    if store::is_shared(&settings.store) && settings.believes_itself() {
+        let problem = "is empty, and gateways that share a store must believe each other's tokens";
+        let remedy = "Give every gateway the same secret of 32 bytes or more, as \"file:PATH\" or \"env:NAME\"";
+        return Err(vec![Misconfiguration::new("issuer.secrets", problem, remedy)]);
+    }
     let kept = existing_issuer_secret(&settings.server.data_dir).map_err(|mistake| vec![mistake])?;
     Ok(match kept {
         Some(secret) => (vec![secret], SecretOrigin::Kept),

@@ -1,6 +1,6 @@
 //! A clock that never goes back: what was shown as over stays over when somebody sets the machine's clock.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use crate::core::BoxFuture;
@@ -11,12 +11,13 @@ use crate::core::clock::{Clock, Timestamp};
 pub struct SteadyClock<C> {
     clock: C,
     latest: AtomicI64,
+    follows: AtomicBool,
 }
 
 impl<C: Clock> SteadyClock<C> {
     /// The same time, from now on.
     pub fn over(clock: C) -> Self {
-        Self { clock, latest: AtomicI64::new(i64::MIN) }
+        Self { clock, latest: AtomicI64::new(i64::MIN), follows: AtomicBool::new(false) }
     }
 }
 
@@ -37,6 +38,18 @@ impl<C: Clock> Clock for SteadyClock<C> {
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         self.clock.sleep(duration)
     }
+
+    fn machine(&self) -> Option<Timestamp> {
+        self.clock.machine()
+    }
+
+    fn follow(&self, ahead_millis: i64) {
+        self.clock.follow(ahead_millis);
+        // The first comparison comes before anything is shown: then the other clock may be behind.
+        if !self.follows.swap(true, Ordering::AcqRel) {
+            self.latest.store(i64::MIN, Ordering::Release);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -44,6 +57,7 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::SteadyClock;
+    use crate::app::SystemClock;
     use crate::core::clock::{Clock, SetClock, Timestamp};
 
     #[test]
@@ -59,5 +73,17 @@ mod tests {
         machine.set(at(5_001));
         assert_eq!(steady.now(), at(5_001));
         assert!(steady.sleep_until(at(5_001)).now_or_never().is_some());
+    }
+
+    #[test]
+    fn it_follows_another_that_is_behind_before_it_shows_anything() {
+        let steady = SteadyClock::over(SystemClock::start());
+        let machine = steady.now();
+        steady.follow(-60_000);
+        let shown = steady.now();
+        assert!(shown < machine, "{shown} is not behind {machine}");
+        assert!(steady.machine().is_some_and(|own| own >= machine));
+        steady.follow(-120_000);
+        assert!(steady.now() >= shown);
     }
 }

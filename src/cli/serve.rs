@@ -35,7 +35,7 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
 /// Says where the gateway listens, and how to get a first token.
 fn announce(application: &Application, settings: &Settings) -> io::Result<()> {
     let (address, mode) = (application.address(), settings.server.effective_mode());
-    tracing::info!(mode = ?mode, store = settings.store.url, "listening on http://{address}");
+    tracing::info!(mode = ?mode, store = settings.store.shown_url(), "listening on http://{address}");
     if let Some(admin) = application.admin_address() {
         tracing::info!("metrics, detailed readiness and administration are at http://{admin}");
         if !admin.ip().is_loopback() {

@@ -139,6 +139,15 @@ pub trait Clock: Send + Sync {
     fn sleep_until(&self, instant: Timestamp) -> BoxFuture<'static, ()>;
     /// Completes when so much monotonic time has passed, whatever happens to the wall clock.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+    /// The machine's own time, where this clock can be told to follow another: that of a store that several gateways share.
+    fn machine(&self) -> Option<Timestamp> {
+        None
+    }
+    /// From now on tells the machine's own time plus so many milliseconds.
+    fn follow(&self, ahead_millis: i64) {
+        // A clock that can follow no other is asked in vain.
+        _ = ahead_millis;
+    }
 }
 
 /// A clock that stands still until it is set. Setting it wakes its sleepers.

@@ -79,6 +79,15 @@ impl Line {
         }
     }
 
+    /// There may be work of any type.
+    pub(super) fn look(&self) {
+        let mut state = self.state();
+        let kinds: Vec<_> = state.waiting.keys().cloned().collect();
+        for kind in kinds {
+            state.wake(&kind);
+        }
+    }
+
     /// Somebody who looked at the store was told that there will be work of one of these types then.
     pub(super) fn expect(&self, kinds: &[String], at: Timestamp) {
         self.set_alarm(kinds, at);

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use super::keeper::Ends;
 use super::line::Line;
 use crate::core::clock::Clock;
+use crate::core::ports::Change;
 use crate::core::request::{Request, RequestId};
 
 /// What is called at every change.
@@ -60,6 +61,18 @@ impl Watch {
             self.workers.ready(&request.kind, at);
         }
     }
+
+    /// Wakes those who wait for what another gateway has changed.
+    pub fn heard(&self, change: Change) {
+        match change {
+            Change::Request(id) => self.requests.wake(&id),
+            Change::Ready(kind, at) => self.workers.ready(&kind, at),
+            Change::Anything => {
+                self.requests.wake_all();
+                self.workers.look();
+            }
+        }
+    }
 }
 
 type Waiters<K> = Arc<Mutex<HashMap<K, Arc<Notify>>>>;
@@ -84,6 +97,13 @@ impl<K: Hash + Eq + Clone> Waiting<K> {
     fn wake(&self, key: &K) {
         let notify = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
         if let Some(notify) = notify {
+            notify.notify_waiters();
+        }
+    }
+
+    fn wake_all(&self) {
+        let waiting: Vec<_> = self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        for notify in waiting {
             notify.notify_waiters();
         }
     }

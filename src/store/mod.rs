@@ -3,16 +3,18 @@
 //! To add a store: a file or folder here, its row in [`SCHEMES`], and its row in the contract suite.
 
 mod memory;
+mod postgres;
 mod sqlite;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::core::clock::Clock;
 use crate::core::error::Misconfiguration;
 use crate::core::ports::Store;
+use crate::secret::Source;
 use crate::telemetry::metrics::StoreMetrics;
 
 /// The section `[store]`.
@@ -20,20 +22,64 @@ use crate::telemetry::metrics::StoreMetrics;
 #[serde(default, deny_unknown_fields)]
 pub struct StoreSettings {
     /// Which store, and where: a scheme of [`SCHEMES`], a colon, and what the scheme asks for.
+    #[serde(serialize_with = "masked")]
     pub url: String,
+    /// The password of a database, where it is not to stand in the URL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<Source>,
+    /// A PEM file with the CA of a database's certificate, trusted in place of the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// How many sessions there may be with a database.
+    pub pool_size: usize,
+    /// What paths are relative to.
+    #[serde(skip)]
+    pub base: PathBuf,
 }
 
 impl Default for StoreSettings {
     fn default() -> Self {
-        Self { url: "sqlite:anteroom.db".into() }
+        Self { url: "sqlite:anteroom.db".into(), password: None, ca_file: None, pool_size: 16, base: PathBuf::new() }
     }
 }
 
+impl StoreSettings {
+    /// The URL, for people: a password in it is left out.
+    pub fn shown_url(&self) -> String {
+        let (address, query) = self.url.split_once('?').map_or((self.url.as_str(), None), |(a, q)| (a, Some(q)));
+        let mut shown = match (address.find("//"), address.rfind('@')) {
+            (Some(begin), Some(end)) if begin + 2 <= end => {
+                let user = address[begin + 2..end].split(':').next().unwrap_or_default();
+                format!("{}//{user}{}", &address[..begin], &address[end..])
+            }
+            _ => address.to_owned(),
+        };
+        let open = |part: &&str| !part.starts_with("password=");
+        let query = query.map(|query| query.split('&').filter(open).collect::<Vec<_>>().join("&"));
+        if let Some(query) = query.filter(|query| !query.is_empty()) {
+            shown.push('?');
+            shown.push_str(&query);
+        }
+        shown
+    }
+}
+
+fn masked<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    let settings = StoreSettings { url: url.to_owned(), ..StoreSettings::default() };
+    serializer.serialize_str(&settings.shown_url())
+}
+
 /// Opens the store at a place (the URL after its scheme); a relative path is relative to the data directory.
-type Open = fn(&str, data_dir: &Path, Arc<dyn Clock>, StoreMetrics) -> Result<Arc<dyn Store>, Misconfiguration>;
+type Open = fn(&str, &Opening<'_>, Arc<dyn Clock>, StoreMetrics) -> Result<Arc<dyn Store>, Misconfiguration>;
+
+/// What a store is opened with besides its place.
+struct Opening<'a> {
+    data_dir: &'a Path,
+    settings: &'a StoreSettings,
+}
 
 /// Checks the store at a place, and tells what is wrong with it.
-type Check = fn(&str, data_dir: &Path) -> Result<Vec<String>, Misconfiguration>;
+type Check = fn(&str, &Opening<'_>) -> Result<Vec<String>, Misconfiguration>;
 
 /// A kind of store.
 #[derive(Debug)]
@@ -42,14 +88,39 @@ pub struct Scheme {
     pub name: &'static str,
     /// How its URLs look, for people.
     pub form: &'static str,
+    /// Whether several gateways may use one store.
+    pub is_shared: bool,
+    judge: fn(&str, &StoreSettings) -> Result<(), Misconfiguration>,
     open: Open,
     check: Check,
 }
 
 /// Every kind of store there is.
 pub const SCHEMES: &[Scheme] = &[
-    Scheme { name: "memory", form: "memory:", open: memory::open, check: memory::check },
-    Scheme { name: "sqlite", form: "sqlite:PATH", open: sqlite::open, check: sqlite::check },
+    Scheme {
+        name: "memory",
+        form: "memory:",
+        is_shared: false,
+        judge: judge_local,
+        open: |place, opening, clock, metrics| memory::open(place, opening.data_dir, clock, metrics),
+        check: |place, opening| memory::check(place, opening.data_dir),
+    },
+    Scheme {
+        name: "sqlite",
+        form: "sqlite:PATH",
+        is_shared: false,
+        judge: judge_local,
+        open: |place, opening, clock, metrics| sqlite::open(place, opening.data_dir, clock, metrics),
+        check: |place, opening| sqlite::check(place, opening.data_dir),
+    },
+    Scheme {
+        name: "postgres",
+        form: "postgres://USER@HOST/DATABASE",
+        is_shared: true,
+        judge: postgres::judge,
+        open: |place, opening, clock, metrics| postgres::open(place, opening.settings, clock, metrics),
+        check: |place, opening| postgres::check(place, opening.settings),
+    },
 ];
 
 /// Opens the store that the settings name. `clock` judges whether a cancellation comes in time; `metrics` counts commits.
@@ -63,7 +134,7 @@ pub fn open(
     metrics: StoreMetrics,
 ) -> Result<Arc<dyn Store>, Misconfiguration> {
     let (scheme, place) = parse(&settings.url)?;
-    (scheme.open)(place, data_dir, clock, metrics)
+    (scheme.open)(place, &Opening { data_dir, settings }, clock, metrics)
 }
 
 /// Checks the store that the settings name, record by record, while no gateway has it open. Changes nothing. Answers a sentence for
@@ -73,15 +144,33 @@ pub fn open(
 /// A mistake at `store.url`: an unknown scheme, or a store that can not be opened, with the reason and the remedy.
 pub fn check(settings: &StoreSettings, data_dir: &Path) -> Result<Vec<String>, Misconfiguration> {
     let (scheme, place) = parse(&settings.url)?;
-    (scheme.check)(place, data_dir)
+    (scheme.check)(place, &Opening { data_dir, settings })
 }
 
 /// Judges the settings; opens nothing.
 ///
 /// # Errors
-/// A mistake at `store.url`: an unknown scheme.
+/// A mistake at `store.url`: an unknown scheme; a key that this store does not have or understand.
 pub fn judge(settings: &StoreSettings) -> Result<(), Misconfiguration> {
-    parse(&settings.url).map(|_| ())
+    let (scheme, place) = parse(&settings.url)?;
+    (scheme.judge)(place, settings)
+}
+
+/// Whether several gateways may use the store that the settings name.
+pub fn is_shared(settings: &StoreSettings) -> bool {
+    parse(&settings.url).is_ok_and(|(scheme, _)| scheme.is_shared)
+}
+
+/// A store on this machine has no password and no certificate.
+fn judge_local(_: &str, settings: &StoreSettings) -> Result<(), Misconfiguration> {
+    let keys = [("store.password", settings.password.is_some()), ("store.ca_file", settings.ca_file.is_some())];
+    match keys.iter().find(|(_, is_set)| *is_set) {
+        None => Ok(()),
+        Some((key, _)) => {
+            let remedy = "Leave it out, or name a database in store.url";
+            Err(Misconfiguration::new(*key, "the store in store.url is no database on a server", remedy))
+        }
+    }
 }
 
 /// The scheme of a URL, and the place after it.

@@ -23,7 +23,14 @@ const URL: &str = "sqlite:anteroom.db";
 
 fn refusal(url: &str, directory: &Path) -> Misconfiguration {
     let clock = Arc::new(SetClock::at(START));
-    anteroom::store::open(&StoreSettings { url: url.into() }, directory, clock, Metrics::new().store()).err().unwrap()
+    anteroom::store::open(
+        &StoreSettings { url: url.into(), ..Default::default() },
+        directory,
+        clock,
+        Metrics::new().store(),
+    )
+    .err()
+    .unwrap()
 }
 
 fn assert_refused(refusal: &Misconfiguration, problem: &str, remedy: &str) {
@@ -35,7 +42,7 @@ fn assert_refused(refusal: &Misconfiguration, problem: &str, remedy: &str) {
 
 #[test]
 fn the_default_is_a_file_in_the_data_directory() {
-    assert_eq!(StoreSettings::default(), StoreSettings { url: URL.into() });
+    assert_eq!(StoreSettings::default(), StoreSettings { url: URL.into(), ..Default::default() });
     assert_eq!(serde_json::from_str::<StoreSettings>("{}").unwrap(), StoreSettings::default());
     assert!(serde_json::from_str::<StoreSettings>(r#"{ "path": "x" }"#).is_err());
 }

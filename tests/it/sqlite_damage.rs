@@ -156,7 +156,7 @@ fn one_of_many(number: u64) -> Request {
 
 /// Whether the store opens.
 async fn reads_only_what_was_stored(directory: &Path, sent: &[Arc<Request>], at: usize) -> bool {
-    let settings = StoreSettings { url: URL.into() };
+    let settings = StoreSettings { url: URL.into(), ..Default::default() };
     let Ok(store) = anteroom::store::open(&settings, directory, Arc::new(SetClock::at(START)), Metrics::new().store())
     else {
         return false;

@@ -18,7 +18,7 @@ use crate::stores::{Opened, START, id, keyed, new, open, owner, request};
 const URL: &str = "sqlite:anteroom.db";
 
 fn settings() -> StoreSettings {
-    StoreSettings { url: URL.into() }
+    StoreSettings { url: URL.into(), ..Default::default() }
 }
 
 fn work(number: u64) -> Request {
@@ -137,7 +137,7 @@ fn a_file_that_is_not_there_or_in_use_is_not_checked() {
     let on = Opened::new(URL);
     let refused = anteroom::store::check(&settings(), on.directory.path()).unwrap_err();
     assert!(refused.problem.ends_with("anteroom.db: another Anteroom is using it"), "{refused}");
-    let memory = StoreSettings { url: "memory:".into() };
+    let memory = StoreSettings { url: "memory:".into(), ..Default::default() };
     assert_eq!(anteroom::store::check(&memory, directory.path()).unwrap(), Vec::<String>::new());
 }
 

@@ -96,7 +96,13 @@ impl Opened {
 }
 
 pub(crate) fn open(url: &str, directory: &Path, clock: Arc<dyn Clock>) -> Arc<dyn Store> {
-    anteroom::store::open(&StoreSettings { url: url.into() }, directory, clock, Metrics::new().store()).unwrap()
+    anteroom::store::open(
+        &StoreSettings { url: url.into(), ..StoreSettings::default() },
+        directory,
+        clock,
+        Metrics::new().store(),
+    )
+    .unwrap()
 }
 
 pub(crate) fn owner(subject: &str) -> Owner {

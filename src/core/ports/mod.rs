@@ -7,6 +7,8 @@
 use std::sync::Arc;
 
 use super::BoxFuture;
+use super::clock::Timestamp;
+use super::request::RequestId;
 
 pub mod requests;
 pub mod webhooks;
@@ -37,6 +39,24 @@ pub trait Store: Send + Sync {
     /// Completes, with what happened, when the store can not be used any more and the process has to end.
     fn failure(&self) -> BoxFuture<'static, String>;
 
+    /// Tells `listener` of what others change who share the store, as far as it hears of it. A hint: what is not told may have
+    /// changed all the same, and what is told may not have.
+    fn on_change(&self, listener: Box<dyn Fn(Change) + Send + Sync>) {
+        // Of a store that is not shared there is nothing to tell.
+        drop(listener);
+    }
+
     /// Finishes what it was given and closes. Nothing may be asked of it afterwards.
     fn close(&self) -> BoxFuture<'static, ()>;
+}
+
+/// What others have changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// This request.
+    Request(RequestId),
+    /// There may be work of this type from then on.
+    Ready(String, Timestamp),
+    /// Nobody knows what.
+    Anything,
 }

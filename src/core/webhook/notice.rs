@@ -1,18 +1,27 @@
 //! What is told of the changes of a request: the deliveries that a store writes in the same commit as the change.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::{Delivery, DeliveryId, Endpoint};
 use crate::core::clock::Timestamp;
-use crate::core::request::{By, Event, EventKind, Request, View, view};
+use crate::core::request::{By, Event, EventKind, Process, Request, Simulation, Version, View, Work, view};
 
 /// What the type of an event begins with; the status follows.
 pub const EVENT_PREFIX: &str = "request.";
 
-/// What is told of a submission.
+/// What is told of the submission of a request, whatever has become of it since.
 pub fn of_submission(endpoints: &[Endpoint], request: &Request) -> Vec<Delivery> {
+    let process = match &request.process {
+        Process::Timeline(simulation) => Process::Timeline(Simulation::new(Arc::clone(&simulation.timeline))),
+        Process::Lease(work) => {
+            Process::Lease(Box::new(Work::new(request.submitted_at, request.begins_at(), work.most_attempts)))
+        }
+    };
+    let request = Request { process, version: Version::default(), ..request.clone() };
     let event = request.submitted_event(&By::default());
-    of_event(endpoints, request, &event, request.submitted_at)
+    of_event(endpoints, &request, &event, request.submitted_at)
 }
 
 /// What is told of an act at `now`, which made `after` out of `before` and led to these events. Of a timeline, the stages that have

@@ -33,16 +33,19 @@ const LAYERS: [(&str, &[&str]); 15] = [
 const LEAVES: [&str; 3] = ["telemetry", "net", "secret"];
 
 /// Where a crate may be named, so that what it does has one place. A path covers the file, or all that is below the folder.
-const HOMES: [(&str, &[&str]); 5] = [
+const HOMES: [(&str, &[&str]); 8] = [
     ("actix", &["src/http/"]),
     ("utoipa", &["src/http/"]),
     ("rusqlite", &["src/store/"]),
+    ("tokio_postgres", &["src/store/"]),
+    ("deadpool_postgres", &["src/store/"]),
+    ("refinery", &["src/store/"]),
     ("reqwest", &["src/net/"]),
     ("jsonwebtoken", &["src/verify/", "src/oauth/"]),
 ];
 
 /// What the core does without: I/O, HTTP, SQL and token formats are for the layers around it.
-const NOT_IN_CORE: [&str; 6] = ["tokio", "actix", "utoipa", "reqwest", "rusqlite", "jsonwebtoken"];
+const NOT_IN_CORE: [&str; 7] = ["tokio", "actix", "utoipa", "reqwest", "rusqlite", "tokio_postgres", "jsonwebtoken"];
 
 const LINES_PER_FILE: usize = 350;
 const LINES_PER_FUNCTION: usize = 60;

@@ -25,6 +25,7 @@ macro_rules! contract {
     ($($group:ident { $($case:ident)* })*) => {
         contract! { @store memory [crate::stores::Place::of("memory:")] $($group { $($case)* })* }
         contract! { @store sqlite [crate::stores::Place::of("sqlite:requests.db")] $($group { $($case)* })* }
+        contract! { @store postgres [crate::postgres_server::place()] $($group { $($case)* })* }
     };
     (@store $store:ident [$place:expr] $($group:ident { $($case:ident)* })*) => {
         mod $store {

@@ -1,0 +1,83 @@
+//! What the parts of an open store share, and how each gets a session.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use deadpool_postgres::{Object, Pool};
+use tokio_postgres::Row;
+
+use super::announcer::News;
+use super::fault::Fault;
+use super::names::Names;
+use super::rows;
+use crate::core::clock::{Clock, Timestamp};
+use crate::core::request::Request;
+use crate::telemetry::metrics::{Commit, StoreMetrics};
+
+/// How often an operation is tried that another transaction was in the way of.
+pub(super) const TRIES: usize = 4;
+
+/// What the parts share.
+pub(super) struct Shared {
+    pub(super) pool: Pool,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) metrics: StoreMetrics,
+    pub(super) names: Names,
+    pub(super) news: News,
+    /// Whose request of a type was leased here last, by number.
+    pub(super) turns: Mutex<HashMap<String, i64>>,
+    /// How many milliseconds the database's clock is ahead of the machine's.
+    pub(super) ahead: AtomicI64,
+    /// Whether the server was there when it was last asked.
+    pub(super) is_reached: AtomicBool,
+}
+
+impl Shared {
+    pub(super) async fn session(&self) -> Result<Object, Fault> {
+        Ok(self.pool.get().await?)
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.is_reached.load(Ordering::Relaxed) && !self.pool.is_closed()
+    }
+
+    /// The requests in rows of [`rows::COLUMNS`]. A damaged one is an error.
+    pub(super) async fn read(
+        &self,
+        client: &impl deadpool_postgres::GenericClient,
+        rows: &[Row],
+    ) -> Result<Vec<Arc<Request>>, Fault> {
+        self.names.learn(client, rows.iter().filter_map(rows::timeline).collect()).await?;
+        rows.iter().map(|row| rows::read(row, &self.names.timelines)).collect()
+    }
+
+    /// Counts a commit of so many operations that began at `began`.
+    pub(super) fn count<T>(&self, done: &Result<T, Fault>, operations: usize, began: std::time::Duration) {
+        let result = match done {
+            Ok(_) => Commit::Done,
+            Err(Fault::Full) => Commit::Full,
+            Err(Fault::Busy | Fault::Conflict) => Commit::Busy,
+            Err(_) => Commit::Failed,
+        };
+        self.metrics.committed(result, operations, self.clock.monotonic().saturating_sub(began));
+    }
+}
+
+/// Tries again, a few times, what another transaction was in the way of.
+macro_rules! again {
+    ($attempt:expr) => {{
+        let mut tried = 1;
+        loop {
+            match $attempt.await {
+                Err(Fault::Conflict) if tried < crate::store::postgres::shared::TRIES => tried += 1,
+                done => break done,
+            }
+        }
+    }};
+}
+pub(super) use again;
