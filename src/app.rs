@@ -18,6 +18,7 @@ use crate::queue::Queue;
 use crate::settings::Settings;
 use crate::store;
 use crate::telemetry::access::AccessLog;
+use crate::webhooks::Webhooks;
 
 mod admin_socket;
 mod data_dir;
@@ -81,6 +82,7 @@ impl Application {
         store.on_change(Box::new(move |change| {
             if let Some(gateway) = told.upgrade() {
                 gateway.queue.watch().heard(change);
+                gateway.webhooks.bell().ring();
             }
         }));
         gateway.chain.warm_up();
@@ -117,6 +119,9 @@ impl Application {
     /// # Errors
     /// The store failed, or the server; then it stops at once.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), String> {
+        let webhooks = Arc::clone(&self.gateway.webhooks);
+        webhooks.configure().await.map_err(|error| error.to_string())?;
+        let telling = tokio::spawn(webhooks.run());
         let handle = self.server.handle();
         let serving = self.server.run();
         let stopping = async {
@@ -136,6 +141,9 @@ impl Application {
             ended = futures_util::future::join(serving, stopping) => ended,
             never = self.gateway.queue.keep(self.gateway.metrics.keeper()) => match never {},
         };
+        // What is on its way is sent again by the next gateway.
+        telling.abort();
+        _ = telling.await;
         self.store.close().await;
         match (failed, served) {
             (Some(reason), _) => Err(reason),
@@ -154,15 +162,22 @@ fn no_socket(problem: String) {
 
 /// The services, wired. `demo` is the client that development mode has besides those that are configured.
 fn assemble(settings: &Settings, plan: Plan, demo: Option<Client>, store: &Arc<dyn Store>) -> Arc<Gateway> {
-    let Plan { mut clients, types, chain, token_places, guards, issuer, clock, entropy, metrics, .. } = plan;
+    let Plan { mut clients, types, chain, token_places, guards, webhooks, issuer, clock, entropy, metrics, .. } = plan;
     let ui_client_id = demo.is_some().then(|| DEMO_CLIENT.to_owned());
     clients.extend(demo);
+    let webhooks = {
+        let (clock, entropy) = (Arc::clone(&clock), Arc::clone(&entropy));
+        Arc::new(Webhooks::new(store.webhooks(), webhooks, metrics.webhooks(), clock, entropy))
+    };
+    let queue = Queue::new(store.requests(), types, Arc::clone(&clock), Arc::clone(&entropy), metrics.leases());
+    let bell = webhooks.bell();
+    queue.watch().listen(move || bell.ring());
     Arc::new(Gateway::new(Services {
         chain,
         token_places,
         guards,
-        queue: Queue::new(store.requests(), types, Arc::clone(&clock), Arc::clone(&entropy), metrics.leases())
-            .retaining(settings.retention.retention()),
+        queue: queue.retaining(settings.retention.retention()),
+        webhooks,
         tokens: TokenService::new(Clients::new(clients), issuer, Arc::clone(&clock)),
         store: Arc::clone(store),
         clock,

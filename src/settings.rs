@@ -18,6 +18,7 @@ use crate::queue::types::{TypeSettings, built_in};
 use crate::store::StoreSettings;
 use crate::telemetry::logs::{LogFormat, LogSettings};
 use crate::verify::{Mention, VerifySettings, is_own, issuer_in, own_table};
+use crate::webhooks::WebhookSettings;
 
 mod environment;
 mod mistakes;
@@ -25,7 +26,7 @@ mod mistakes;
 /// Sections whose tables are named by the user.
 const NAMED_TABLES: [&str; 4] = ["verifiers", "clients", "types", "guards"];
 /// Sections with keys of their own.
-const SECTIONS: [&str; 8] = ["server", "log", "store", "retention", "shutdown", "net", "verify", "issuer"];
+const SECTIONS: [&str; 9] = ["server", "log", "store", "retention", "shutdown", "net", "verify", "issuer", "webhooks"];
 
 /// The whole configuration, defaults filled in.
 #[derive(Clone, Debug)]
@@ -54,6 +55,8 @@ pub struct Settings {
     pub types: BTreeMap<String, TypeSettings>,
     /// `[guards.NAME]`
     pub guards: BTreeMap<String, GuardSettings>,
+    /// `[webhooks]`
+    pub webhooks: WebhookSettings,
     /// What paths in the configuration are relative to: the folder of its file.
     pub base: PathBuf,
     /// Where each value came from.
@@ -288,6 +291,7 @@ impl Sections {
             clients: self.section("clients"),
             types: if types.is_empty() { built_in() } else { types },
             guards: self.section("guards"),
+            webhooks: self.section("webhooks"),
             base,
             origin,
         }

@@ -8,8 +8,8 @@ use super::data_dir::existing_issuer_secret;
 use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
-use crate::http::{Guard, Guards, TokenPlaces};
-use crate::net::NetSettings;
+use crate::http::{Guard, Guards, Mode, TokenPlaces};
+use crate::net::{Net, NetSettings};
 use crate::oauth::clients::{Client, generate_secret};
 use crate::oauth::issuer::Issuer;
 use crate::queue::types::Types;
@@ -17,6 +17,7 @@ use crate::settings::Settings;
 use crate::store;
 use crate::telemetry::metrics::Metrics;
 use crate::verify::{Chain, OwnIssuer, Setup, Waiting, own_table, parse_table};
+use crate::webhooks::{Judged, WebhookPlan};
 
 /// What a gateway is made of, and a command that does a part of its work.
 pub struct Plan {
@@ -30,6 +31,8 @@ pub struct Plan {
     pub token_places: TokenPlaces,
     /// What guards other services.
     pub guards: Guards,
+    /// Who is told what becomes of requests.
+    pub webhooks: WebhookPlan,
     /// What mints our tokens.
     pub issuer: Issuer,
     /// The secret that it signs with.
@@ -82,6 +85,7 @@ impl Plan {
             mistakes.extend(found);
             NetSettings::default().open(&settings.base)
         })?;
+        let webhooks = plan_webhooks(settings, &net, &*clock, &*entropy).map_err(|found| mistakes.extend(found));
         let signing_secret = secrets[0].clone();
         let issuer = Issuer::new(settings.issuer_url(), &settings.issuer, &signing_secret, Arc::clone(&entropy));
         let own = OwnIssuer { url: settings.issuer_url(), audience: settings.issuer.audience.clone(), secrets };
@@ -93,8 +97,8 @@ impl Plan {
         };
         let token_places = TokenPlaces::of(&settings.verify).map_err(|mistake| mistakes.push(mistake));
         let guards = build_guards(settings).map_err(|found| mistakes.extend(found));
-        match (types, chain, token_places, guards) {
-            (Ok(types), Ok(chain), Ok(token_places), Ok(guards)) if mistakes.is_empty() => {
+        match (types, chain, token_places, guards, webhooks) {
+            (Ok(types), Ok(chain), Ok(token_places), Ok(guards), Ok(webhooks)) if mistakes.is_empty() => {
                 let guards = Guards::new(guards, &chain);
                 Ok(Self {
                     clients,
@@ -102,6 +106,7 @@ impl Plan {
                     chain,
                     token_places,
                     guards,
+                    webhooks,
                     issuer,
                     signing_secret,
                     secret_origin,
@@ -134,6 +139,22 @@ fn signing_secrets(
     Ok(match kept {
         Some(secret) => (vec![secret], SecretOrigin::Kept),
         None => (vec![generate_secret(entropy)], SecretOrigin::New),
+    })
+}
+
+fn plan_webhooks(
+    settings: &Settings,
+    net: &Net,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+) -> Result<WebhookPlan, Vec<Misconfiguration>> {
+    settings.webhooks.build(Judged {
+        base: &settings.base,
+        issuer: &settings.issuer_url(),
+        is_development: settings.server.effective_mode() == Mode::Development,
+        net,
+        now: clock.now(),
+        entropy,
     })
 }
 

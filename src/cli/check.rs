@@ -106,6 +106,7 @@ fn effective(settings: &Settings) -> Result<Value, Failure> {
         "clients": json(&settings.clients)?,
         "types": json(&settings.types)?,
         "guards": json(&settings.guards)?,
+        "webhooks": json(&settings.webhooks)?,
     })))
 }
 

@@ -42,6 +42,9 @@ pub enum Error {
     /// There was such a request, and its owner has erased it, or what is asked of it is no longer kept.
     #[error("{0}")]
     Gone(&'static str),
+    /// The webhook endpoint is not in a state for this; why, and what to do.
+    #[error("{0}")]
+    EndpointConflict(&'static str),
     /// The idempotency key was used before with another body.
     #[error("the idempotency key was used with another body")]
     IdempotencyKeyReused,

@@ -17,6 +17,7 @@ pub mod ports;
 pub mod request;
 pub mod timeline;
 pub mod verdict;
+pub mod webhook;
 
 /// A boxed future, which lets the ports and the verifiers be trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -14,6 +14,8 @@ pub const REQUESTS_READ: &str = "requests:read";
 pub const REQUESTS_WRITE: &str = "requests:write";
 /// Working on requests.
 pub const REQUESTS_WORK: &str = "requests:work";
+/// Managing one's own webhook endpoints.
+pub const WEBHOOKS_MANAGE: &str = "webhooks:manage";
 /// Operating the gateway.
 pub const ADMIN: &str = "admin";
 
@@ -22,6 +24,7 @@ pub const SCOPES: &[(&str, &str)] = &[
     (REQUESTS_READ, "Read your requests, their status and their results"),
     (REQUESTS_WRITE, "Submit and cancel requests"),
     (REQUESTS_WORK, "Work on requests"),
+    (WEBHOOKS_MANAGE, "Manage your webhook endpoints"),
     (ADMIN, "Operate the gateway"),
 ];
 
@@ -75,6 +78,9 @@ pub enum WriteRequests {}
 /// May work on requests.
 #[derive(Debug)]
 pub enum WorkRequests {}
+/// May manage webhook endpoints.
+#[derive(Debug)]
+pub enum ManageWebhooks {}
 /// May operate the gateway.
 #[derive(Debug)]
 pub enum Operate {}
@@ -90,6 +96,9 @@ impl Policy for WriteRequests {
 }
 impl Policy for WorkRequests {
     const SCOPE: Option<&'static str> = Some(REQUESTS_WORK);
+}
+impl Policy for ManageWebhooks {
+    const SCOPE: Option<&'static str> = Some(WEBHOOKS_MANAGE);
 }
 impl Policy for Operate {
     const SCOPE: Option<&'static str> = Some(ADMIN);

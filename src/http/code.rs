@@ -80,6 +80,8 @@ codes! {
         "The worker has this lease no more: it lapsed and another has the request, or the request has reached its end." "Stop working on the request, and do not report on it again; the member `request` shows how it stands."
     NotFailed "not_failed" CONFLICT "Not failed"
         "The request has not failed, so it can not be tried again." "The member `request` shows how it stands."
+    EndpointConflict "endpoint_conflict" CONFLICT "Endpoint conflict"
+        "The webhook endpoint is disabled or configured by the Provider, or there are too many." "Read `detail`."
     KeysNotFetched "keys_not_fetched" CONFLICT "Keys not fetched"
         "This verifier fetches no keys: there is nothing to refresh." "Refresh one that has `keys` in `GET /v1/admin/issuers`."
     Gone "gone" GONE "Gone"

@@ -14,7 +14,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::problem::{FaultBody, MEDIA_TYPE, ProblemBody};
 use super::routes::{Access, Row};
 use super::settings::{Listener, ServerSettings};
-use crate::core::policy::{ADMIN, REQUESTS_READ, REQUESTS_WORK, REQUESTS_WRITE, SCOPES};
+use crate::core::policy::{ADMIN, REQUESTS_READ, REQUESTS_WORK, REQUESTS_WRITE, SCOPES, WEBHOOKS_MANAGE};
 use crate::queue::types::Types;
 
 const DESCRIPTION: &str = "Anteroom stands between a Provider's services and the programs of its Clients: it checks every caller's token, \
@@ -25,6 +25,7 @@ const DESCRIPTION: &str = "Anteroom stands between a Provider's services and the
 const TAGS: &[(&str, &str)] = &[
     ("requests", "Submit requests and see how they get on"),
     ("workers", "Take requests up, work on them, and look after those that have failed"),
+    ("webhooks", "Be told what becomes of your requests"),
     ("tokens", "Tokens that the gateway issues itself"),
     ("caller", "Who a token speaks for"),
     ("guards", "Decisions for reverse proxies in front of other services"),
@@ -117,7 +118,8 @@ fn assemble(rows: Vec<Row>, listener: Listener) -> OpenApi {
     }
     // The others guard no operation of this document.
     let offered = |scope: &str| {
-        [REQUESTS_READ, REQUESTS_WRITE, REQUESTS_WORK].contains(&scope) || scope == ADMIN && listener.has_admin()
+        [REQUESTS_READ, REQUESTS_WRITE, REQUESTS_WORK, WEBHOOKS_MANAGE].contains(&scope)
+            || scope == ADMIN && listener.has_admin()
     };
     let scopes = SCOPES.iter().filter(|(scope, _)| offered(scope)).copied().collect::<Scopes>();
     let client_credentials = Flow::ClientCredentials(ClientCredentials::new(TOKEN_URL, scopes));

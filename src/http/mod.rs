@@ -15,6 +15,7 @@ use crate::queue::Queue;
 use crate::telemetry::access::AccessLog;
 use crate::telemetry::metrics::Metrics;
 use crate::verify::Chain;
+use crate::webhooks::Webhooks;
 
 mod admin;
 mod allowed;
@@ -49,6 +50,7 @@ mod slashes;
 mod token_places;
 mod trace;
 mod ui;
+mod webhook_endpoints;
 mod well_known;
 mod whoami;
 
@@ -74,6 +76,8 @@ pub struct Services {
     pub guards: Guards,
     /// The request service.
     pub queue: Queue,
+    /// The service of the webhooks.
+    pub webhooks: Arc<Webhooks>,
     /// The token service.
     pub tokens: TokenService,
     /// The store, for its readiness.
@@ -186,6 +190,16 @@ fn api() -> Vec<Row> {
         // requests that workers have failed at
         list_dead_letters in dead_letters::list,
         redrive_dead_letter in dead_letters::redrive,
+        // webhooks
+        create_webhook_endpoint in webhook_endpoints::create,
+        list_webhook_endpoints in webhook_endpoints::list,
+        get_webhook_endpoint in webhook_endpoints::get,
+        delete_webhook_endpoint in webhook_endpoints::delete,
+        rotate_webhook_secret in webhook_endpoints::rotate,
+        enable_webhook_endpoint in webhook_endpoints::enable,
+        test_webhook_endpoint in webhook_endpoints::test,
+        list_webhook_deliveries in webhook_endpoints::deliveries,
+        replay_webhook_delivery in webhook_endpoints::replay,
         // oneself
         whoami in whoami,
     ]);

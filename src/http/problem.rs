@@ -284,6 +284,7 @@ impl From<Error> for Problem {
             Error::Invalid { detail, faults } => Self { faults, ..Self::detailed(Code::PayloadInvalid, detail) },
             Error::NotFound => Self::new(Code::NotFound),
             Error::Gone(what) => Self::detailed(Code::Gone, what),
+            Error::EndpointConflict(why) => Self::detailed(Code::EndpointConflict, why),
             Error::IdempotencyKeyReused => Self::new(Code::IdempotencyKeyReused),
             Error::Store(error) => error.into(),
         }

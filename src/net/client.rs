@@ -200,7 +200,7 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// RFC 9110 section 10.2.3: seconds, or an instant by the clock that wrote `Date`.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = text(headers, &RETRY_AFTER)?.trim();
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));

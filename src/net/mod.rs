@@ -1,6 +1,7 @@
 //! Outbound HTTP: clients with private CAs, time and size limits, and errors that say what to do.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use reqwest::{Certificate, Client, ClientBuilder, redirect};
 use serde::{Deserialize, Serialize};
@@ -12,11 +13,15 @@ mod address;
 mod client;
 mod error;
 mod local;
+mod private;
+mod push;
 
 pub use address::{secure_url, shown};
 pub use client::{Answer, Fetched, HttpClient, Validators};
 pub use error::{FetchErrorClass, NetError};
 pub use local::{LocalClient, LocalError};
+pub use private::{Range, is_public};
+pub use push::{Pushed, Pusher, Reach};
 
 /// The section `[net]`: how the gateway talks to identity providers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +123,19 @@ impl Net {
         let named: Vec<_> = provider.ca_file.map(|_| key).into_iter().chain(of_all).collect();
         let ca_files = (!named.is_empty()).then(|| named.join(" or "));
         Ok(HttpClient::new(client, self.settings.max_body_bytes, provider, ca_files))
+    }
+}
+
+impl Net {
+    /// What posts to addresses that strangers have chosen, within that reach and that time.
+    ///
+    /// # Errors
+    /// A CA file that can not be used.
+    pub fn pusher(&self, reach: Reach, timeout: Duration) -> Result<Pusher, Misconfiguration> {
+        Pusher::new(|| self.settings.builder(), &self.authorities, reach, timeout).map_err(|error| {
+            let remedy = "Check that its certificates are those of CAs, in PEM";
+            Misconfiguration::new("net.ca_file", format!("can not be used: {}", error::innermost(&error)), remedy)
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
-use crate::core::policy::{REQUESTS_READ, REQUESTS_WORK, REQUESTS_WRITE, SCOPES, is_scope};
+use crate::core::policy::{REQUESTS_READ, REQUESTS_WORK, REQUESTS_WRITE, SCOPES, WEBHOOKS_MANAGE, is_scope};
 use crate::secret::Source;
 
 /// A client's own secret may not be shorter: it is what stands between a guesser and the client, since the rightful client is never
@@ -33,10 +33,10 @@ pub fn default_scopes() -> Vec<String> {
     vec![REQUESTS_READ.into(), REQUESTS_WRITE.into()]
 }
 
-/// What the demo client gets: it may try the side of the workers too.
+/// What the demo client gets: it may try the side of the workers, and webhooks, too.
 pub fn demo_scopes() -> Vec<String> {
     let mut scopes = default_scopes();
-    scopes.push(REQUESTS_WORK.into());
+    scopes.extend([REQUESTS_WORK.into(), WEBHOOKS_MANAGE.into()]);
     scopes
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -12,18 +12,22 @@ use crate::core::clock::Clock;
 use crate::core::ports::Change;
 use crate::core::request::{Request, RequestId};
 
+/// What is called at every change.
+type Listener = Box<dyn Fn() + Send + Sync>;
+
 /// Those who wait for requests to change, and the workers who wait for work.
 #[derive(Clone)]
 pub struct Watch {
     requests: Waiting<RequestId>,
     workers: Line,
     ends: Arc<Ends>,
+    listener: Arc<OnceLock<Listener>>,
 }
 
 impl Watch {
     /// Nobody waits yet.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { requests: Waiting::default(), workers: Line::new(clock), ends: Arc::default() }
+        Self { requests: Waiting::default(), workers: Line::new(clock), ends: Arc::default(), listener: Arc::default() }
     }
 
     /// Begins to wait for changes of a request. What changes after this call is noticed, also before [`Waiter::changed`] is awaited.
@@ -41,10 +45,18 @@ impl Watch {
         &self.ends
     }
 
+    /// Has this called at every change of any request; the first that is given stays.
+    pub fn listen(&self, listener: impl Fn() + Send + Sync + 'static) {
+        _ = self.listener.set(Box::new(listener));
+    }
+
     /// Wakes those who wait for this request, and a worker who waits for its type: now if it may be ready for one, else when it may.
     pub fn changed(&self, request: &Request) {
         self.requests.wake(&request.id);
         self.ends.changed(request);
+        if let Some(listener) = self.listener.get() {
+            listener();
+        }
         if let Some(at) = request.ready_at() {
             self.workers.ready(&request.kind, at);
         }

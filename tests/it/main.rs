@@ -48,5 +48,6 @@ mod ui;
 mod verifier_contract;
 mod verify;
 mod view;
+mod webhooks;
 mod well_known;
 mod whoami;

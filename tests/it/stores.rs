@@ -76,6 +76,11 @@ impl Opened {
         Self { store, clock, url, directory, cleared }
     }
 
+    /// The same, of a store that does not forget.
+    pub(crate) async fn reopened_if_it_lasts(self) -> Self {
+        if self.persists() { self.reopened().await } else { self }
+    }
+
     pub(crate) async fn submit(&self, new: NewRequest) -> anteroom::core::ports::requests::Submission {
         self.requests().submit(new).await.unwrap()
     }

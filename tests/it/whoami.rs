@@ -12,7 +12,7 @@ async fn a_token_is_shown_its_caller() {
     let answer = gateway.get(&token, "/v1/whoami").await;
     let caller = json!({
         "issuer": "http://localhost:8080", "subject": "demo", "client_id": "demo",
-        "scopes": ["requests:read", "requests:work", "requests:write"], "permissions": [], "audience": ["anteroom"], "email": null,
+        "scopes": ["requests:read", "requests:work", "requests:write", "webhooks:manage"], "permissions": [], "audience": ["anteroom"], "email": null,
         "expires_at": "2026-11-22T07:12:03.000Z",
     });
     assert_eq!((answer.status, answer.header("content-type"), answer.json()), (200, "application/json", caller));

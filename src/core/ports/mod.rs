@@ -11,6 +11,7 @@ use super::clock::Timestamp;
 use super::request::RequestId;
 
 pub mod requests;
+pub mod webhooks;
 
 /// What a store says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,9 @@ pub struct StoreDescription {
 pub trait Store: Send + Sync {
     /// The requests.
     fn requests(&self) -> Arc<dyn requests::Requests>;
+
+    /// The webhooks.
+    fn webhooks(&self) -> Arc<dyn webhooks::Webhooks>;
 
     /// What it is, and what it promises.
     fn describe(&self) -> StoreDescription;

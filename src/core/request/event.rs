@@ -3,11 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Process, Request, Status};
 use crate::core::clock::Timestamp;
 
 /// Names a state of a request. Versions of one request grow, and never come again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Version {
     /// How often somebody changed it.
     pub write: u32,
@@ -153,7 +155,7 @@ impl Request {
     }
 
     /// What has come about by time alone since it was last written.
-    pub(super) fn passed_events(&self, now: Timestamp) -> Vec<Event> {
+    pub fn passed_events(&self, now: Timestamp) -> Vec<Event> {
         let (last, _) = self.phase_at(now);
         (1..=last).map(|number| self.phase_event(number)).collect()
     }

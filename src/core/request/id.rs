@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use ulid::Ulid;
 
 use crate::core::clock::Timestamp;
@@ -19,6 +20,23 @@ impl RequestId {
     pub fn draw(now: Timestamp, entropy: &dyn Entropy) -> Self {
         let random = u128::from_be_bytes(entropy.draw());
         Self(Ulid::from_parts(u64::try_from(now.millis()).unwrap_or(0), random))
+    }
+
+    /// Its random bits, of which names are made that go with it.
+    pub fn random(self) -> u128 {
+        self.0.random()
+    }
+}
+
+impl Serialize for RequestId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for RequestId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(|()| serde::de::Error::custom("no id"))
     }
 }
 

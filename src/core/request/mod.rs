@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::clock::Timestamp;
 use super::timeline::Timeline;
 
@@ -26,7 +28,7 @@ pub use view::{View, view};
 pub use work::{Backoff, Output, Progress, Report, Work, WorkState, Worker};
 
 /// Whose a request is: issuer and subject together, byte for byte.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Owner {
     /// The `iss` of the token that submitted it.
     pub issuer: String,

@@ -10,6 +10,7 @@ use crate::core::error::{Misconfiguration, StoreError};
 use crate::core::ports::requests::{
     Backlog, Claim, Claimed, Filter, NewRequest, Order, Outcome, Position, Purged, Requests, Retention, Submission,
 };
+use crate::core::ports::webhooks::Webhooks;
 use crate::core::ports::{Store, StoreDescription};
 use crate::core::request::{Event, Output, Owner, Request, RequestId};
 use crate::telemetry::metrics::StoreMetrics;
@@ -17,6 +18,8 @@ use crate::telemetry::metrics::StoreMetrics;
 mod leases;
 mod retention;
 mod state;
+mod webhooks;
+mod webhooks_port;
 
 use state::State;
 
@@ -44,6 +47,10 @@ struct Memory(Arc<Kept>);
 impl Store for Memory {
     fn requests(&self) -> Arc<dyn Requests> {
         Arc::clone(&self.0) as Arc<dyn Requests>
+    }
+
+    fn webhooks(&self) -> Arc<dyn Webhooks> {
+        Arc::clone(&self.0) as Arc<dyn Webhooks>
     }
 
     fn describe(&self) -> StoreDescription {

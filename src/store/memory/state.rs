@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::webhooks::Webhooks;
 use crate::core::clock::Timestamp;
 use crate::core::error::StoreError;
 use crate::core::ports::requests::{Filter, NewRequest, Order, Outcome, Position, Submission};
@@ -16,6 +17,7 @@ pub(super) struct State {
     pub(super) keys: HashMap<(Owner, &'static str, String), ([u8; 32], RequestId)>,
     /// Whose request of a type was leased last.
     pub(super) served: HashMap<String, Owner>,
+    pub(super) webhooks: Webhooks,
 }
 
 /// A request with what belongs to it.
@@ -72,6 +74,7 @@ impl State {
         let events = is_worked_on.then(|| request.submitted_event(&by)).into_iter().collect();
         let kept = Kept { request: Arc::clone(&request), payload: Some(payload), output: None, events };
         self.requests.insert(request.id, kept);
+        self.webhooks.submitted(&request);
         Ok(Submission::Accepted(request))
     }
 
@@ -132,11 +135,12 @@ impl State {
         }
         let acted = request.act(&order.act, &order.by, now);
         let kept = self.requests.get_mut(&request.id)?;
-        kept.events.extend(acted.events);
         let is_done = acted.refused.is_none() && acted.written.is_some();
         if let Some(written) = acted.written {
             kept.request = Arc::new(written);
+            self.webhooks.acted(&request, &kept.request, &acted.events, now);
         }
+        kept.events.extend(acted.events);
         if is_done {
             match &order.act {
                 Act::Complete { output, .. } => kept.output = Some(output.clone()),

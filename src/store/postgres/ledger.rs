@@ -8,6 +8,7 @@ use deadpool_postgres::{GenericClient, Transaction};
 use super::document::write_event;
 use super::fault::Fault;
 use super::rows::{self, Written, is_open};
+use super::webhooks::{self, Change};
 use crate::core::clock::Timestamp;
 use crate::core::ports::requests::{Order, Outcome};
 use crate::core::request::{Act, Output, Request, RequestId};
@@ -19,6 +20,7 @@ pub(super) struct Ledger {
     events: Vec<(String, String)>,
     outputs: Vec<(String, Output)>,
     erased: Vec<String>,
+    changes: Vec<Change>,
 }
 
 struct Entry {
@@ -36,6 +38,7 @@ impl Ledger {
             events: Vec::new(),
             outputs: Vec::new(),
             erased: Vec::new(),
+            changes: Vec::new(),
         }
     }
 
@@ -55,7 +58,9 @@ impl Ledger {
         let id = entry.request.id.to_string();
         self.events.extend(acted.events.iter().map(|event| (id.clone(), write_event(event))));
         if let Some(written) = acted.written {
-            entry.request = Arc::new(written);
+            let before = std::mem::replace(&mut entry.request, Arc::new(written));
+            let after = Arc::clone(&entry.request);
+            self.changes.push(Change { before, after, events: acted.events, now });
             self.written.insert(entry.request.id);
             match &order.act {
                 Act::Complete { output, .. } if acted.refused.is_none() => self.outputs.push((id, output.clone())),
@@ -93,7 +98,7 @@ impl Ledger {
         if !self.erased.is_empty() {
             forget(transaction, &self.erased, &["payloads", "outputs", "idempotency"]).await?;
         }
-        Ok(())
+        webhooks::acted(transaction, &self.changes).await
     }
 }
 

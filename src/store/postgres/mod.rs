@@ -25,6 +25,7 @@ mod shared;
 mod submit;
 mod thread;
 mod tls;
+mod webhooks;
 
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, AtomicI64};
@@ -37,6 +38,7 @@ use crate::core::BoxFuture;
 use crate::core::clock::Clock;
 use crate::core::error::Misconfiguration;
 use crate::core::ports::requests::Requests;
+use crate::core::ports::webhooks::Webhooks;
 use crate::core::ports::{Change, Store, StoreDescription};
 use crate::store::StoreSettings;
 use crate::telemetry::metrics::StoreMetrics;
@@ -50,6 +52,7 @@ use place::Place;
 use requests::PostgresRequests;
 use shared::Shared;
 use thread::Thread;
+use webhooks::PostgresWebhooks;
 
 /// How long an operation waits for a session, and a session for the server.
 const TIMEOUTS: Timeouts = Timeouts {
@@ -139,6 +142,10 @@ impl Store for Postgres {
 
     fn describe(&self) -> StoreDescription {
         StoreDescription { scheme: "postgres", durability: "each commit is synced by the server before it is answered" }
+    }
+
+    fn webhooks(&self) -> Arc<dyn Webhooks> {
+        Arc::new(PostgresWebhooks { shared: Arc::clone(&self.shared), thread: Arc::clone(&self.thread) })
     }
 
     fn is_ready(&self) -> bool {

@@ -71,6 +71,9 @@ const STORE: &str = "WITH new AS (
     WHERE timeline IS NULL
 ), told AS (
     INSERT INTO events (id, event) SELECT id, event FROM new JOIN stored USING (id) WHERE event IS NOT NULL
+), followed AS (
+    INSERT INTO webhook_followed (request, since, next_at) SELECT id, submitted_at, submitted_at FROM new JOIN stored USING (id)
+    WHERE EXISTS (SELECT FROM webhook_endpoints e WHERE e.owner = new.owner)
 )
 SELECT id FROM stored";
 

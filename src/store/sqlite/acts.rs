@@ -8,6 +8,7 @@ use super::checksum::Fault;
 use super::recent::{Generation, Recent};
 use super::rows::{self, Found};
 use super::timelines::Timelines;
+use super::webhooks::{self, Listened};
 use super::writes::unwritable;
 use super::{event_rows, reads, work_rows};
 use crate::core::clock::Timestamp;
@@ -18,6 +19,7 @@ use crate::core::request::{Act, By, Output, Request};
 pub(super) struct Writing<'a> {
     pub(super) connection: &'a Connection,
     pub(super) timelines: &'a Timelines,
+    pub(super) listened: &'a Listened,
     pub(super) recent: &'a Recent,
     pub(super) now: Timestamp,
 }
@@ -45,6 +47,8 @@ impl Writing<'_> {
             return Ok((Outcome { request: Arc::new(found.request), refused: acted.refused }, generation));
         };
         self.write(&found, &written)?;
+        let change = (&found.request, &written);
+        webhooks::acted(self.connection, self.listened, found.owner, change, &acted.events, self.now)?;
         match act {
             Act::Complete { output, .. } if acted.refused.is_none() => self.keep_output(&found, output)?,
             Act::Erase if acted.refused.is_none() => self.forget(found.seq)?,

@@ -8,8 +8,11 @@ use super::{Trouble, event_rows, rows};
 use crate::core::request::{By, Event, EventKind};
 
 /// The steps from nothing to the present schema; step `n` leads to version `n + 1`. A released step never changes.
-const STEPS: &[&str] =
-    &[include_str!("../migrations/sqlite/0001_requests.sql"), include_str!("../migrations/sqlite/0002_work.sql")];
+const STEPS: &[&str] = &[
+    include_str!("../migrations/sqlite/0001_requests.sql"),
+    include_str!("../migrations/sqlite/0002_work.sql"),
+    include_str!("../migrations/sqlite/0003_webhooks.sql"),
+];
 
 /// The first version in which what somebody did to a request is kept as an event.
 const WITH_EVENTS: i64 = 2;

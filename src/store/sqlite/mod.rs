@@ -25,6 +25,7 @@ mod recent;
 mod requests;
 mod rows;
 mod timelines;
+mod webhooks;
 mod work_rows;
 mod writer;
 mod writes;
@@ -36,6 +37,7 @@ use crate::core::BoxFuture;
 use crate::core::clock::Clock;
 use crate::core::error::Misconfiguration;
 use crate::core::ports::requests::Requests;
+use crate::core::ports::webhooks::Webhooks;
 use crate::core::ports::{Store, StoreDescription};
 use crate::telemetry::metrics::StoreMetrics;
 
@@ -45,6 +47,7 @@ use failure::Failure;
 use owners::Owners;
 use requests::SqliteRequests;
 use timelines::Timelines;
+use webhooks::Listened;
 use writer::Meter;
 
 /// Opens the file at `place`, and makes it when there is none.
@@ -115,8 +118,10 @@ impl From<std::io::Error> for Trouble {
 fn start(path: &Path, clock: Arc<dyn Clock>, metrics: StoreMetrics) -> Result<Arc<dyn Store>, Trouble> {
     let lock = Arc::new(connection::claim(path)?);
     let connection = connection::open_to_write(path)?;
-    let timelines = Timelines::load(&connection::open_to_read(path)?)?;
-    let known = Arc::new(Known { timelines, owners: Owners::default() });
+    let reading = connection::open_to_read(path)?;
+    let (timelines, listened) = (Timelines::load(&reading)?, Listened::load(&reading)?);
+    drop(reading);
+    let known = Arc::new(Known { timelines, owners: Owners::default(), listened });
     let failure = Arc::new(Failure::default());
     let judging = Arc::new(RwLock::new(()));
     let reads = reader::start(path, &lock, &judging)?;
@@ -126,10 +131,11 @@ fn start(path: &Path, clock: Arc<dyn Clock>, metrics: StoreMetrics) -> Result<Ar
     Ok(Arc::new(Sqlite { requests, failure }))
 }
 
-/// What is in the file, never changes, and is kept in memory.
+/// What is known of the file, and is kept in memory.
 struct Known {
     timelines: Timelines,
     owners: Owners,
+    listened: Listened,
 }
 
 struct Sqlite {
@@ -140,6 +146,10 @@ struct Sqlite {
 impl Store for Sqlite {
     fn requests(&self) -> Arc<dyn Requests> {
         Arc::clone(&self.requests) as Arc<dyn Requests>
+    }
+
+    fn webhooks(&self) -> Arc<dyn Webhooks> {
+        Arc::clone(&self.requests) as Arc<dyn Webhooks>
     }
 
     fn describe(&self) -> StoreDescription {

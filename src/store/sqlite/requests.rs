@@ -68,7 +68,15 @@ impl SqliteRequests {
         })
     }
 
-    async fn write<T: Send + 'static>(
+    pub(super) fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.known)
+    }
+
+    pub(super) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
+    pub(super) async fn write<T: Send + 'static>(
         &self,
         bytes: usize,
         judges: bool,
@@ -90,12 +98,12 @@ impl SqliteRequests {
         self.write(bytes, true, move |connection| {
             let _shut = recent.shut();
             let now = clock.now();
-            work(&Writing { connection, timelines: &known.timelines, recent: &recent, now })
+            work(&Writing { connection, timelines: &known.timelines, listened: &known.listened, recent: &recent, now })
         })
         .await
     }
 
-    async fn read<T: Send + 'static>(
+    pub(super) async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection, &Known) -> Result<T, Fault> + Send + 'static,
     ) -> Answer<T> {

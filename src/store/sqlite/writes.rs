@@ -8,7 +8,8 @@ use super::Known;
 use super::checksum::{Checksum, Fault};
 use super::rows::{cancelled_at, checksum, ends_at, read_by_seq, skipped, version};
 use super::timelines::Definition;
-use super::{event_rows, work_rows};
+use super::webhooks::Listened;
+use super::{event_rows, webhooks, work_rows};
 use crate::core::clock::Timestamp;
 use crate::core::error::StoreError;
 use crate::core::ports::requests::{Idempotency, NewRequest, Submission};
@@ -89,7 +90,7 @@ impl NewRow {
             Some(definition) => Some(known.timelines.number(connection, &definition.text)?),
             None => None,
         };
-        let seq = self.insert(connection, owner, timeline)?;
+        let seq = self.insert(connection, &known.listened, owner, timeline)?;
         if let Some(key) = &self.idempotency {
             connection
                 .prepare_cached(
@@ -100,7 +101,13 @@ impl NewRow {
         Ok((Submission::Accepted(self.request), learnt(self.definition.zip(timeline))))
     }
 
-    fn insert(&self, connection: &Connection, owner: i64, timeline: Option<i64>) -> Result<i64, Fault> {
+    fn insert(
+        &self,
+        connection: &Connection,
+        listened: &Listened,
+        owner: i64,
+        timeline: Option<i64>,
+    ) -> Result<i64, Fault> {
         let request = &*self.request;
         let (millis, version) = (|at: Option<Timestamp>| at.map(Timestamp::millis), version(request));
         connection
@@ -137,6 +144,7 @@ impl NewRow {
             work_rows::write(connection, work_rows::INSERT, seq, values)?;
             event_rows::add(connection, seq, request.id, &[request.submitted_event(&self.by)])?;
         }
+        webhooks::submitted(connection, listened, owner, request)?;
         Ok(seq)
     }
 }

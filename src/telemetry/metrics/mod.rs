@@ -12,6 +12,7 @@ use crate::core::clock::Timestamp;
 use crate::core::ports::requests::Backlog;
 
 mod backlog;
+mod closed;
 mod guard;
 mod histogram;
 mod http;
@@ -20,6 +21,9 @@ mod key_set;
 mod leases;
 mod store;
 mod verifier;
+mod webhook;
+
+use closed::closed;
 
 pub use backlog::{KeeperMetrics, Purge};
 pub use guard::{Decided, GuardMetrics};
@@ -29,6 +33,7 @@ pub use key_set::{Fetched, KeySetGauges, KeySetMetrics, UnknownKey};
 pub use leases::{Lease, LeaseMetrics};
 pub use store::{Commit, StoreMetrics};
 pub use verifier::{VerifiedCacheMetrics, VerifierMetrics};
+pub use webhook::{Told, WebhookMetrics};
 
 /// What the text of [`Metrics::encode`] is.
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -50,6 +55,7 @@ pub struct Metrics {
     store: StoreMetrics,
     leases: LeaseMetrics,
     keeper: KeeperMetrics,
+    webhooks: WebhookMetrics,
 }
 
 impl Metrics {
@@ -75,6 +81,7 @@ impl Metrics {
         let leases = LeaseMetrics(Family::default());
         registry.register("leases", "Leases of workers, by what became of them", leases.0.clone());
         let keeper = KeeperMetrics::register(&mut registry);
+        let webhooks = WebhookMetrics::register(&mut registry);
         Self {
             registry,
             verifications,
@@ -87,6 +94,7 @@ impl Metrics {
             store,
             leases,
             keeper,
+            webhooks,
         }
     }
 
@@ -135,6 +143,11 @@ impl Metrics {
         self.keeper.clone()
     }
 
+    /// What webhooks count.
+    pub fn webhooks(&self) -> WebhookMetrics {
+        self.webhooks.clone()
+    }
+
     /// What the route of this path counts; the path is a template, so that no id is a label.
     pub fn route(&self, path: &str) -> Arc<RouteMetrics> {
         Arc::new(self.http.of(path))
@@ -166,33 +179,11 @@ fn counters(
     values.map(of).collect()
 }
 
-/// Declares a closed set of values of a label: variant, value, meaning.
-macro_rules! closed {
-    ($(#[$meta:meta])* $name:ident { $($variant:ident $label:literal $meaning:literal)* }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name {
-            $(#[doc = $meaning] $variant,)*
-        }
-
-        impl $name {
-            /// Every one there is.
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
-
-            /// The value of the label.
-            pub const fn label(self) -> &'static str {
-                match self { $(Self::$variant => $label,)* }
-            }
-        }
-    };
-}
-use closed;
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::{Commit, Decided, Fetched, Introspected, KeySetGauges, Lease, Metrics, UnknownKey};
+    use super::{Commit, Decided, Fetched, Introspected, KeySetGauges, Lease, Metrics, Told, UnknownKey};
     use crate::core::clock::Timestamp;
     use crate::core::verdict::Reason;
     use crate::net::FetchErrorClass;
@@ -249,6 +240,10 @@ mod tests {
         for outcome in Lease::ALL {
             metrics.leases().count("render", *outcome);
         }
+        for result in Told::ALL {
+            metrics.webhooks().told(*result, MOMENT);
+        }
+        metrics.webhooks().disabled();
     }
 
     #[test]
@@ -276,6 +271,9 @@ mod tests {
             "store_commit_seconds_sum 0.01".into(),
             "store_commit_batch_size_count 4".into(),
             "store_commit_batch_size_sum 12.0".into(),
+            "webhook_attempt_seconds_count 3".into(),
+            "webhook_attempt_seconds_sum 0.0075".into(),
+            "webhook_endpoints_disabled_total 1".into(),
             "jwks_age_seconds{issuer=\"auth0\"} 0.0025".into(),
             "jwks_keys{issuer=\"auth0\"} 2".into(),
             "jwks_state{issuer=\"auth0\",state=\"fresh\"} 1".into(),
@@ -296,6 +294,7 @@ mod tests {
         expected.extend(Decided::ALL.iter().map(|it| of("guard_decisions", "guard=\"billing\",result", it.label())));
         expected.extend(Commit::ALL.iter().map(|it| of("store_commits", "result", it.label())));
         expected.extend(Lease::ALL.iter().map(|it| of("leases", "type=\"render\",outcome", it.label())));
+        expected.extend(Told::ALL.iter().map(|it| of("webhook_attempts", "result", it.label())));
         expected.sort_unstable();
         assert_eq!(counted(&text), expected);
         assert!(text.ends_with("# EOF\n"));

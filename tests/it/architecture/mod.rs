@@ -11,14 +11,15 @@ use std::path::{Path, PathBuf};
 use source::Source;
 
 /// Who may import whom: a top-level module of `src/`, and the ones it may name. Every module stands here.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("main", &["cli"]),
     ("lib", &[]),
     ("cli", &["app", "settings", "http", "queue", "oauth", "verify", "core"]),
-    ("app", &["settings", "http", "queue", "oauth", "verify", "store", "core"]),
-    ("settings", &["http", "queue", "oauth", "verify", "store", "core"]),
-    ("http", &["queue", "oauth", "verify", "core"]),
+    ("app", &["settings", "http", "webhooks", "queue", "oauth", "verify", "store", "core"]),
+    ("settings", &["http", "webhooks", "queue", "oauth", "verify", "store", "core"]),
+    ("http", &["webhooks", "queue", "oauth", "verify", "core"]),
     ("queue", &["core"]),
+    ("webhooks", &["core"]),
     ("oauth", &["core"]),
     ("verify", &["core"]),
     ("store", &["core"]),

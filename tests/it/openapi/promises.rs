@@ -8,7 +8,7 @@ use crate::gateway::{Answer, Gateway, challenge, client};
 use crate::partner::TOML as PARTNER;
 
 const SECRET: &str = "an-example-of-a-secret";
-const SCOPES: [&str; 4] = ["requests:read", "requests:write", "requests:work", "admin"];
+const SCOPES: [&str; 5] = ["requests:read", "requests:write", "requests:work", "webhooks:manage", "admin"];
 
 /// The client that has every scope but this; HTTP Basic takes no colon in its name.
 fn lacking(scope: &str) -> String {
@@ -38,6 +38,8 @@ fn path_of(template: &str) -> String {
     template
         .replace("{request_id}", "req_01JD9W3W7QX5T4N0V6K8B2C1DE")
         .replace("{lease_id}", "lease_01JD9W3W7QX5T4N0V6K8B2C1DE")
+        .replace("{endpoint_id}", "whe_01JD9W3W7QX5T4N0V6K8B2C1DE")
+        .replace("{delivery_id}", "msg_01JD9W3W7QX5T4N0V6K8B2C1DE")
         .replace("{name}", "self")
         .replace("{guard}", "any")
 }
@@ -76,7 +78,7 @@ async fn a_guarded_operation_needs_a_token_with_its_scope() {
         assert_eq!((refused.status, refused.header("www-authenticate")), (403, challenge.as_str()), "{id}");
         assert_eq!(refused.problem()["code"], "insufficient_scope", "{id}");
     }
-    assert_eq!(guarded, 26);
+    assert_eq!(guarded, 35);
 }
 
 /// Where a body is not what a schema of the document says.

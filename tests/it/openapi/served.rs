@@ -210,5 +210,5 @@ async fn a_client_may_ask_for_the_scopes_that_operations_need() {
     let document = fetch(&Gateway::start(), "/openapi.json").await.json();
     let flow = &document["components"]["securitySchemes"]["oauth2"]["flows"]["clientCredentials"];
     let offered: Vec<_> = flow["scopes"].as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(offered, ["admin", "requests:read", "requests:work", "requests:write"]);
+    assert_eq!(offered, ["admin", "requests:read", "requests:work", "requests:write", "webhooks:manage"]);
 }

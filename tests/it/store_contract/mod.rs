@@ -17,6 +17,7 @@ mod lists;
 mod retention;
 mod settling;
 mod submissions;
+pub(crate) mod webhooks;
 
 /// Runs every case against every store, and what `store_time` and `store_model` promise. A new store is one more row: a name, and
 /// an expression (it may await) that makes a place for it, [`crate::stores::Place`].
@@ -56,6 +57,17 @@ macro_rules! contract {
 }
 
 contract! {
+    webhooks {
+        what_workers_do_is_told_as_it_happens
+        a_stage_is_told_when_it_has_begun_and_once
+        every_end_is_told_once
+        what_is_erased_is_forgotten
+        an_endpoint_belongs_to_its_owner
+        the_configuration_knows_its_endpoints_by_name
+        what_is_due_is_taken_in_turn
+        a_delivery_is_sent_again_when_nothing_is_heard_of_it
+        old_deliveries_are_forgotten
+    }
     submissions {
         a_submitted_request_is_found_as_it_was
         what_is_not_there_is_none

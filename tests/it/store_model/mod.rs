@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 use crate::invariants::lives::{begun, by_epoch};
+use crate::store_contract::webhooks;
 use crate::stores::{Opened, Place, START, by, id, owner, request, worker};
 
 mod operations;
@@ -29,8 +30,10 @@ pub(crate) fn it_does_what_the_reference_does(place: impl AsyncFn() -> Place) {
     let outcome = runner.run(&operations(), |operations| {
         runtime.block_on(async {
             let mut both = Both::at(place().await);
+            both.listen().await;
             for operation in operations {
                 both.carry_out(operation).await;
+                both.compare_told().await;
             }
             both.compare_all().await;
             both.tested.store.close().await;
@@ -63,6 +66,20 @@ macro_rules! same {
 impl Both {
     fn at(place: Place) -> Self {
         Self { tested: Opened::at(place), reference: Opened::new("memory:"), submitted: Vec::new() }
+    }
+
+    /// Two owners are told of what happens, one of all of it.
+    async fn listen(&self) {
+        for on in [&self.tested, &self.reference] {
+            webhooks::listen(on, OWNERS[0], 1, &Status::ALL).await;
+            webhooks::listen(on, OWNERS[1], 2, &[Status::Succeeded, Status::Cancelled]).await;
+        }
+    }
+
+    /// What is told is the same, and is told in the same commits.
+    async fn compare_told(&self) {
+        let told = async |on| webhooks::told(on, &OWNERS).await;
+        assert_eq!(told(&self.tested).await, told(&self.reference).await, "not told as the reference does");
     }
 
     fn now(&self) -> Timestamp {

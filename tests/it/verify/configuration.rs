@@ -76,7 +76,8 @@ fn a_password_in_an_address_is_not_repeated() {
 fn what_is_wrong_with_a_provider() {
     const ALGORITHMS: &str = "Allow what its keys sign with: \"RS256\", \"RS384\", \"RS512\", \"PS256\", \"PS384\", \"PS512\", \
                               \"ES256\", \"ES384\", \"EdDSA\"";
-    const SCOPES: &str = "Write one of \"requests:read\", \"requests:write\", \"requests:work\", \"admin\"";
+    const SCOPES: &str =
+        "Write one of \"requests:read\", \"requests:write\", \"requests:work\", \"webhooks:manage\", \"admin\"";
     const ISSUER: &str = "Write the exact `iss` of its tokens, like \"https://TENANT.eu.auth0.com/\"";
     const AUDIENCE: &str = "is missing or empty, so that tokens meant for other services would pass. \
                             Name the `aud` that its tokens for this gateway have";

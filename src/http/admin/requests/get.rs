@@ -12,7 +12,8 @@ use crate::http::requests::view::Presenter;
 
 /// Look at a request
 ///
-/// Anybody's: how it gets on, whose it is, who worked on it, and all that has happened to it, with who did it and in which exchange.
+/// Anybody's: how it gets on, whose it is, who worked on it, all that has happened to it, with who did it and in which exchange, and
+/// what webhooks have told of it.
 /// One that its owner has erased is still named.
 #[utoipa::path(get, path = "/v1/admin/requests/{request_id}", tag = "admin",
     security(("bearer" = []), ("oauth2" = ["admin"])),
@@ -28,5 +29,6 @@ pub(in crate::http) async fn inspect_request(
     gateway: Data<Gateway>,
 ) -> Result<Json<WholeView>, Problem> {
     let (seen, events) = gateway.queue.inspect(&allowed, id).await?;
-    Ok(Json(WholeView::new(&seen, events, &Presenter::for_operators(&gateway))))
+    let told = gateway.webhooks.deliveries_of(id).await?;
+    Ok(Json(WholeView::new(&seen, events, told, &Presenter::for_operators(&gateway))))
 }

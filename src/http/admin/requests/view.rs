@@ -4,8 +4,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::core::clock::Timestamp;
+use crate::core::ports::webhooks::Addressed;
 use crate::core::request::{Event, Owner, Status, Worker};
 use crate::http::requests::view::{Presenter, RequestView, StatusName};
+use crate::http::webhook_endpoints::view::DeliveryView;
 use crate::queue::Snapshot;
 
 /// A request as operators see it. Every key is always present; `null` means that there is none.
@@ -65,12 +67,26 @@ pub(in crate::http) struct AdminRequestView {
         "version": "0.0", "kind": "submitted", "at": "2026-11-22T06:12:03.482Z", "status": "queued", "stage": "received", "attempt": 0,
         "actor": "acme", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
     }],
+    "webhook_deliveries": [],
 }))]
 pub(in crate::http) struct WholeView {
     #[serde(flatten)]
     request: AdminRequestView,
     /// What has happened to it, in order.
     events: Vec<EventView>,
+    /// What webhooks have told of it, at most 100 deliveries, the oldest first.
+    webhook_deliveries: Vec<ToldView>,
+}
+
+/// What a webhook endpoint was told.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AdminWebhookDelivery)]
+struct ToldView {
+    /// Where.
+    url: String,
+    /// The delivery as its owner sees it.
+    #[serde(flatten)]
+    delivery: DeliveryView,
 }
 
 /// An owner: issuer and subject together.
@@ -167,9 +183,11 @@ impl AdminRequestView {
 }
 
 impl WholeView {
-    pub(super) fn new(seen: &Snapshot, events: Vec<Event>, presenter: &Presenter) -> Self {
+    pub(super) fn new(seen: &Snapshot, events: Vec<Event>, told: Vec<Addressed>, presenter: &Presenter) -> Self {
         let events = events.into_iter().map(EventView::from).collect();
-        Self { request: AdminRequestView::new(seen, presenter), events }
+        let told =
+            told.into_iter().map(|(delivery, endpoint)| ToldView { url: endpoint.url, delivery: delivery.into() });
+        Self { request: AdminRequestView::new(seen, presenter), events, webhook_deliveries: told.collect() }
     }
 }
 
