@@ -40,6 +40,7 @@ mod sqlite_faults;
 mod sqlite_work;
 mod store_contract;
 mod store_model;
+mod store_scale;
 mod store_time;
 mod stores;
 mod token_places;
