@@ -7,7 +7,8 @@ use crate::core::ports::requests::{Filter, Order, Outcome, Position, Target};
 use crate::core::request::{Act, By, RequestId, Status};
 
 /// What whoever wants it tried again is told then.
-const PAYLOAD_GONE: Error = Error::Gone("Its payload is no longer kept, so no worker can try it again. Submit the request anew.");
+const PAYLOAD_GONE: Error =
+    Error::Gone("Its payload is no longer kept, so no worker can try it again. Submit the request anew.");
 
 impl Queue {
     /// The filter for dead letters of one of these types; of any, when there is none.

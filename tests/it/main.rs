@@ -36,6 +36,7 @@ mod serving;
 mod settings;
 mod sqlite;
 mod sqlite_damage;
+mod sqlite_disk;
 mod sqlite_faults;
 mod sqlite_work;
 mod store_contract;

@@ -34,6 +34,7 @@ async fn attempt(shared: &Shared, ids: &[String], orders: &[Order]) -> Result<(V
     let lock = transaction.prepare_cached(LOCK).await?;
     transaction.query(&lock, &[&ids]).await?;
     let mut ledger = Ledger::new(read(shared, &transaction, ids).await?);
+    ledger.look_for_payloads(&transaction, orders).await?;
     // With the locks held: no other act comes between the judgement and the commit.
     let now = shared.now();
     let outcomes: Vec<_> = orders.iter().map(|order| ledger.act(order, now)).collect();

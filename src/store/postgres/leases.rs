@@ -82,7 +82,9 @@ async fn try_to_claim(shared: &Shared, claim: &Claim) -> Result<(Claimed, Vec<Ch
     let next = "SELECT min(ready_at) FROM work WHERE kind = ANY($1) AND ready_at > $2";
     let next = transaction.query_one(&transaction.prepare_cached(next).await?, &[&kinds, &now.millis()]).await?;
     commit(transaction).await?;
-    let next_ready_at = next.get::<_, Option<i64>>(0).map(Timestamp::from_millis);
+    // All that was chosen could not be leased: there may be others.
+    let in_vain = leased.is_empty() && !chosen.is_empty();
+    let next_ready_at = if in_vain { Some(now) } else { next.get::<_, Option<i64>>(0).map(Timestamp::from_millis) };
     Ok((Claimed { leased, next_ready_at }, chosen, ledger))
 }
 

@@ -93,8 +93,9 @@ impl Writing<'_> {
 
     fn lease(&self, seq: i64, act: &Act, by: &By) -> Result<Option<(Changed, String)>, Fault> {
         let found = read_by_seq(self.connection, self.timelines, seq)?;
-        // First the payload: one that is damaged is to use up no attempt.
-        let payload = reads::payload(self.connection, found.request.id)?.unwrap_or_default();
+        // First the payload: one that is damaged, or gone though its request has not ended, is to use up no attempt.
+        let payload = reads::payload(self.connection, found.request.id)?;
+        let payload = payload.ok_or_else(|| Fault::Damaged(found.request.id.to_string()))?;
         let (outcome, generation) = self.act(found, act, by)?;
         Ok(outcome.refused.is_none().then_some(((outcome.request, generation), payload)))
     }
