@@ -37,11 +37,12 @@ impl Writing<'_> {
     pub(super) fn claim(&self, claim: &Claim, turns: &Turns) -> Result<(Claimed, Vec<Changed>), Fault> {
         let (mut claimed, mut changed) = (Claimed::default(), Vec::new());
         let mut kinds: Vec<_> = claim.kinds.iter().collect();
+        let mut is_cut_short = false;
         while claimed.leased.len() < claim.most && !kinds.is_empty() {
             let mut left = Vec::with_capacity(kinds.len());
             for (kind, run) in kinds {
                 if claimed.leased.len() < claim.most
-                    && let Some((lease, payload)) = self.lease_next(claim, kind, *run, turns)?
+                    && let Some((lease, payload)) = self.lease_next(claim, (kind, *run), turns, &mut is_cut_short)?
                 {
                     claimed.leased.push((Arc::clone(&lease.0), payload));
                     changed.push(lease);
@@ -51,8 +52,7 @@ impl Writing<'_> {
             kinds = claim.kinds.iter().filter(|kind| left.iter().any(|(name, _)| **name == kind.0)).collect();
         }
         for (kind, _) in &claim.kinds {
-            let is_any = claimed.leased.is_empty() && self.is_any_ready(kind)?;
-            let next = if is_any { Some(self.now) } else { self.next_ready_at(kind)? };
+            let next = if is_cut_short { Some(self.now) } else { self.next_ready_at(kind)? };
             claimed.next_ready_at = claimed.next_ready_at.into_iter().chain(next).min();
         }
         Ok((claimed, changed))
@@ -62,16 +62,16 @@ impl Writing<'_> {
     fn lease_next(
         &self,
         claim: &Claim,
-        kind: &str,
-        run: Duration,
+        (kind, run): (&str, Duration),
         turns: &Turns,
+        is_cut_short: &mut bool,
     ) -> Result<Option<(Changed, String)>, Fault> {
         let mut met = None;
         for _ in 0..PASSED_OVER {
             let Some((owner, seq)) = self.candidate(kind, turns.last(kind))? else { return Ok(None) };
             if met.replace(seq) == Some(seq) {
                 tracing::error!(seq, "a request that is said to be ready can not be leased");
-                break;
+                return Ok(None);
             }
             let act = Act::Lease { worker: claim.worker.clone(), lease: claim.lease, run };
             match self.lease(seq, &act, &claim.by) {
@@ -88,6 +88,7 @@ impl Writing<'_> {
                 Err(fault) => return Err(fault),
             }
         }
+        *is_cut_short = true;
         Ok(None)
     }
 
