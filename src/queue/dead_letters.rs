@@ -6,6 +6,10 @@ use crate::core::policy::{Permit, WorkRequests};
 use crate::core::ports::requests::{Filter, Order, Outcome, Position, Target};
 use crate::core::request::{Act, By, RequestId, Status};
 
+/// What whoever wants it tried again is told then.
+const PAYLOAD_GONE: Error =
+    Error::Gone("Its payload is no longer kept, so no worker can try it again. Submit the request anew.");
+
 impl Queue {
     /// The filter for dead letters of one of these types; of any, when there is none.
     pub fn dead_letters_of(kinds: Vec<String>) -> Filter {
@@ -31,12 +35,15 @@ impl Queue {
     /// Lets a dead letter be tried again, with all its attempts.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no such request, or no worker works on it; the store.
+    /// [`Error::NotFound`] when there is no such request, or no worker works on it; [`Error::Gone`] when its payload is no longer
+    /// kept; the store.
     pub async fn redrive(&self, _permit: &Permit<WorkRequests>, id: RequestId, by: By) -> Result<Outcome, Error> {
         let request = self.requests.find_any(id).await?.filter(|request| request.erased_at.is_none());
         if request.is_none_or(|request| request.work().is_none()) {
             return Err(Error::NotFound);
         }
+        // A worker would get nothing to work on.
+        self.requests.payload(id).await?.ok_or(PAYLOAD_GONE)?;
         self.act(Order { target: Target { owner: None, id }, act: Act::Redrive, by }).await
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::gateway::{Answer, NOON, problem};
 use crate::leases::Workshop;
+use crate::patience::patiently;
 
 const PATH: &str = "/v1/dead-letters";
 
@@ -119,4 +120,30 @@ async fn what_workers_have_nothing_to_do_with_is_not_there() {
         assert_eq!(redrive(&shop, id).await.status, 404, "{id}");
     }
     assert_eq!(shop.gateway.get(&shop.anna, PATH).await.status, 403);
+}
+
+/// A worker would get nothing to work on.
+#[tokio::test]
+async fn one_whose_payload_is_gone_is_not_tried_again() {
+    let mut shop = Workshop::configured("[retention]\npayload = \"2d\"\n").await;
+    let id = dead(&shop, &shop.anna).await;
+    shop.gateway.advance(3 * 86_400);
+    (shop.anna, shop.works) = (shop.token("anna").await, shop.token("works").await);
+    patiently(async {
+        // Now and then, since the token is to outlast a slow machine.
+        for round in 0.. {
+            if round % 20 == 0 {
+                shop.gateway.advance(60);
+            }
+            if shop.gateway.get(&shop.anna, &format!("/v1/requests/{id}/payload")).await.status == 410 {
+                break;
+            }
+        }
+    })
+    .await;
+    let answer = redrive(&shop, &id).await;
+    let told = "Its payload is no longer kept, so no worker can try it again. Submit the request anew.";
+    assert_eq!((answer.status, answer.problem()), (410, problem(410, "gone", "Gone", told)));
+    assert_eq!(shop.seen(&id, &["/status"]).await[0], "failed");
+    assert_eq!(shop.ask().await.status, 204);
 }
