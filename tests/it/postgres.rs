@@ -11,13 +11,15 @@ use anteroom::core::clock::{Clock, SetClock, Timestamp};
 use anteroom::core::error::StoreError;
 use anteroom::core::ports::Store;
 use anteroom::core::ports::requests::{Filter, Submission};
+use anteroom::core::request::Status;
 use anteroom::store::{self, StoreSettings};
 use anteroom::telemetry::metrics::Metrics;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use crate::gateway::Gateway;
-use crate::postgres_server::{PASSWORD, Server, USER};
-use crate::stores::{START, new, owner, request};
+use crate::postgres_server::{PASSWORD, Server, USER, place};
+use crate::store_contract::webhooks::listen;
+use crate::stores::{Opened, START, new, owner, request};
 
 fn open(settings: &StoreSettings) -> Result<Arc<dyn Store>, String> {
     let clock = Arc::new(SetClock::at(START));
@@ -289,4 +291,20 @@ async fn a_check_names_what_is_damaged() {
     let listed = store.requests().list(None, &Filter::default(), None, 10, START).await.unwrap();
     assert_eq!(listed.iter().map(|request| request.id).collect::<Vec<_>>(), [id(3), id(2), id(0)]);
     store.close().await;
+}
+
+#[tokio::test]
+async fn what_is_damaged_keeps_no_webhook_waiting() {
+    let server = Server::shared();
+    let on = Opened::at(place());
+    let endpoint = listen(&on, "anna", 1, &[Status::Queued]).await;
+    for number in 0..3 {
+        on.submit(new(request(&owner("anna"), START, number))).await;
+    }
+    let damaged = request(&owner("anna"), START, 1).id;
+    server.sql(&on.url, &format!("UPDATE requests SET doc = left(doc, 9) WHERE id = '{damaged}'"));
+    let webhooks = on.store.webhooks();
+    webhooks.follow(10).await.unwrap();
+    assert_eq!(webhooks.deliveries(endpoint, None, 10).await.unwrap().len(), 2);
+    assert!(webhooks.outlook().await.unwrap().next_stage_at.is_some_and(|at| at > START), "it is followed no more");
 }

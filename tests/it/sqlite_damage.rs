@@ -7,11 +7,13 @@ use std::sync::Arc;
 use anteroom::core::clock::SetClock;
 use anteroom::core::error::StoreError;
 use anteroom::core::ports::requests::Filter;
-use anteroom::core::request::{Owner, Request, Tags};
+use anteroom::core::ports::webhooks::Take;
+use anteroom::core::request::{Owner, Request, Status, Tags};
 use anteroom::store::StoreSettings;
 use anteroom::telemetry::metrics::Metrics;
 use rusqlite::Connection;
 
+use crate::store_contract::webhooks::listen;
 use crate::stores::{Opened, START, cancel, failing, keyed, new, on_timeline, owner, request};
 
 const URL: &str = "sqlite:anteroom.db";
@@ -108,6 +110,33 @@ async fn a_damaged_idempotency_key_names_its_request() {
         let key = if edit.contains("key = 'l'") { "l" } else { "k" };
         assert_damaged(on.requests().submit(keyed(request(&owner("anna"), START, 4), key, 1)).await, edit);
     }
+}
+
+/// What can not be read is told to nobody, and nobody waits behind it.
+#[tokio::test]
+async fn damaged_deliveries_and_endpoints_are_put_aside() {
+    let on = Opened::new(URL);
+    let first = listen(&on, "anna", 1, &[Status::Queued]).await;
+    let second = listen(&on, "bob", 2, &[Status::Queued]).await;
+    // More of them are damaged than are on their way to an endpoint at once.
+    for number in 0..6 {
+        on.submit(new(request(&owner("anna"), START.plus_millis(number), u64::try_from(number).unwrap()))).await;
+    }
+    on.submit(new(request(&owner("bob"), START, 7))).await;
+    on.store.close().await;
+    let connection = Connection::open(on.directory.path().join("anteroom.db")).unwrap();
+    let damage = "UPDATE webhook_deliveries SET checksum = checksum + 1 WHERE id IN (SELECT id FROM webhook_deliveries \
+                  WHERE endpoint = ?1 ORDER BY due_at, id LIMIT 5)";
+    assert_eq!(connection.execute(damage, [first.to_string()]).unwrap(), 5);
+    let damage = "UPDATE webhook_endpoints SET body = '{' WHERE id = ?1";
+    assert_eq!(connection.execute(damage, [second.to_string()]).unwrap(), 1);
+    connection.close().unwrap();
+    let on = on.reopened().await;
+    on.clock.advance(std::time::Duration::from_secs(1));
+    let webhooks = on.store.webhooks();
+    let taken = webhooks.take(Take { most: 64, ..Take::default() }).await.unwrap();
+    assert_eq!(taken.iter().map(|(_, endpoint)| endpoint.id).collect::<Vec<_>>(), [first]);
+    assert_eq!(webhooks.outlook().await.unwrap().next_due_at, taken[0].0.due_at, "nothing else is due");
 }
 
 /// A payload that nobody names is in the way of the next one: the request before it is written, and has to go again.
