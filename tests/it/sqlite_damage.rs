@@ -139,6 +139,41 @@ async fn damaged_deliveries_and_endpoints_are_put_aside() {
     assert_eq!(webhooks.outlook().await.unwrap().next_due_at, taken[0].0.due_at, "nothing else is due");
 }
 
+/// What a crash in the middle of a removal leaves.
+#[tokio::test]
+async fn deliveries_without_an_endpoint_are_forgotten() {
+    let on = Opened::new(URL);
+    let (gone, there) =
+        (listen(&on, "anna", 1, &[Status::Queued]).await, listen(&on, "bob", 2, &[Status::Queued]).await);
+    for number in 0..3 {
+        on.submit(new(request(&owner("anna"), START, number))).await;
+    }
+    on.submit(new(request(&owner("bob"), START, 3))).await;
+    on.store.close().await;
+    let connection = Connection::open(on.directory.path().join("anteroom.db")).unwrap();
+    connection.execute("DELETE FROM webhook_endpoints WHERE id = ?1", [gone.to_string()]).unwrap();
+    connection.close().unwrap();
+    let on = on.reopened().await;
+    let webhooks = on.store.webhooks();
+    for forgotten in [2, 1, 0] {
+        assert_eq!(webhooks.forget(START, 2).await.unwrap(), forgotten);
+    }
+    assert_eq!(webhooks.deliveries(gone, None, 10).await.unwrap(), []);
+    assert_eq!(webhooks.deliveries(there, None, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_endpoint_takes_all_of_its_deliveries_along() {
+    let on = Opened::new(URL);
+    let endpoint = listen(&on, "anna", 1, &[Status::Queued]).await;
+    let sent = (0..1_200).map(|number| new(request(&owner("anna"), START, number))).collect();
+    on.requests().submit_all(sent).await.unwrap();
+    let webhooks = on.store.webhooks();
+    assert_eq!(webhooks.deliveries(endpoint, None, 2_000).await.unwrap().len(), 1_200);
+    assert!(webhooks.remove(&owner("anna"), endpoint).await.unwrap());
+    assert_eq!(webhooks.deliveries(endpoint, None, 2_000).await.unwrap().len(), 0);
+}
+
 /// A payload that nobody names is in the way of the next one: the request before it is written, and has to go again.
 #[tokio::test]
 async fn a_submission_that_fails_half_way_leaves_nothing() {

@@ -140,10 +140,16 @@ pub(super) fn owner_of(connection: &Connection, id: EndpointId) -> rusqlite::Res
     statement.query_row([id.to_string()], |row| row.get(0)).optional()
 }
 
-/// Removes an endpoint with its deliveries.
+/// Removes an endpoint. Its deliveries are seen by nobody from then on, and [go after it](remove_deliveries).
 pub(super) fn remove_endpoint(connection: &Connection, id: EndpointId) -> rusqlite::Result<()> {
-    for sql in ["DELETE FROM webhook_deliveries WHERE endpoint = ?1", "DELETE FROM webhook_endpoints WHERE id = ?1"] {
-        connection.prepare_cached(sql)?.execute([id.to_string()])?;
-    }
-    Ok(())
+    connection.prepare_cached("DELETE FROM webhook_endpoints WHERE id = ?1")?.execute([id.to_string()]).map(drop)
+}
+
+/// Removes deliveries to that endpoint, at most so many; answers how many.
+pub(super) fn remove_deliveries(connection: &Connection, endpoint: &str, most: usize) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries WHERE endpoint = ?1 LIMIT ?2)",
+        )?
+        .execute(params![endpoint, i64::try_from(most).unwrap_or(i64::MAX)])
 }

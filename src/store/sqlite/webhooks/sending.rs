@@ -3,7 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows::{
-    deliveries_or_damaged, delivery, endpoint, endpoints_or_damaged, owner_of, write_delivery, write_endpoint,
+    deliveries_or_damaged, delivery, endpoint, endpoints_or_damaged, owner_of, remove_deliveries, write_delivery,
+    write_endpoint,
 };
 use super::told::{follow, listening, tell};
 use crate::core::clock::Timestamp;
@@ -109,6 +110,28 @@ pub(super) fn attempted(connection: &Connection, report: Report, now: Timestamp)
 }
 
 pub(super) fn forget(connection: &Connection, before: Timestamp, most: usize) -> Result<usize, Fault> {
+    let orphaned = forget_orphans(connection, most)?;
+    if orphaned >= most { Ok(orphaned) } else { Ok(orphaned + forget_old(connection, before, most - orphaned)?) }
+}
+
+/// Removes deliveries whose endpoint is gone. Their endpoints are found by leaps through the index.
+fn forget_orphans(connection: &Connection, most: usize) -> rusqlite::Result<usize> {
+    let orphans: Vec<String> = connection
+        .prepare_cached(
+            "WITH RECURSIVE told (id) AS (SELECT min(endpoint) FROM webhook_deliveries UNION ALL \
+             SELECT (SELECT min(endpoint) FROM webhook_deliveries WHERE endpoint > told.id) FROM told WHERE told.id IS NOT NULL) \
+             SELECT id FROM told WHERE id IS NOT NULL AND id NOT IN (SELECT id FROM webhook_endpoints)",
+        )?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut removed = 0;
+    for endpoint in orphans {
+        removed += remove_deliveries(connection, &endpoint, most - removed)?;
+    }
+    Ok(removed)
+}
+
+fn forget_old(connection: &Connection, before: Timestamp, most: usize) -> Result<usize, Fault> {
     let limit = i64::try_from(most).unwrap_or(i64::MAX);
     let ended = connection
         .prepare_cached(
