@@ -241,7 +241,7 @@ async fn repeated_slashes_count_once_and_one_at_the_end_counts() {
 async fn a_label_that_comes_twice_is_refused() {
     let gateway = Gateway::start();
     let token = gateway.demo_token().await;
-    let fault = "duplicate field: a name comes twice at line 1 column 41";
+    let fault = "duplicate field: a name comes twice at line 1 column 42";
     let body = r#"{"payload":1,"tags":{"a":"1","\u0061":"2"}}"#;
     let answer = send(&gateway, &token, body).await;
     let told = json!({ "pointer": "/tags", "code": "duplicate_field", "detail": fault });
