@@ -20,6 +20,7 @@
 //! | `src/oauth/` | clients, their authentication, and the tokens that we mint |
 //! | `src/http/` | the only folder that knows actix-web: the route table is `src/http/mod.rs`; a path's first segment, `/v1` aside, is its file, and the partner prototype's `/request` is `src/http/partner.rs` |
 //! | `src/net/` | outbound HTTP, within limits of time and size |
+//! | `src/lock.rs` | locks on files: one process at a time |
 //! | `src/secret.rs` | where secrets come from: files and the environment |
 //! | `src/telemetry/` | the event log, the access log with a line for every exchange, and the metrics |
 //! | `src/settings.rs` | layers the configuration; each module owns its section |
@@ -35,6 +36,7 @@ pub mod app;
 pub mod cli;
 pub mod core;
 pub mod http;
+pub mod lock;
 pub mod net;
 pub mod oauth;
 pub mod queue;

@@ -45,7 +45,7 @@ impl DataDir {
         let options = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).to_owned();
         let lock =
             options.open(path.join(LOCK)).map_err(|error| unusable(format!("can not be written to: {error}")))?;
-        match lock.try_lock() {
+        match crate::lock::lock(&lock) {
             Ok(()) => Ok(Self { path: path.to_path_buf(), _lock: lock }),
             Err(TryLockError::WouldBlock) => {
                 let remedy = "Stop the other gateway, or give this one a data_dir of its own";

@@ -102,7 +102,7 @@ async fn a_worker_that_is_lost_in_the_last_attempt_is_noticed() {
     kept.while_kept(async {
         let id = kept.submit(1, 1_000, 1).await;
         let worker = Worker { issuer: "i".into(), subject: "s".into(), id: "w".into() };
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         let claim = Claim { kinds: vec![("render".into(), minute)], most: 1, lease: minute, worker, by: By::default() };
         let claimed = kept.on.requests().claim(claim).await.unwrap();
         kept.queue.watch().changed(&claimed.leased[0].0);
@@ -123,7 +123,7 @@ async fn what_the_store_had_before_the_start_is_settled_at_once() {
     for number in 0..600 {
         ids.push(kept.submit(number, 10, 3).await);
     }
-    kept.on.clock.advance(Duration::from_secs(60));
+    kept.on.clock.advance(Duration::from_mins(1));
     kept.while_kept(async {
         until(|| kept.counted() == ["anteroom_settled_requests_total{status=\"expired\"} 600"]).await;
     })
@@ -155,7 +155,7 @@ async fn what_is_too_old_goes_in_batches_and_the_payload_first() {
         kept.on.clock.advance(Duration::from_secs(15 + 600));
         by(&["anteroom_purged_total{what=\"payload\"} 1200"]).await;
         assert_eq!(kept.on.all(&owner("anna")).await.len(), 1_000, "as many as are asked for");
-        kept.on.clock.advance(Duration::from_secs(3_600));
+        kept.on.clock.advance(Duration::from_hours(1));
         by(&["anteroom_purged_total{what=\"payload\"} 1200", "anteroom_purged_total{what=\"request\"} 1200"]).await;
         assert!(kept.on.all(&owner("anna")).await.is_empty());
     })

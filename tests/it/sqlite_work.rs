@@ -28,7 +28,7 @@ fn work(number: u64) -> Request {
 
 fn claim(most: usize) -> Claim {
     let worker = Worker { issuer: "https://issuer.example/".into(), subject: "w".into(), id: "w-1".into() };
-    let kinds = vec![("cut".into(), Duration::from_secs(60))];
+    let kinds = vec![("cut".into(), Duration::from_mins(1))];
     Claim { kinds, most, lease: Duration::from_secs(30), worker, by: By::default() }
 }
 

@@ -73,7 +73,7 @@ pub(in crate::http) struct EventList {
     security(("bearer" = []), ("oauth2" = ["requests:read"])),
     params(
         ("request_id" = String, Path, description = "The id that the submission answered", example = "req_01JD9W3W7QX5T4N0V6K8B2C1DE"),
-        ("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last event that you know", example = "0.1"),
+        ("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last event that you know, as `0.1`"),
     ),
     responses(
         (status = 200, description = "What happens to it", content(

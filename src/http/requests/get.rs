@@ -26,7 +26,7 @@ use crate::http::problem::Problem;
     params(
         ("request_id" = String, Path, description = "The id that the submission answered", example = "req_01JD9W3W7QX5T4N0V6K8B2C1DE"),
         ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an earlier answer"),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: how many seconds the answer may wait, up to 50 (RFC 7240)", example = "wait=30"),
+        ("Prefer" = Option<String>, Header, description = "`wait=30`: the answer may wait for 30 seconds, at most 50 (RFC 7240)"),
     ),
     responses(
         (status = 200, description = "The request", body = RequestView, headers(

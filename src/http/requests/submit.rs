@@ -61,7 +61,7 @@ pub(super) fn default_type() -> String {
     security(("bearer" = []), ("oauth2" = ["requests:write"])),
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "A name for this submission, unique for you; 1 to 255 characters"),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: how many seconds the answer may wait, up to 50 (RFC 7240)", example = "wait=30"),
+        ("Prefer" = Option<String>, Header, description = "`wait=30`: the answer may wait for 30 seconds, at most 50 (RFC 7240)"),
     ),
     request_body(content = SubmitRequest, content_type = "application/json",
         example = json!({"type": "default", "payload": {"answer": 42}, "tags": {"order": "4711"}})),

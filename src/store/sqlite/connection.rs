@@ -4,7 +4,6 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -30,7 +29,7 @@ pub(super) fn claim(path: &Path) -> Result<File, Trouble> {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     }
     let lock = private().create(true).truncate(false).open(beside(path, ".lock"))?;
-    match lock_in_time(&lock) {
+    match crate::lock::lock(&lock) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let remedy = "Stop the other one, or give this one its own server.data_dir";
@@ -42,18 +41,6 @@ pub(super) fn claim(path: &Path) -> Result<File, Trouble> {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error.into()),
         _ => Ok(lock),
     }
-}
-
-/// Locks it, and gives who holds it a moment to let go: one that is ending, or a program that this process has just begun to start and
-/// that holds, until it runs, all that this process does.
-fn lock_in_time(lock: &File) -> Result<(), TryLockError> {
-    for _ in 0..20 {
-        match lock.try_lock() {
-            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(25)),
-            done => return done,
-        }
-    }
-    lock.try_lock()
 }
 
 /// Payloads are nobody else's business: only this user reads the files that are made. SQLite gives its log the same mode.

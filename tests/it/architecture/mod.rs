@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use source::Source;
 
 /// Who may import whom: a top-level module of `src/`, and the ones it may name. Every module stands here.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("main", &["cli"]),
     ("lib", &[]),
     ("cli", &["app", "settings", "http", "queue", "oauth", "verify", "core"]),
@@ -27,10 +27,11 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("telemetry", &["core"]),
     ("net", &["core"]),
     ("secret", &[]),
+    ("lock", &[]),
 ];
 
 /// The modules that all but the core may import.
-const LEAVES: [&str; 3] = ["telemetry", "net", "secret"];
+const LEAVES: [&str; 4] = ["telemetry", "net", "secret", "lock"];
 
 /// Where a crate may be named, so that what it does has one place. A path covers the file, or all that is below the folder.
 const HOMES: [(&str, &[&str]); 8] = [

@@ -24,19 +24,19 @@ async fn is_place_free(gateway: &Gateway, token: &str, id: &str) -> Option<bool>
 }
 
 /// Makes a call until it is held in the one place that there is. The request is one that goes on.
-async fn held(gateway: &Gateway, token: &str, id: &str, call: impl Fn() -> RequestBuilder) -> JoinHandle<Answer> {
-    let make = || tokio::spawn(Answer::to(call()));
-    let mut made = make();
+async fn held(gateway: &Gateway, token: &str, id: &str, made: impl Fn() -> RequestBuilder) -> JoinHandle<Answer> {
+    let begin = || tokio::spawn(Answer::to(made()));
+    let mut call = begin();
     patiently(async {
         while is_place_free(gateway, token, id).await != Some(false) {
-            if made.is_finished() {
-                made = make();
+            if call.is_finished() {
+                call = begin();
             }
         }
     })
     .await;
-    assert!(!made.is_finished());
-    made
+    assert!(!call.is_finished());
+    call
 }
 
 async fn answered(held: JoinHandle<Answer>) -> Answer {

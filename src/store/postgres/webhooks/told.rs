@@ -50,7 +50,8 @@ pub(in crate::store::postgres) async fn acted(transaction: &Transaction<'_>, cha
     }
     let listening = listening(transaction, changes.iter().map(|change| &*change.after)).await?;
     let mut since = since(transaction, changes).await?;
-    let (mut told, mut followed): (Vec<Delivery>, HashMap<String, (Arc<Request>, Timestamp)>) = Default::default();
+    let mut told: Vec<Delivery> = Vec::new();
+    let mut followed: HashMap<String, (Arc<Request>, Timestamp)> = HashMap::new();
     for Change { before, after, events, now } in changes {
         let id = after.id.to_string();
         let endpoints = listening.get(&after.owner).map(Vec::as_slice).unwrap_or_default();
