@@ -111,6 +111,23 @@ impl Server {
         }
     }
 
+    /// Freezes it, as it is: connections stay, and nobody answers.
+    pub(crate) fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    /// Sends a signal to the server and to each of its processes, so that those that there are beget no others meanwhile.
+    fn signal(&self, name: &str) {
+        let id = self.process.lock().unwrap().as_ref().unwrap().id().to_string();
+        let kill = "kill -$0 $1 $(ps -o pid= --ppid $1)";
+        succeed(Command::new("sh").args(["-c", kill, name, &id]));
+    }
+
     /// A database that nobody else has, as its URL.
     pub(crate) fn database(&self) -> String {
         let name = format!("t{}", self.databases.fetch_add(1, Ordering::Relaxed));
@@ -139,6 +156,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if self.process.lock().unwrap().is_some() {
+            // A frozen one does not end.
+            self.thaw();
+        }
         self.stop();
     }
 }

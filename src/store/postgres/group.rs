@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::fault::Fault;
-use super::shared::Shared;
+use super::shared::{PATIENCE, Shared};
 use super::submit::{Prepared, submit};
 use crate::core::ports::requests::Submission;
 
@@ -74,11 +74,15 @@ fn gather(first: Job, waiting: &mut mpsc::Receiver<Job>) -> Vec<Job> {
 /// Commits a batch and answers it. What one of several has done wrong is not the others' fault: then each has a commit of its own.
 async fn commit(shared: &Shared, batch: Vec<Job>) {
     let (mut all, mut replies) = (Vec::new(), Vec::new());
-    for Job { new, reply } in batch {
+    // Whose submission was given up while it waited was told so: it is not to be stored after all.
+    for Job { new, reply } in batch.into_iter().filter(|job| !job.reply.is_closed()) {
         replies.push((new.len(), reply));
         all.extend(new);
     }
-    let done = submit(shared, &all).await;
+    if all.is_empty() {
+        return;
+    }
+    let done = shared.bounded(PATIENCE, submit(shared, &all)).await;
     if done.is_ok() {
         shared.news.submitted(all.iter().map(Prepared::request));
     }
@@ -93,7 +97,7 @@ async fn commit(shared: &Shared, batch: Vec<Job>) {
             for (length, reply) in replies {
                 let rest = all.split_off(length);
                 let own = std::mem::replace(&mut all, rest);
-                let outcome = submit(shared, &own).await;
+                let outcome = shared.bounded(PATIENCE, submit(shared, &own)).await;
                 if outcome.is_ok() {
                     shared.news.submitted(own.iter().map(Prepared::request));
                 }

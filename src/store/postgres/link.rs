@@ -49,6 +49,7 @@ impl Link {
             if reached.swap(false, Ordering::Relaxed) {
                 tracing::warn!("the database can not be reached: {lost}; it is asked again until it can");
             }
+            self.shared.distrust_idle();
             pause(RETRY).await;
         }
     }

@@ -3,7 +3,7 @@
 //! Everything that speaks to the server runs on one [`thread`]. A submission goes through [`group`] and shares a commit with those that
 //! come meanwhile; an act locks the rows of its requests, judges, and writes ([`acts`], [`ledger`]); a claim passes over what others
 //! are about to lease ([`leases`]). [`link`] holds the one session that is always there. The server may go and come back at any time:
-//! meanwhile every operation fails, quickly, and nothing is tried again of which nobody knows whether it was done.
+//! meanwhile every operation fails, within seconds, and nothing is tried again of which nobody knows whether it was done.
 
 mod acts;
 mod announcer;

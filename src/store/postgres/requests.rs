@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::group::Group;
-use super::shared::Shared;
+use super::shared::{LONG_PATIENCE, PATIENCE, Shared};
 use super::submit::{Prepared, find_by_alias};
 use super::thread::Thread;
 use super::{acts, leases, reads, retention};
@@ -25,11 +25,12 @@ pub(super) struct PostgresRequests {
 
 type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
-/// Carries out `operation`, whose first argument is what the parts of the store share.
-macro_rules! run {
-    ($self:ident, |$shared:ident| $operation:expr) => {{
+/// Carries out `operation`, whose first argument is what the parts of the store share, within so long: `run` what changes something,
+/// `read` what does not.
+macro_rules! operate {
+    ($how:ident, $self:ident, $patience:expr, |$shared:ident| $operation:expr) => {{
         let $shared = Arc::clone(&$self.shared);
-        $self.thread.run(async move { $operation.await })
+        $self.thread.$how(async move { $shared.bounded($patience, $operation).await })
     }};
 }
 
@@ -40,7 +41,7 @@ impl Requests for PostgresRequests {
         }
         let prepared: Vec<_> = new.into_iter().map(Prepared::from).collect();
         let group = Arc::clone(&self.group);
-        self.thread.run(async move { group.submit(prepared).await })
+        operate!(run, self, PATIENCE, |shared| group.submit(prepared))
     }
 
     fn submit(&self, new: NewRequest) -> Answer<'_, Submission> {
@@ -53,16 +54,16 @@ impl Requests for PostgresRequests {
 
     fn find<'a>(&'a self, owner: &'a Owner, id: RequestId) -> Answer<'a, Option<Arc<Request>>> {
         let owner = owner.clone();
-        run!(self, |shared| reads::find(&shared, Some(&owner), id))
+        operate!(read, self, PATIENCE, |shared| reads::find(&shared, Some(&owner), id))
     }
 
     fn find_any(&self, id: RequestId) -> Answer<'_, Option<Arc<Request>>> {
-        run!(self, |shared| reads::find(&shared, None, id))
+        operate!(read, self, PATIENCE, |shared| reads::find(&shared, None, id))
     }
 
     fn find_by_alias<'a>(&'a self, owner: &'a Owner, alias: &'a str) -> Answer<'a, Option<Arc<Request>>> {
         let (owner, alias) = (owner.clone(), alias.to_owned());
-        run!(self, |shared| async {
+        operate!(read, self, PATIENCE, |shared| async {
             let client = shared.session().await?;
             find_by_alias(&shared, &client, &owner, &alias).await
         })
@@ -77,38 +78,38 @@ impl Requests for PostgresRequests {
         now: Timestamp,
     ) -> Answer<'a, Vec<Arc<Request>>> {
         let (owner, filter) = (owner.cloned(), filter.clone());
-        run!(self, |shared| reads::list(&shared, owner.as_ref(), &filter, after, limit, now))
+        operate!(read, self, PATIENCE, |shared| reads::list(&shared, owner.as_ref(), &filter, after, limit, now))
     }
 
     fn act_all(&self, orders: Vec<Order>) -> Answer<'_, Vec<Option<Outcome>>> {
-        run!(self, |shared| acts::act_all(&shared, &orders))
+        operate!(run, self, PATIENCE, |shared| acts::act_all(&shared, &orders))
     }
 
     fn claim(&self, claim: Claim) -> Answer<'_, Claimed> {
-        run!(self, |shared| leases::claim(&shared, &claim))
+        operate!(run, self, PATIENCE, |shared| leases::claim(&shared, &claim))
     }
 
     fn payload(&self, id: RequestId) -> Answer<'_, Option<String>> {
-        run!(self, |shared| reads::payload(&shared, id))
+        operate!(read, self, PATIENCE, |shared| reads::payload(&shared, id))
     }
 
     fn output(&self, id: RequestId) -> Answer<'_, Option<Output>> {
-        run!(self, |shared| reads::output(&shared, id))
+        operate!(read, self, PATIENCE, |shared| reads::output(&shared, id))
     }
 
     fn events(&self, id: RequestId) -> Answer<'_, Vec<Event>> {
-        run!(self, |shared| reads::events(&shared, id))
+        operate!(read, self, PATIENCE, |shared| reads::events(&shared, id))
     }
 
     fn settle(&self, most: usize) -> Answer<'_, Settled> {
-        run!(self, |shared| leases::settle(&shared, most))
+        operate!(run, self, PATIENCE, |shared| leases::settle(&shared, most))
     }
 
     fn purge(&self, retention: Retention, most: usize) -> Answer<'_, Purged> {
-        run!(self, |shared| retention::purge(&shared, retention, most))
+        operate!(run, self, LONG_PATIENCE, |shared| retention::purge(&shared, retention, most))
     }
 
     fn backlogs(&self) -> Answer<'_, Vec<Backlog>> {
-        run!(self, |shared| leases::backlogs(&shared))
+        operate!(read, self, PATIENCE, |shared| leases::backlogs(&shared))
     }
 }

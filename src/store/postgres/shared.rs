@@ -1,10 +1,13 @@
 //! What the parts of an open store share, and how each gets a session.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
+use tokio::time::timeout;
 use tokio_postgres::Row;
 
 use super::announcer::News;
@@ -17,6 +20,11 @@ use crate::telemetry::metrics::{Commit, StoreMetrics};
 
 /// How often an operation is tried that another transaction was in the way of.
 pub(super) const TRIES: usize = 4;
+
+/// How long an operation may take, the wait for a session included: longer than the server lets anybody wait for a lock.
+pub(super) const PATIENCE: Duration = Duration::from_secs(8);
+/// The same of what no caller waits for, and what may have much to look at.
+pub(super) const LONG_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the parts share.
 pub(super) struct Shared {
@@ -38,6 +46,29 @@ impl Shared {
         Ok(self.pool.get().await?)
     }
 
+    /// Carries out an operation, or gives it up after `patience`, by the time of this machine: a server that hangs says nothing, and
+    /// ends nothing by itself. Of what was given up nobody knows how far it came.
+    pub(super) async fn bounded<T>(
+        &self,
+        patience: Duration,
+        operation: impl Future<Output = Result<T, Fault>> + Send,
+    ) -> Result<T, Fault> {
+        let mut operation = Box::pin(operation);
+        if let Ok(done) = timeout(patience, &mut operation).await {
+            return done;
+        }
+        // Its session goes back to the pool, and from there with all that are idle: nobody is to wait for the server on one of them, or
+        // to hear what it has yet to say. On the one thread that speaks to the server, nobody takes it in between.
+        drop(operation);
+        self.distrust_idle();
+        Err(Fault::Failed("the server does not answer in time".into()))
+    }
+
+    /// Closes the sessions that are idle.
+    pub(super) fn distrust_idle(&self) {
+        self.pool.retain(|_, _| false);
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -57,7 +88,7 @@ impl Shared {
     }
 
     /// Counts a commit of so many operations that began at `began`.
-    pub(super) fn count<T>(&self, done: &Result<T, Fault>, operations: usize, began: std::time::Duration) {
+    pub(super) fn count<T>(&self, done: &Result<T, Fault>, operations: usize, began: Duration) {
         let result = match done {
             Ok(_) => Commit::Done,
             Err(Fault::Full) => Commit::Full,

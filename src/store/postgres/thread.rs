@@ -1,5 +1,5 @@
 //! The thread that speaks to the database: its connections outlive the callers, and an operation that was begun is carried to its
-//! end also when its caller has gone.
+//! end also when its caller has gone, unless it is given up.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -58,6 +58,20 @@ impl Thread {
             let done = handle.spawn(operation).await;
             let done = done.map_err(|_| StoreError::Failed("the store is closed".into()))?;
             Ok(done?)
+        })
+    }
+
+    /// Carries out an operation that changes nothing, whatever becomes of it.
+    pub(super) fn read<'a, T: Send + 'static>(
+        &self,
+        operation: impl Future<Output = Result<T, Fault>> + Send + 'static,
+    ) -> BoxFuture<'a, Result<T, StoreError>> {
+        let done = self.run(operation);
+        Box::pin(async move {
+            done.await.map_err(|error| match error {
+                StoreError::Failed(why) => StoreError::Unreadable(why),
+                other => other,
+            })
         })
     }
 

@@ -10,7 +10,7 @@ use crate::core::ports::webhooks::{Addressed, Outlook, Report, Take, Webhooks};
 use crate::core::request::{Owner, RequestId};
 use crate::core::webhook::{Change, Delivery, DeliveryId, Endpoint, EndpointId};
 use crate::store::postgres::fault::Fault;
-use crate::store::postgres::shared::{Shared, again};
+use crate::store::postgres::shared::{PATIENCE, Shared, again};
 use crate::store::postgres::thread::Thread;
 
 /// The webhooks in a database.
@@ -21,72 +21,73 @@ pub(in crate::store::postgres) struct PostgresWebhooks {
 
 type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
-/// Carries out `operation`, whose first argument is what the parts of the store share; again where another was in the way.
-macro_rules! run {
-    ($self:ident, |$shared:ident| $operation:expr) => {{
+/// Carries out `operation`, whose first argument is what the parts of the store share, again where another was in the way: `run` what
+/// changes something, `read` what does not.
+macro_rules! operate {
+    ($how:ident, $self:ident, |$shared:ident| $operation:expr) => {{
         let $shared = Arc::clone(&$self.shared);
-        $self.thread.run(async move { again!($operation) })
+        $self.thread.$how(async move { $shared.bounded(PATIENCE, async { again!($operation) }).await })
     }};
 }
 
 impl Webhooks for PostgresWebhooks {
     fn configure(&self, new: Vec<Endpoint>) -> Answer<'_, ()> {
-        run!(self, |shared| endpoints::configure(&shared, new.clone()))
+        operate!(run, self, |shared| endpoints::configure(&shared, new.clone()))
     }
 
     fn add(&self, endpoint: Endpoint, most: usize) -> Answer<'_, bool> {
-        run!(self, |shared| endpoints::add(&shared, endpoint.clone(), most))
+        operate!(run, self, |shared| endpoints::add(&shared, endpoint.clone(), most))
     }
 
     fn endpoints<'a>(&'a self, owner: &'a Owner) -> Answer<'a, Vec<Endpoint>> {
         let owner = owner.clone();
-        run!(self, |shared| endpoints::of_owner(&shared, &owner))
+        operate!(read, self, |shared| endpoints::of_owner(&shared, &owner))
     }
 
     fn change<'a>(&'a self, owner: &'a Owner, id: EndpointId, change: Change) -> Answer<'a, Option<Endpoint>> {
         let owner = owner.clone();
-        run!(self, |shared| endpoints::change(&shared, &owner, id, &change))
+        operate!(run, self, |shared| endpoints::change(&shared, &owner, id, &change))
     }
 
     fn remove<'a>(&'a self, owner: &'a Owner, id: EndpointId) -> Answer<'a, bool> {
         let owner = owner.clone();
-        run!(self, |shared| endpoints::remove(&shared, &owner, id))
+        operate!(run, self, |shared| endpoints::remove(&shared, &owner, id))
     }
 
     fn deliver(&self, delivery: Delivery) -> Answer<'_, ()> {
-        run!(self, |shared| endpoints::deliver(&shared, delivery.clone()))
+        operate!(run, self, |shared| endpoints::deliver(&shared, delivery.clone()))
     }
 
     fn deliveries(&self, id: EndpointId, after: Option<DeliveryId>, limit: usize) -> Answer<'_, Vec<Delivery>> {
-        run!(self, |shared| endpoints::log(&shared, id, after, limit))
+        operate!(read, self, |shared| endpoints::log(&shared, id, after, limit))
     }
 
     fn deliveries_of(&self, request: RequestId, limit: usize) -> Answer<'_, Vec<Addressed>> {
-        run!(self, |shared| endpoints::about(&shared, request, limit))
+        operate!(read, self, |shared| endpoints::about(&shared, request, limit))
     }
 
     fn replay(&self, endpoint: EndpointId, id: DeliveryId) -> Answer<'_, Option<Delivery>> {
-        run!(self, |shared| endpoints::replay(&shared, endpoint, id))
+        operate!(run, self, |shared| endpoints::replay(&shared, endpoint, id))
     }
 
     fn outlook(&self) -> Answer<'_, Outlook> {
-        run!(self, |shared| sending::outlook(&shared))
+        operate!(read, self, |shared| sending::outlook(&shared))
     }
 
     fn follow(&self, most: usize) -> Answer<'_, ()> {
-        run!(self, |shared| sending::follow_stages(&shared, most))
+        operate!(run, self, |shared| sending::follow_stages(&shared, most))
     }
 
     fn take(&self, take: Take) -> Answer<'_, Vec<Addressed>> {
-        run!(self, |shared| sending::take(&shared, &take))
+        operate!(run, self, |shared| sending::take(&shared, &take))
     }
 
     fn attempted(&self, report: Report) -> Answer<'_, Option<Addressed>> {
-        run!(self, |shared| sending::attempted(&shared, report.clone()))
+        operate!(run, self, |shared| sending::attempted(&shared, report.clone()))
     }
 
     fn forget(&self, before: Timestamp, most: usize) -> Answer<'_, usize> {
-        run!(self, |shared| sending::forget(&shared, before, most))
+        operate!(run, self, |shared| sending::forget(&shared, before, most))
     }
 
     fn is_shared(&self) -> bool {
