@@ -18,6 +18,8 @@ const ISSUER_SECRET: &str = "issuer-secret";
 /// What is shorter was not made here, or not written whole.
 const SHORTEST: usize = 32;
 const LOCK: &str = "anteroom.lock";
+/// What to do about a folder that can not be used.
+const NAME_ONE: &str = "Name a folder that the gateway's user can write to";
 
 /// The data directory, and with a lock on it.
 #[derive(Debug)]
@@ -33,22 +35,32 @@ impl DataDir {
     /// # Errors
     /// It can not be made or written to, or another process has it.
     pub fn open(path: &Path) -> Result<Self, Misconfiguration> {
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| {
+            let problem = format!("{} can not be made: {error}", path.display());
+            Misconfiguration::new("server.data_dir", problem, NAME_ONE)
+        })?;
+        Self::claim(path, "Stop the other gateway, or give this one a data_dir of its own")
+    }
+
+    /// Takes the lock of the directory that there is, for a command that does its work in a gateway's place.
+    ///
+    /// # Errors
+    /// It can not be written to, or another process has it.
+    pub(super) fn open_existing(path: &Path) -> Result<Self, Misconfiguration> {
+        Self::claim(path, "Stop the gateway first")
+    }
+
+    /// Takes the lock; `remedy` is what to do when another has it.
+    fn claim(path: &Path, remedy: &str) -> Result<Self, Misconfiguration> {
         let unusable = |problem: String| {
-            let remedy = "Name a folder that the gateway's user can write to";
-            Misconfiguration::new("server.data_dir", format!("{} {problem}", path.display()), remedy)
+            Misconfiguration::new("server.data_dir", format!("{} {problem}", path.display()), NAME_ONE)
         };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(|error| unusable(format!("can not be made: {error}")))?;
         let options = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).to_owned();
         let lock =
             options.open(path.join(LOCK)).map_err(|error| unusable(format!("can not be written to: {error}")))?;
         match crate::lock::lock(&lock) {
             Ok(()) => Ok(Self { path: path.to_path_buf(), _lock: lock }),
             Err(TryLockError::WouldBlock) => {
-                let remedy = "Stop the other gateway, or give this one a data_dir of its own";
                 let problem = format!("{} is in use by another gateway process", path.display());
                 Err(Misconfiguration::new("server.data_dir", problem, remedy))
             }

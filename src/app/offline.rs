@@ -22,7 +22,7 @@ pub struct Offline {
 }
 
 impl Offline {
-    /// Opens what there is; makes no data directory. To be called within a runtime.
+    /// Opens what there is; makes no data directory and no store. To be called within a runtime.
     ///
     /// # Errors
     /// Every mistake in the settings; a data directory, store or socket that can not be had.
@@ -64,17 +64,22 @@ impl Offline {
 /// Judges the records of the store, one by one; the sentences say what was found.
 ///
 /// # Errors
-/// There is no such store, or a gateway has it; it can not be opened.
+/// There is no such store, or a gateway has it that does not share it; it can not be opened.
 pub fn check_store(settings: &Settings) -> Result<Vec<String>, Misconfiguration> {
+    if store::is_shared(&settings.store) {
+        // It is not in the data directory, and may be checked beside gateways.
+        return store::check(&settings.store, &settings.server.data_dir);
+    }
     let data_dir = existing(settings)?;
     store::check(&settings.store, data_dir.path())
 }
 
-/// The data directory that there is.
+/// The data directory that there is, with a store.
 fn existing(settings: &Settings) -> Result<DataDir, Misconfiguration> {
     let path = &settings.server.data_dir;
     if path.is_dir() {
-        return DataDir::open(path);
+        store::find(&settings.store, path)?;
+        return DataDir::open_existing(path);
     }
     let problem = format!("{} does not exist: no gateway has run with this configuration", path.display());
     Err(Misconfiguration::new("server.data_dir", problem, "Name the gateway's own with --data-dir or --config"))

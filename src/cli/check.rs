@@ -17,7 +17,8 @@ use crate::verify::parse_table;
 
 #[derive(Args, Debug)]
 pub(super) struct Check {
-    /// Judge the records of the store instead, each of them: exit code 0 sound, 1 damaged. No gateway may run on it
+    /// Judge the records of the store instead, each of them: exit code 0 sound, 1 damaged. No gateway may run on a file meanwhile; beside
+    /// gateways on a database it may run
     #[arg(long)]
     store: bool,
 }
@@ -40,7 +41,7 @@ fn check_records(settings: &Settings) -> Result<ExitCode, Failure> {
         writeln!(out, "{sentence}")?;
     }
     if found.is_empty() {
-        writeln!(out, "The store is sound: {}", settings.store.url)?;
+        writeln!(out, "The store is sound: {}", settings.store.shown_url())?;
         return Ok(ExitCode::SUCCESS);
     }
     Ok(ExitCode::FAILURE)

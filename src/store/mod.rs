@@ -78,6 +78,9 @@ struct Opening<'a> {
     settings: &'a StoreSettings,
 }
 
+/// Refuses a place where there is no store yet; makes nothing.
+type Find = fn(&str, &Opening<'_>) -> Result<(), Misconfiguration>;
+
 /// Checks the store at a place, and tells what is wrong with it.
 type Check = fn(&str, &Opening<'_>) -> Result<Vec<String>, Misconfiguration>;
 
@@ -91,6 +94,7 @@ pub struct Scheme {
     /// Whether several gateways may use one store.
     pub is_shared: bool,
     judge: fn(&str, &StoreSettings) -> Result<(), Misconfiguration>,
+    find: Find,
     open: Open,
     check: Check,
 }
@@ -102,6 +106,7 @@ pub const SCHEMES: &[Scheme] = &[
         form: "memory:",
         is_shared: false,
         judge: judge_local,
+        find: |_, _| Ok(()),
         open: |place, opening, clock, metrics| memory::open(place, opening.data_dir, clock, metrics),
         check: |place, opening| memory::check(place, opening.data_dir),
     },
@@ -110,6 +115,7 @@ pub const SCHEMES: &[Scheme] = &[
         form: "sqlite:PATH",
         is_shared: false,
         judge: judge_local,
+        find: |place, opening| sqlite::find(place, opening.data_dir),
         open: |place, opening, clock, metrics| sqlite::open(place, opening.data_dir, clock, metrics),
         check: |place, opening| sqlite::check(place, opening.data_dir),
     },
@@ -118,6 +124,7 @@ pub const SCHEMES: &[Scheme] = &[
         form: "postgres://USER@HOST/DATABASE",
         is_shared: true,
         judge: postgres::judge,
+        find: |place, opening| postgres::find(place, opening.settings),
         open: |place, opening, clock, metrics| postgres::open(place, opening.settings, clock, metrics),
         check: |place, opening| postgres::check(place, opening.settings),
     },
@@ -137,7 +144,16 @@ pub fn open(
     (scheme.open)(place, &Opening { data_dir, settings }, clock, metrics)
 }
 
-/// Checks the store that the settings name, record by record, while no gateway has it open. Changes nothing. Answers a sentence for
+/// Finds the store that the settings name, and makes none where there is none. One that keeps nothing is always there.
+///
+/// # Errors
+/// A mistake at `store.url`: an unknown scheme, or no gateway has used such a store yet.
+pub fn find(settings: &StoreSettings, data_dir: &Path) -> Result<(), Misconfiguration> {
+    let (scheme, place) = parse(&settings.url)?;
+    (scheme.find)(place, &Opening { data_dir, settings })
+}
+
+/// Checks the store that the settings name, record by record; a store that is not shared, while no gateway has it open. Changes nothing. Answers a sentence for
 /// each finding: none for a store that is whole, or that keeps nothing.
 ///
 /// # Errors
@@ -180,7 +196,9 @@ fn parse(url: &str) -> Result<(&'static Scheme, &str), Misconfiguration> {
     let Some((name, place)) = url.split_once(':') else {
         return Err(mistake("the URL has no scheme", format!("Write it as {}", forms())));
     };
-    match SCHEMES.iter().find(|scheme| scheme.name == name) {
+    // Other programs write it so.
+    let canonical = if name == "postgresql" { "postgres" } else { name };
+    match SCHEMES.iter().find(|scheme| scheme.name == canonical) {
         Some(scheme) => Ok((scheme, place)),
         None => Err(mistake(format!("there is no store \"{name}:\""), format!("Write it as {}", forms()))),
     }

@@ -8,6 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::gateway::{Answer, client, http};
+use crate::postgres_server::Server;
 use crate::process::{self, Gateway, program};
 
 /// Runs the program on a data directory; what it says, and how it ends.
@@ -137,10 +138,48 @@ fn a_store_is_checked_when_no_gateway_has_it() {
     let gateway = Gateway::start(folder.path());
     let (code, _, error) = run(folder.path(), &["check", "--store"]);
     assert_eq!(code, Some(2));
-    assert!(error.contains("is in use by another gateway process"), "{error}");
+    assert!(error.contains("is in use by another gateway process\n    Stop the gateway first\n"), "{error}");
     gateway.kill();
     let (code, told, _) = run(folder.path(), &["check", "--store"]);
     assert_eq!((code, told.as_str()), (Some(0), "The store is sound: sqlite:anteroom.db\n"));
+}
+
+#[test]
+fn where_there_is_no_store_yet_a_command_makes_none() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in [&["request", "list"][..], &["request", "show", "req_01"], &["check", "--store"]] {
+        let (code, _, error) = run(folder.path(), command);
+        assert_eq!(code, Some(2), "{command:?}");
+        let told = "anteroom.db: there is no such file\n    Check store.url, or start Anteroom, which makes it";
+        assert!(error.contains(told), "{error}");
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0, "{command:?} makes nothing");
+    }
+}
+
+#[test]
+fn a_database_is_checked_beside_its_gateways_and_without_a_data_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("signing"), "a secret that all of the gateways have").unwrap();
+    let url = Server::shared().database();
+    let toml = format!("[store]\nurl = \"{url}\"\n[issuer]\nsecrets = [\"file:signing\"]\n");
+    std::fs::write(folder.path().join("anteroom.toml"), &toml).unwrap();
+    let (file, elsewhere) = (file(folder.path()), folder.path().join("elsewhere"));
+    let unused = "at 127.0.0.1 has no table of requests: no gateway has used this database yet\n    \
+                  Check store.url, or start Anteroom, which makes its tables";
+    let (code, _, error) = run(&elsewhere, &["--config", &file, "check", "--store"]);
+    assert_eq!((code, error.contains(unused)), (Some(2), true), "{error}");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let (code, _, error) = run(&elsewhere, &["--config", &file, "request", "list"]);
+    assert_eq!((code, error.contains(unused)), (Some(2), true), "{error}");
+    assert_eq!(elsewhere.read_dir().unwrap().count(), 0);
+    std::fs::remove_dir(&elsewhere).unwrap();
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+    assert_eq!(Server::shared().sql(&url, tables), "0\n");
+    let _gateway = Gateway::configured(folder.path(), &toml, &[]);
+    let (code, told, error) = run(&elsewhere, &["--config", &file, "check", "--store"]);
+    let shown = url.replace(":s3cret%26", "");
+    assert_eq!((code, told, error.as_str()), (Some(0), format!("The store is sound: {shown}\n"), ""));
+    assert!(!elsewhere.exists());
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use anteroom::telemetry::metrics::Metrics;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use crate::gateway::Gateway;
+use crate::patience::until;
 use crate::postgres_server::{PASSWORD, Server, USER, place};
 use crate::store_contract::webhooks::listen;
 use crate::stores::{Opened, START, by, keyed, new, owner, request, worked_on, worker};
@@ -54,7 +55,12 @@ fn a_url_that_can_not_be_used_is_told_without_repeating_it() {
     for (url, expected) in cases {
         assert_eq!(store::judge(&at(url)).unwrap_err().to_string(), *expected, "{url}");
     }
-    for url in ["postgres://u@h/d", "postgres://u:p@h:1,i:2/d?sslmode=verify-full", "postgres://u@%2Ftmp/d"] {
+    for url in [
+        "postgres://u@h/d",
+        "postgres://u:p@h:1,i:2/d?sslmode=verify-full",
+        "postgres://u@%2Ftmp/d",
+        "postgresql://u@h/d",
+    ] {
         assert_eq!(store::judge(&at(url)), Ok(()), "{url}");
     }
 }
@@ -136,8 +142,25 @@ async fn the_password_may_be_in_a_file() {
     std::fs::write(folder.path().join("password"), format!("{PASSWORD}\n")).unwrap();
     let password = Some("file:password".parse().unwrap());
     let base = folder.path().into();
-    let store = open(&StoreSettings { password, base, ..at(format!("postgres://{USER}@{database}")) }).unwrap();
+    let store = open(&StoreSettings { password, base, ..at(format!("postgresql://{USER}@{database}")) }).unwrap();
     assert!(store.is_ready());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn the_store_says_whether_the_server_syncs() {
+    let synced = "each commit is synced by the server before it is answered";
+    let not = "a commit outlives this process, and may be lost when the server's machine fails: fsync or full_page_writes is off there";
+    let store = open(&at(Server::shared().database())).unwrap();
+    assert_eq!(store.describe().durability, not);
+    store.close().await;
+    let server = Server::new(&[]);
+    let url = server.database();
+    let store = open(&at(&url)).unwrap();
+    assert_eq!(store.describe().durability, synced);
+    server.sql(&url, "ALTER SYSTEM SET fsync = off");
+    server.sql(&url, "SELECT pg_reload_conf()");
+    until(|| store.describe().durability == not).await;
     store.close().await;
 }
 

@@ -1,5 +1,6 @@
 //! Looks at every record of a database, and tells which can not be read, or lack what belongs to them.
 
+use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::document::read_event;
@@ -32,10 +33,20 @@ const STRAYS: [(&str, &str); 4] = [
     ),
 ];
 
-/// Reads everything. Answers a sentence for each finding.
-pub(super) async fn check(place: &Place, tls: &MakeRustlsConnect) -> Result<Vec<String>, Trouble> {
+/// A session with a database that a gateway has used; makes nothing.
+pub(super) async fn find(place: &Place, tls: &MakeRustlsConnect) -> Result<Client, Trouble> {
     let (client, connection) = place.migrating.connect(tls.clone()).await?;
     tokio::spawn(connection);
+    if client.query_one("SELECT to_regclass('requests') IS NOT NULL", &[]).await?.get(0) {
+        return Ok(client);
+    }
+    let problem = "has no table of requests: no gateway has used this database yet";
+    Err(Trouble::new(problem, "Check store.url, or start Anteroom, which makes its tables"))
+}
+
+/// Reads everything, also while gateways run. Answers a sentence for each finding.
+pub(super) async fn check(place: &Place, tls: &MakeRustlsConnect) -> Result<Vec<String>, Trouble> {
+    let client = find(place, tls).await?;
     let mut findings = Vec::new();
     let (names, mut after) = (Names::new(), String::new());
     let select = format!("SELECT {COLUMNS} FROM {TABLES} WHERE r.id > $1 ORDER BY r.id LIMIT {CHUNK}");

@@ -2,7 +2,7 @@
 //! gateways change, and tells them what changes here.
 
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::announcer::{CHANNEL, Hint, announce, changes};
 use super::fault::told;
 use super::pause;
-use super::shared::Shared;
+use super::shared::{Known, Shared};
 use crate::core::clock::Clock;
 use crate::core::ports::Change;
 
@@ -128,7 +128,7 @@ impl Link {
 /// Asks the server for the time, now and then, until it does not answer.
 async fn pulse(client: &Client, shared: &Shared) -> String {
     loop {
-        match timeout(PATIENCE, compare_clocks(client, &*shared.clock, &shared.ahead)).await {
+        match timeout(PATIENCE, look(client, &*shared.clock, &shared.known)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return told(&error),
             Err(_) => return "it does not answer".into(),
@@ -137,24 +137,22 @@ async fn pulse(client: &Client, shared: &Shared) -> String {
     }
 }
 
-/// Makes the clock tell the database's time, as exactly as the round trip lets it know that; so that all gateways judge alike.
-/// `ahead` is how far the database's clock was ahead of the machine's so far.
-pub(super) async fn compare_clocks(
-    client: &Client,
-    clock: &dyn Clock,
-    ahead: &AtomicI64,
-) -> Result<(), tokio_postgres::Error> {
+/// Looks whether the server syncs, and at its clock: makes ours tell the database's time, as exactly as the round trip lets it know that; so that all gateways judge alike.
+pub(super) async fn look(client: &Client, clock: &dyn Clock, known: &Known) -> Result<(), tokio_postgres::Error> {
     let began = clock.machine().map(|machine| (machine, clock.monotonic()));
-    let select = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
-    let theirs: i64 = client.query_one(select, &[]).await?.get(0);
+    let select = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint, \
+                  current_setting('fsync') <> 'on' OR current_setting('full_page_writes') <> 'on'";
+    let row = client.query_one(select, &[]).await?;
+    let theirs: i64 = row.get(0);
+    known.is_unsynced.store(row.get(1), Ordering::Relaxed);
     let Some((machine, began)) = began else { return Ok(()) };
     let took = i64::try_from(clock.monotonic().saturating_sub(began).as_millis()).unwrap_or(i64::MAX);
     let measured = theirs.saturating_sub(machine.plus_millis(took / 2).millis());
-    let known = ahead.load(Ordering::Relaxed);
-    if measured.abs_diff(known) > took.unsigned_abs() / 2 + 1 {
-        ahead.store(measured, Ordering::Relaxed);
+    let before = known.ahead.load(Ordering::Relaxed);
+    if measured.abs_diff(before) > took.unsigned_abs() / 2 + 1 {
+        known.ahead.store(measured, Ordering::Relaxed);
         clock.follow(measured);
-        if measured.abs_diff(known) >= NOTABLE_MILLIS {
+        if measured.abs_diff(before) >= NOTABLE_MILLIS {
             tracing::warn!(
                 ahead_millis = measured,
                 "the database's clock differs from this machine's; the database's counts"

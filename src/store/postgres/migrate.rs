@@ -1,13 +1,12 @@
 //! Brings the tables to this program's version, one gateway at a time, and refuses a server that does not keep what it promises.
 
-use std::sync::atomic::AtomicI64;
-
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::fault::told;
 use super::place::Place;
+use super::shared::Known;
 use crate::core::clock::Clock;
 
 refinery::embed_migrations!("src/store/migrations/postgres");
@@ -55,7 +54,7 @@ pub(super) async fn prepare(
     place: &Place,
     tls: &MakeRustlsConnect,
     clock: &dyn Clock,
-    ahead: &AtomicI64,
+    known: &Known,
 ) -> Result<(), Trouble> {
     let (mut client, connection) = place.migrating.connect(tls.clone()).await?;
     tokio::spawn(connection);
@@ -80,7 +79,7 @@ pub(super) async fn prepare(
             remedy,
         ));
     }
-    Ok(super::link::compare_clocks(&client, clock, ahead).await?)
+    Ok(super::link::look(&client, clock, known).await?)
 }
 
 async fn check(client: &Client) -> Result<(), Trouble> {

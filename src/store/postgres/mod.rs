@@ -27,12 +27,13 @@ mod thread;
 mod tls;
 mod webhooks;
 
-use std::future::pending;
-use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::future::{Future, pending};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::core::BoxFuture;
 use crate::core::clock::Clock;
@@ -50,7 +51,7 @@ use migrate::Trouble;
 use names::Names;
 use place::Place;
 use requests::PostgresRequests;
-use shared::Shared;
+use shared::{Known, Shared};
 use thread::Thread;
 use webhooks::PostgresWebhooks;
 
@@ -93,8 +94,8 @@ pub(super) fn open(
     let thread = Arc::new(Thread::start().map_err(|error| no_thread(&error))?);
     let its_thread = Arc::downgrade(&thread);
     let opened = thread.block_on(async move {
-        let ahead = AtomicI64::new(0);
-        migrate::prepare(&place, &tls, &*clock, &ahead).await?;
+        let known = Known::default();
+        migrate::prepare(&place, &tls, &*clock, &known).await?;
         let (news, hints) = News::new();
         let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(place.serving.clone(), tls.clone(), config);
@@ -102,7 +103,7 @@ pub(super) fn open(
         let pool = pool.map_err(|error| Trouble::new(format!("can not be used: {error}"), "Mend [store]"))?;
         let (names, turns) = (Names::new(), Mutex::default());
         let is_reached = AtomicBool::new(true);
-        let shared = Arc::new(Shared { pool, clock, metrics, names, news, turns, ahead, is_reached });
+        let shared = Arc::new(Shared { pool, clock, metrics, names, news, turns, known, is_reached });
         let listener = Arc::new(Listener::new());
         let link = Link { shared: Arc::clone(&shared), config: place.serving, tls, listener: Arc::clone(&listener) };
         if let Some(thread) = its_thread.upgrade() {
@@ -116,8 +117,22 @@ pub(super) fn open(
     Ok(Arc::new(Postgres { requests, shared, thread, listener }))
 }
 
+/// Refuses a database that no gateway has used yet; makes nothing.
+pub(super) fn find(place: &str, settings: &StoreSettings) -> Result<(), Misconfiguration> {
+    ask(place, settings, |place, tls| async move { check::find(&place, &tls).await.map(|_| ()) })
+}
+
 /// Checks every record of the database at `place`; tells what is wrong.
 pub(super) fn check(place: &str, settings: &StoreSettings) -> Result<Vec<String>, Misconfiguration> {
+    ask(place, settings, |place, tls| async move { check::check(&place, &tls).await })
+}
+
+/// Asks the database something without opening it as a store.
+fn ask<T: Send + 'static, A: Future<Output = Result<T, Trouble>> + Send + 'static>(
+    place: &str,
+    settings: &StoreSettings,
+    question: impl FnOnce(Place, MakeRustlsConnect) -> A,
+) -> Result<T, Misconfiguration> {
     judge(place, settings)?;
     let place = Place::of(place, settings)?;
     let tls = tls::connector(settings, place.encrypts())?;
@@ -125,7 +140,7 @@ pub(super) fn check(place: &str, settings: &StoreSettings) -> Result<Vec<String>
     let at_url = |trouble: Trouble| super::mistake(format!("{shown} {}", trouble.problem), trouble.remedy);
     let unspoken = || at_url(Trouble::new("can not be spoken to", "Let the process have another thread"));
     let thread = Thread::start().map_err(|_| unspoken())?;
-    thread.block_on(async move { check::check(&place, &tls).await }).ok_or_else(unspoken)?.map_err(at_url)
+    thread.block_on(question(place, tls)).ok_or_else(unspoken)?.map_err(at_url)
 }
 
 struct Postgres {
@@ -141,7 +156,12 @@ impl Store for Postgres {
     }
 
     fn describe(&self) -> StoreDescription {
-        StoreDescription { scheme: "postgres", durability: "each commit is synced by the server before it is answered" }
+        let durability = if self.shared.known.is_synced() {
+            "each commit is synced by the server before it is answered"
+        } else {
+            "a commit outlives this process, and may be lost when the server's machine fails: fsync or full_page_writes is off there"
+        };
+        StoreDescription { scheme: "postgres", durability }
     }
 
     fn webhooks(&self) -> Arc<dyn Webhooks> {

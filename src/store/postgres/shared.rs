@@ -35,10 +35,25 @@ pub(super) struct Shared {
     pub(super) news: News,
     /// Whose request of a type was leased here last, by number.
     pub(super) turns: Mutex<HashMap<String, i64>>,
-    /// How many milliseconds the database's clock is ahead of the machine's.
-    pub(super) ahead: AtomicI64,
+    /// What the server says of itself.
+    pub(super) known: Known,
     /// Whether the server was there when it was last asked.
     pub(super) is_reached: AtomicBool,
+}
+
+/// What the server said of itself when it was last asked.
+#[derive(Default)]
+pub(super) struct Known {
+    /// How many milliseconds the database's clock is ahead of the machine's.
+    pub(super) ahead: AtomicI64,
+    /// Whether it does not see to it that what is committed outlives a failure of its machine.
+    pub(super) is_unsynced: AtomicBool,
+}
+
+impl Known {
+    pub(super) fn is_synced(&self) -> bool {
+        !self.is_unsynced.load(Ordering::Relaxed)
+    }
 }
 
 impl Shared {

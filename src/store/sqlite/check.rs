@@ -12,11 +12,17 @@ use super::{Trouble, connection, event_rows, migrate, reads, rows};
 /// No more findings than this are told.
 const FINDINGS: usize = 100;
 
-pub(super) fn check(path: &Path) -> Result<Vec<String>, Trouble> {
-    if !path.exists() {
-        return Err(Trouble::new("there is no such file", "Check store.url, or start Anteroom, which makes it"));
+/// Refuses a file that is not there; makes none.
+pub(super) fn find(path: &Path) -> Result<(), Trouble> {
+    if path.exists() {
+        return Ok(());
     }
-    let _lock = connection::claim(path)?;
+    Err(Trouble::new("there is no such file", "Check store.url, or start Anteroom, which makes it"))
+}
+
+pub(super) fn check(path: &Path) -> Result<Vec<String>, Trouble> {
+    find(path)?;
+    let _lock = connection::claim(path, "Stop the gateway first")?;
     let connection = connection::open_to_check(path)?;
     let version = migrate::version(&connection)?;
     if !migrate::is_newest(version) {

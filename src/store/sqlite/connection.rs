@@ -21,10 +21,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// More than the different statements there are, filters included.
 const STATEMENTS: usize = 256;
 
-/// Claims the file for this process until the answer is dropped.
+/// Claims the file for this process until the answer is dropped. `remedy` is what to do when another has it.
 ///
 /// The claim is on a file beside it: whoever closes any handle on the database itself drops the locks that SQLite has on it.
-pub(super) fn claim(path: &Path) -> Result<File, Trouble> {
+pub(super) fn claim(path: &Path, remedy: &str) -> Result<File, Trouble> {
     if let Some(directory) = path.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     }
@@ -32,7 +32,6 @@ pub(super) fn claim(path: &Path) -> Result<File, Trouble> {
     match crate::lock::lock(&lock) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let remedy = "Stop the other one, or give this one its own server.data_dir";
             return Err(Trouble::new("another Anteroom is using it", remedy));
         }
         Err(TryLockError::Error(error)) => return Err(error.into()),

@@ -67,6 +67,12 @@ pub(super) fn check(place: &str, data_dir: &Path) -> Result<Vec<String>, Misconf
     check::check(&path).map_err(|trouble| trouble.at(&path))
 }
 
+/// Refuses a place where there is no file; makes none.
+pub(super) fn find(place: &str, data_dir: &Path) -> Result<(), Misconfiguration> {
+    let path = path(place, data_dir)?;
+    check::find(&path).map_err(|trouble| trouble.at(&path))
+}
+
 fn path(place: &str, data_dir: &Path) -> Result<PathBuf, Misconfiguration> {
     // "sqlite://PATH" is how other programs write it.
     let place = place.strip_prefix("//").unwrap_or(place);
@@ -116,7 +122,7 @@ impl From<std::io::Error> for Trouble {
 }
 
 fn start(path: &Path, clock: Arc<dyn Clock>, metrics: StoreMetrics) -> Result<Arc<dyn Store>, Trouble> {
-    let lock = Arc::new(connection::claim(path)?);
+    let lock = Arc::new(connection::claim(path, "Stop the other one, or give this one its own server.data_dir")?);
     let connection = connection::open_to_write(path)?;
     let reading = connection::open_to_read(path)?;
     let (timelines, listened) = (Timelines::load(&reading)?, Listened::load(&reading)?);
