@@ -234,9 +234,9 @@ def load(gateway, book, cycle):
     yield from (reader(gateway, book), reader(gateway, book), canceller(gateway, book), eraser(gateway, book))
 
 
-async def under_load(gateway, book, cycle, harm):
+async def under_load(gateway, book, cycle, seconds, harm):
     tasks = [asyncio.create_task(task) for task in load(gateway, book, cycle)]
-    await asyncio.sleep(random.uniform(0.05, 0.7))
+    await asyncio.sleep(random.uniform(0.05, seconds))
     await harm()
     for task in tasks:
         task.cancel()
@@ -277,7 +277,8 @@ async def soak(gateway, postgres, arguments):
     outage = Outage(gateway, postgres, book)
     for cycle in range(arguments.cycles):
         before = len(book.accepted)
-        await under_load(gateway, book, cycle, outage if arguments.kill == "server" else lambda: asyncio.to_thread(gateway.kill))
+        harm = outage if arguments.kill == "server" else lambda: asyncio.to_thread(gateway.kill)
+        await under_load(gateway, book, cycle, arguments.load_seconds, harm)
         if arguments.kill == "gateway":
             gateway.start()
         await each(gateway, submit, book, list(book.unanswered.items()))
@@ -374,6 +375,7 @@ def main():
     parser.add_argument("--store", choices=["sqlite", "postgres"], default="sqlite")
     parser.add_argument("--kill", choices=["gateway", "server"], default="gateway")
     parser.add_argument("--cycles", type=int, default=20)
+    parser.add_argument("--load-seconds", type=float, default=0.7, help="how long a cycle works at most until it is killed")
     parser.add_argument("--jobs", type=int, default=0)
     parser.add_argument("--stored", type=int, default=0)
     parser.add_argument("--workers", type=int, default=8)
