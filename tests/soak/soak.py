@@ -11,6 +11,7 @@ import asyncio
 import collections
 import os
 import random
+import signal
 import sys
 import time
 from pathlib import Path
@@ -385,6 +386,8 @@ def main():
     arguments.folder.mkdir(parents=True)
     postgres = Postgres(arguments.folder / "postgres") if arguments.store == "postgres" else None
     gateway = Gateway(arguments.binary.resolve(), arguments.folder, postgres.url if postgres else "sqlite:anteroom.db")
+    # Who stops this leaves no gateway and no server behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     what = jobs(gateway, arguments) if arguments.jobs else full(gateway, arguments) if arguments.stored else soak(gateway, postgres, arguments)
     try:
         book = asyncio.run(what)
