@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::gateway::{Answer, NOON, problem};
 use crate::leases::Workshop;
+use crate::patience::patiently;
 
 const PATH: &str = "/v1/dead-letters";
 
@@ -119,4 +120,21 @@ async fn what_workers_have_nothing_to_do_with_is_not_there() {
         assert_eq!(redrive(&shop, id).await.status, 404, "{id}");
     }
     assert_eq!(shop.gateway.get(&shop.anna, PATH).await.status, 403);
+}
+
+#[tokio::test]
+async fn what_is_no_longer_kept_can_not_be_tried_again() {
+    let shop = Workshop::configured("[issuer]\nlifetime = \"24h\"\n[retention]\npayload = \"1m\"\n").await;
+    let id = dead(&shop, &shop.anna).await;
+    patiently(async {
+        while shop.gateway.get(&shop.anna, &format!("/v1/requests/{id}/payload")).await.status != 410 {
+            shop.gateway.advance(60);
+        }
+    })
+    .await;
+    let answer = redrive(&shop, &id).await;
+    let detail = "The request's payload is no longer kept, so a worker would have nothing to work on. Its owner can submit it again.";
+    assert_eq!((answer.status, answer.problem()), (410, problem(410, "gone", "Gone", detail)));
+    assert_eq!(shop.seen(&id, &["/status"]).await, json!(["failed"]));
+    assert_eq!(shop.ask().await.status, 204);
 }
