@@ -170,6 +170,25 @@ impl Drop for Gateway {
     }
 }
 
+/// How a request stands: its version, which never goes back, and its status.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct State((u32, u32), String);
+
+impl State {
+    fn of(etag: &str, view: &Value) -> Option<Self> {
+        let (write, step) = etag.trim_matches('"').split_once('.')?;
+        Some(Self((write.parse().ok()?, step.parse().ok()?), view["status"].as_str()?.to_owned()))
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.1 == "cancelled"
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        ["cancelled", "succeeded", "failed", "expired"].contains(&self.1.as_str())
+    }
+}
+
 /// A client of one gateway process.
 #[derive(Clone)]
 pub(crate) struct Client {
@@ -201,6 +220,22 @@ impl Client {
     pub(crate) async fn key_of(&self, id: &str) -> Option<String> {
         let view = self.get(&format!("/v1/requests/{id}")).await;
         view["tags"]["key"].as_str().map(str::to_owned)
+    }
+
+    /// How the request with this id stands; none when there is no answer.
+    pub(crate) async fn state(&self, id: &str) -> Option<State> {
+        self.state_from(self.http.get(format!("{}/v1/requests/{id}", self.base))).await
+    }
+
+    /// How the request with this id stands after it was cancelled; none when there is no answer, or it was not.
+    pub(crate) async fn cancel(&self, id: &str) -> Option<State> {
+        self.state_from(self.http.post(format!("{}/v1/requests/{id}/cancel", self.base))).await
+    }
+
+    async fn state_from(&self, call: reqwest::RequestBuilder) -> Option<State> {
+        let answer = call.bearer_auth(&self.token).send().await.ok()?;
+        let etag = answer.headers().get("etag").filter(|_| answer.status() == 200)?.to_str().ok()?.to_owned();
+        State::of(&etag, &answer.json().await.ok()?)
     }
 
     /// The ids of the requests that were submitted under this idempotency key.

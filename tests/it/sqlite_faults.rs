@@ -42,18 +42,19 @@ impl<F: Fn() + Send + Sync> Clock for AskedClock<F> {
 }
 
 /// A small disk of its own, which ends with the test.
-struct SmallDisk(tempfile::TempDir);
+pub(crate) struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
     /// `None` where this user may not mount one.
-    fn mount() -> Option<Self> {
+    pub(crate) fn mount(mebibytes: u32) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
-        let mount = ["-t", "tmpfs", "-o", "size=2m", "tmpfs"];
+        let size = format!("size={mebibytes}m");
+        let mount = ["-t", "tmpfs", "-o", &size, "tmpfs"];
         let mounted = Command::new("mount").args(mount).arg(directory.path()).stderr(Stdio::null()).status();
         mounted.is_ok_and(|status| status.success()).then_some(Self(directory))
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 }
@@ -66,7 +67,7 @@ impl Drop for SmallDisk {
 
 /// Announces that a test could not run here.
 #[expect(clippy::print_stderr, reason = "a test that is left out says so")]
-fn left_out(why: &str) {
+pub(crate) fn left_out(why: &str) {
     eprintln!("LEFT OUT: {why}");
 }
 
@@ -77,7 +78,7 @@ fn large(number: u64) -> NewRequest {
 
 #[tokio::test]
 async fn a_full_disk_refuses_whole_requests_until_there_is_space() {
-    let Some(disk) = SmallDisk::mount() else { return left_out("a full disk needs the right to mount one") };
+    let Some(disk) = SmallDisk::mount(2) else { return left_out("a full disk needs the right to mount one") };
     let ballast = disk.path().join("ballast");
     fs::write(&ballast, vec![1; 1 << 20]).unwrap();
     let store = open(URL, disk.path(), Arc::new(SetClock::at(START)));

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anteroom::core::clock::SetClock;
+use anteroom::core::clock::{Clock, SetClock};
 use anteroom::core::error::StoreError;
-use anteroom::core::ports::requests::{Claim, Filter, Order, Target};
-use anteroom::core::request::{Act, By, EventKind, Output, Process, Request, Status, Work, Worker};
+use anteroom::core::ports::requests::{Claim, Filter, Order, Purged, Retention, Target};
+use anteroom::core::request::{Act, By, Event, EventKind, Output, Process, Request, Status, Work, Worker};
 use anteroom::store::StoreSettings;
 use anteroom::telemetry::metrics::Metrics;
 use rusqlite::Connection;
@@ -174,6 +174,99 @@ async fn assert_kept_before(cut: u64, ends: &[u64], directory: &Path) {
     }
     store.close().await;
     assert_eq!(anteroom::store::check(&settings(), directory).unwrap(), Vec::<String>::new());
+}
+
+/// The owner's turn is full of what has expired: one claim does not write all of that down.
+#[tokio::test]
+async fn a_claim_passes_over_some_that_have_expired_and_says_that_there_may_be_more() {
+    let on = Opened::new(URL);
+    let deadline = Some(START.plus_millis(1000));
+    on.requests().submit_all((1..=300).map(|n| new(Request { deadline, ..work(n) })).collect()).await.unwrap();
+    on.submit(new(work(301))).await;
+    on.clock.advance(Duration::from_secs(1));
+    let first = on.requests().claim(claim(1)).await.unwrap();
+    assert_eq!((first.leased.len(), first.next_ready_at), (0, Some(on.clock.now())));
+    let second = on.requests().claim(claim(1)).await.unwrap();
+    assert_eq!((second.leased[0].0.id, second.next_ready_at), (id(START, 301), Some(START.plus_millis(31_000))));
+    assert_eq!(on.requests().settle(300).await.unwrap().0, []);
+}
+
+/// Many that have ended at one time, the most of which have nothing left to remove: one purge looks at some of them.
+#[tokio::test]
+async fn a_purge_goes_on_where_the_last_one_has_left_off() {
+    let on = Opened::new(URL);
+    let deadline = Some(START.plus_millis(1000));
+    on.requests().submit_all((1..=1500).map(|n| new(Request { deadline, ..work(n) })).collect()).await.unwrap();
+    let day = Duration::from_hours(24);
+    let kept = Retention { request: day * 30, payload: day, most_requests: None, most_bytes: None };
+    on.clock.advance(day * 2);
+    let purged = |payloads, more| Purged { requests: 0, payloads, more };
+    for expected in [purged(500, true), purged(500, true), purged(500, false), purged(0, false)] {
+        assert_eq!(on.requests().purge(kept, 500).await.unwrap(), expected);
+    }
+    let on = on.reopened().await;
+    on.submit(new(Request { deadline: None, ..work(2000) })).await;
+    for expected in [purged(0, true), purged(0, false)] {
+        assert_eq!(on.requests().purge(kept, 500).await.unwrap(), expected);
+    }
+    on.clock.set(START);
+    assert_eq!(on.requests().purge(kept, 500).await.unwrap(), purged(0, false));
+}
+
+/// The store opens or does not, finds or does not; what it gives is what was stored, and what it leases was ready.
+#[tokio::test]
+async fn a_flipped_bit_anywhere_gives_nothing_that_was_not_there() {
+    let on = Opened::new(URL);
+    for number in 1..=30 {
+        on.submit(keyed(work(number), &format!("key-{number}"), 1)).await;
+    }
+    let leased = on.requests().claim(claim(20)).await.unwrap().leased;
+    assert_eq!(leased.len(), 20);
+    on.requests().act_all((1..=10).map(complete).collect()).await.unwrap();
+    let mut stored = Vec::new();
+    for number in 1..=30 {
+        let id = id(START, number);
+        let (found, events) =
+            (on.requests().find_any(id).await.unwrap().unwrap(), on.requests().events(id).await.unwrap());
+        stored.push((found, events, on.requests().output(id).await.unwrap(), on.requests().payload(id).await.unwrap()));
+    }
+    on.store.close().await;
+    let whole = fs::read(on.directory.path().join("anteroom.db")).unwrap();
+    for round in 0..400 {
+        let mut bytes = whole.clone();
+        let at = round * 10_007 % bytes.len();
+        bytes[at] ^= 1 << (round % 8);
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("anteroom.db"), bytes).unwrap();
+        gives_only_what_was_stored(directory.path(), &stored, at).await;
+    }
+}
+
+type Stored = (Arc<Request>, Vec<Event>, Option<Output>, Option<String>);
+
+async fn gives_only_what_was_stored(directory: &Path, stored: &[Stored], at: usize) {
+    let clock = Arc::new(SetClock::at(START));
+    let Ok(store) = anteroom::store::open(&settings(), directory, clock, Metrics::new().store()) else { return };
+    let requests = store.requests();
+    for (request, events, output, payload) in stored {
+        let found = requests.find_any(request.id).await;
+        assert!(!found.is_ok_and(|found| found.is_some_and(|found| found != *request)), "bit flipped in byte {at}");
+        let told = requests.events(request.id).await.unwrap_or_default();
+        assert!(told.iter().all(|event| events.contains(event)), "bit flipped in byte {at}");
+        let given = requests.output(request.id).await.unwrap_or_default();
+        assert!(given.is_none() || given == *output, "bit flipped in byte {at}");
+        let kept = requests.payload(request.id).await.unwrap_or_default();
+        assert!(kept.is_none() || kept == *payload, "bit flipped in byte {at}");
+    }
+    let claimed = requests.claim(claim(30)).await.unwrap_or_default();
+    for (request, given) in claimed.leased {
+        let (before, _, _, payload) = stored.iter().find(|(stored, ..)| stored.id == request.id).unwrap();
+        let act = Act::Lease { worker: claim(1).worker, lease: Duration::from_secs(30), run: Duration::from_secs(60) };
+        let leased = before.act(&act, &By::default(), START);
+        assert_eq!((leased.written, leased.refused), (Some((*request).clone()), None), "bit flipped in byte {at}");
+        assert_eq!(Some(given), *payload, "bit flipped in byte {at}");
+    }
+    store.close().await;
 }
 
 /// A gateway with 100,000 requests of version 1 is ready soon: `cargo test --release -- --ignored` says how soon.

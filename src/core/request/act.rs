@@ -102,7 +102,7 @@ pub enum Refused {
     LeaseLost,
     /// It has not reached its end.
     NotEnded,
-    /// It has not failed, or no worker was at it.
+    /// It has not failed, or no worker was at it, or there is no payload left to work on.
     NotFailed,
     /// Its stages do not pass by themselves.
     NotSimulated,
@@ -144,6 +144,11 @@ impl Request {
             Ok(None) => Acted { written: settled, events, refused: None },
             Err(refused) => Acted { written: settled, events, refused: Some(refused) },
         }
+    }
+
+    /// What becomes of it when it is to be tried again, and its payload is no longer kept: nothing, as of one that has not failed.
+    pub fn act_without_payload(&self, by: &By, now: Timestamp) -> Acted {
+        Acted { refused: Some(Refused::NotFailed), ..self.act(&Act::Settle, by, now) }
     }
 
     /// This request with its end written down, when time alone has brought it about and workers were at it. The version stays: it is

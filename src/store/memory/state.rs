@@ -133,8 +133,12 @@ impl State {
         if request.erased_at.is_some() {
             return None;
         }
-        let acted = request.act(&order.act, &order.by, now);
         let kept = self.requests.get_mut(&request.id)?;
+        let acted = if matches!(order.act, Act::Redrive) && kept.payload.is_none() {
+            request.act_without_payload(&order.by, now)
+        } else {
+            request.act(&order.act, &order.by, now)
+        };
         let is_done = acted.refused.is_none() && acted.written.is_some();
         if let Some(written) = acted.written {
             kept.request = Arc::new(written);

@@ -7,7 +7,7 @@ use tokio_postgres::error::SqlState;
 
 use super::fault::Fault;
 use super::ledger::Ledger;
-use super::rows::{COLUMNS, TABLES};
+use super::rows::{self, COLUMNS, TABLES};
 use super::shared::{Shared, again};
 use crate::core::ports::requests::{Order, Outcome};
 use crate::core::request::Request;
@@ -34,6 +34,7 @@ async fn attempt(shared: &Shared, ids: &[String], orders: &[Order]) -> Result<(V
     let lock = transaction.prepare_cached(LOCK).await?;
     transaction.query(&lock, &[&ids]).await?;
     let mut ledger = Ledger::new(read(shared, &transaction, ids).await?);
+    ledger.look_for_payloads(&transaction, orders).await?;
     // With the locks held: no other act comes between the judgement and the commit.
     let now = shared.now();
     let outcomes: Vec<_> = orders.iter().map(|order| ledger.act(order, now)).collect();
@@ -51,6 +52,33 @@ pub(super) async fn read(
     let select = format!("SELECT {COLUMNS} FROM {TABLES} WHERE r.id = ANY($1)");
     let rows = client.query(&client.prepare_cached(&select).await?, &[&ids]).await?;
     shared.read(client, &rows).await
+}
+
+/// The same, of those that can be read. The others are put aside, so that they are in nobody's way: nobody leases them, and their ends
+/// are not written down.
+pub(super) async fn read_whole(
+    shared: &Shared,
+    transaction: &Transaction<'_>,
+    ids: &[String],
+) -> Result<Vec<Arc<Request>>, Fault> {
+    let select = format!("SELECT {COLUMNS} FROM {TABLES} WHERE r.id = ANY($1)");
+    let found = transaction.query(&transaction.prepare_cached(&select).await?, &[&ids]).await?;
+    shared.names.learn(transaction, found.iter().filter_map(rows::timeline).collect()).await?;
+    let (mut whole, mut damaged) = (Vec::new(), Vec::new());
+    for row in &found {
+        match rows::read(row, &shared.names.timelines) {
+            Ok(request) => whole.push(request),
+            Err(fault) => {
+                tracing::error!(?fault, "a damaged record is put aside: it is leased to nobody");
+                damaged.push(row.get::<_, String>(0));
+            }
+        }
+    }
+    if !damaged.is_empty() {
+        let update = "UPDATE work SET ready_at = NULL, ends_at = NULL WHERE id = ANY($1)";
+        transaction.execute(update, &[&damaged]).await?;
+    }
+    Ok(whole)
 }
 
 /// Commits. What an error leaves is unknown, and is not tried again, unless the server itself says that it has undone it.

@@ -86,7 +86,7 @@ async fn commit(shared: &Shared, batch: Vec<Job>) {
         Ok(mut outcomes) => {
             for (length, reply) in replies {
                 let rest = outcomes.split_off(length);
-                _ = reply.send(Ok(std::mem::replace(&mut outcomes, rest)));
+                _ = reply.send(std::mem::replace(&mut outcomes, rest).into_iter().collect());
             }
         }
         Err(Fault::Taken(_)) if replies.len() > 1 => {
@@ -97,7 +97,7 @@ async fn commit(shared: &Shared, batch: Vec<Job>) {
                 if outcome.is_ok() {
                     shared.news.submitted(own.iter().map(Prepared::request));
                 }
-                _ = reply.send(outcome);
+                _ = reply.send(outcome.and_then(|outcomes| outcomes.into_iter().collect()));
             }
         }
         Err(fault) => {

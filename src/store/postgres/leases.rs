@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use deadpool_postgres::{GenericClient, Transaction};
 
-use super::acts::{commit, read};
+use super::acts::{commit, read_whole};
 use super::fault::Fault;
 use super::ledger::Ledger;
 use super::rows;
@@ -38,9 +38,11 @@ const CANDIDATES: &str = "WITH RECURSIVE later (owner, place) AS (
         SELECT w.id, row_number() OVER (ORDER BY w.ready_at, w.id) AS rank FROM work w
         WHERE w.kind = $1 AND w.owner = turns.owner AND w.ready_at <= $2 AND (w.ends_at IS NULL OR w.ends_at > $2)
         ORDER BY w.ready_at, w.id LIMIT $5) of_owner
+), best AS (
+    SELECT ARRAY(SELECT id FROM candidates ORDER BY rank, place LIMIT $5) AS ids
 )
-SELECT r.id, r.owner FROM candidates c JOIN requests r ON r.id = c.id
-ORDER BY c.rank, c.place LIMIT $4::bigint FOR NO KEY UPDATE OF r SKIP LOCKED";
+SELECT r.id, r.owner FROM requests r WHERE r.id = ANY((SELECT ids FROM best)::text[])
+ORDER BY array_position((SELECT ids FROM best), r.id) LIMIT $4::bigint FOR NO KEY UPDATE OF r SKIP LOCKED";
 
 /// So many more than are asked for are looked at, since other claims may be about to lease the first.
 const SLACK: usize = 64;
@@ -63,7 +65,7 @@ async fn try_to_claim(shared: &Shared, claim: &Claim) -> Result<(Claimed, Vec<Ch
     let transaction = client.transaction().await?;
     let chosen = choose(shared, &transaction, claim).await?;
     let ids: Vec<String> = chosen.iter().map(|chosen| chosen.id.to_string()).collect();
-    let mut ledger = Ledger::new(read(shared, &transaction, &ids).await?);
+    let mut ledger = Ledger::new(read_whole(shared, &transaction, &ids).await?);
     let mut payloads = payloads(&transaction, &ids).await?;
     let now = shared.now();
     let mut leased = Vec::new();
@@ -80,7 +82,9 @@ async fn try_to_claim(shared: &Shared, claim: &Claim) -> Result<(Claimed, Vec<Ch
     let next = "SELECT min(ready_at) FROM work WHERE kind = ANY($1) AND ready_at > $2";
     let next = transaction.query_one(&transaction.prepare_cached(next).await?, &[&kinds, &now.millis()]).await?;
     commit(transaction).await?;
-    let next_ready_at = next.get::<_, Option<i64>>(0).map(Timestamp::from_millis);
+    // All that was chosen could not be leased: there may be others.
+    let in_vain = leased.is_empty() && !chosen.is_empty();
+    let next_ready_at = if in_vain { Some(now) } else { next.get::<_, Option<i64>>(0).map(Timestamp::from_millis) };
     Ok((Claimed { leased, next_ready_at }, chosen, ledger))
 }
 
@@ -136,7 +140,7 @@ async fn try_to_settle(shared: &Shared, most: usize) -> Result<(Vec<Arc<Request>
     let limit = i64::try_from(most).unwrap_or(i64::MAX);
     let rows = transaction.query(&transaction.prepare_cached(due).await?, &[&shared.now().millis(), &limit]).await?;
     let ids: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-    let mut ledger = Ledger::new(read(shared, &transaction, &ids).await?);
+    let mut ledger = Ledger::new(read_whole(shared, &transaction, &ids).await?);
     let order = |id| Order { target: Target { owner: None, id }, act: Act::Settle, by: By::default() };
     let now = shared.now();
     let settled = ids.iter().filter_map(|id| Some(ledger.act(&order(id.parse().ok()?), now)?.request)).collect();

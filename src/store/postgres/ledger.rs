@@ -21,6 +21,8 @@ pub(super) struct Ledger {
     outputs: Vec<(String, Output)>,
     erased: Vec<String>,
     changes: Vec<Change>,
+    /// Those of which the payload is kept, where that matters.
+    with_payload: BTreeSet<RequestId>,
 }
 
 struct Entry {
@@ -39,7 +41,24 @@ impl Ledger {
             outputs: Vec::new(),
             erased: Vec::new(),
             changes: Vec::new(),
+            with_payload: BTreeSet::new(),
         }
+    }
+
+    /// Looks which of those that are to be tried again have their payload.
+    pub(super) async fn look_for_payloads(
+        &mut self,
+        transaction: &Transaction<'_>,
+        orders: &[Order],
+    ) -> Result<(), Fault> {
+        let redriven = orders.iter().filter(|order| matches!(order.act, Act::Redrive));
+        let ids: Vec<_> = redriven.map(|order| order.target.id.to_string()).collect();
+        if !ids.is_empty() {
+            let select = transaction.prepare_cached("SELECT id FROM payloads WHERE id = ANY($1)").await?;
+            let rows = transaction.query(&select, &[&ids]).await?;
+            self.with_payload = rows.iter().filter_map(|row| rows::id(row, 0)).collect();
+        }
+        Ok(())
     }
 
     /// The requests that are other than before.
@@ -54,7 +73,11 @@ impl Ledger {
         if !is_theirs || entry.request.erased_at.is_some() {
             return None;
         }
-        let acted = entry.request.act(&order.act, &order.by, now);
+        let acted = if matches!(order.act, Act::Redrive) && !self.with_payload.contains(&order.target.id) {
+            entry.request.act_without_payload(&order.by, now)
+        } else {
+            entry.request.act(&order.act, &order.by, now)
+        };
         let id = entry.request.id.to_string();
         self.events.extend(acted.events.iter().map(|event| (id.clone(), write_event(event))));
         if let Some(written) = acted.written {

@@ -2,7 +2,7 @@
 
 use deadpool_postgres::{GenericClient, Transaction};
 
-use super::acts::{commit, read};
+use super::acts::{commit, read_whole};
 use super::fault::Fault;
 use super::ledger::forget;
 use super::rows;
@@ -13,6 +13,9 @@ use crate::core::request::Request;
 
 /// All that belongs to a request besides its own row.
 const PARTS: [&str; 5] = ["payloads", "outputs", "events", "idempotency", "work"];
+
+/// What the texts take at the server. Adding up all of them takes long: it is left out while they take less than they may.
+const SIZE: &str = "SELECT pg_total_relation_size('payloads') + pg_total_relation_size('outputs')";
 
 /// What has ended by `$1`; also by time alone, which is not written down yet.
 macro_rules! ended {
@@ -76,7 +79,9 @@ async fn beyond_limits(transaction: &Transaction<'_>, retention: Retention, now:
         let count: i64 = transaction.query_one("SELECT count(*) FROM requests", &[]).await?.get(0);
         beyond = beyond.max(count.saturating_sub(most));
     }
-    if let Some(most) = limit(retention.most_bytes) {
+    if let Some(most) = limit(retention.most_bytes)
+        && transaction.query_one(SIZE, &[]).await?.get::<_, i64>(0) > most
+    {
         let sum = transaction.query_one("SELECT COALESCE(sum(bytes), 0)::bigint FROM requests", &[]).await?;
         let excess = sum.get::<_, i64>(0).saturating_sub(most);
         if excess > 0 {
@@ -111,15 +116,16 @@ async fn contents(transaction: &Transaction<'_>, ended: i64, most: i64) -> Resul
 async fn forget_contents(shared: &Shared, transaction: &Transaction<'_>, ids: &[String]) -> Result<(), Fault> {
     forget(transaction, ids, &["payloads", "outputs"]).await?;
     let (mut names, mut documents) = (Vec::new(), Vec::new());
-    for request in read(shared, transaction, ids).await? {
+    for request in read_whole(shared, transaction, ids).await? {
         let mut request = Request::clone(&request);
         request.forget_result();
         let written = rows::write(&request);
         names.push(written.id);
         documents.push(written.document);
     }
-    let update = "UPDATE requests r SET doc = new.doc, has_content = false, bytes = 0 \
-                  FROM unnest($1::text[], $2::text[]) AS new (id, doc) WHERE r.id = new.id";
-    transaction.execute(&transaction.prepare_cached(update).await?, &[&names, &documents]).await?;
+    let update = "UPDATE requests r SET doc = COALESCE(new.doc, r.doc), has_content = false, bytes = 0 \
+                  FROM unnest($3::text[]) AS gone (id) LEFT JOIN unnest($1::text[], $2::text[]) AS new (id, doc) \
+                  ON new.id = gone.id WHERE r.id = gone.id";
+    transaction.execute(&transaction.prepare_cached(update).await?, &[&names, &documents, &ids]).await?;
     Ok(())
 }

@@ -77,40 +77,45 @@ const STORE: &str = "WITH new AS (
 )
 SELECT id FROM stored";
 
-/// Stores submissions; each has an outcome of its own, in the same order. An error is all of theirs.
-pub(super) async fn submit(shared: &Shared, all: &[Prepared]) -> Result<Vec<Submission>, Fault> {
+/// Stores submissions; each has an outcome of its own, in the same order, or a fault of its own once others are stored. An error is all
+/// of theirs, and nothing was stored.
+pub(super) async fn submit(shared: &Shared, all: &[Prepared]) -> Result<Vec<Result<Submission, Fault>>, Fault> {
     let client = shared.session().await?;
-    let mut outcomes: Vec<Option<Submission>> = vec![None; all.len()];
+    let mut outcomes: Vec<Option<Result<Submission, Fault>>> = vec![None; all.len()];
     let mut open: Vec<usize> = (0..all.len()).collect();
     open.sort_by(|a, b| all[*a].place().cmp(&all[*b].place()));
+    let mut rest = Fault::Busy;
     for _ in 0..super::shared::TRIES {
         let waiting: Vec<&Prepared> = open.iter().map(|index| &all[*index]).collect();
         let began = shared.clock.monotonic();
         let stored = store(shared, &client, &waiting).await;
         shared.count(&stored, waiting.len(), began);
         let mut stored = match stored {
+            Ok(stored) => stored,
             // It was undone whole.
             Err(Fault::Conflict) => continue,
-            stored => stored?,
+            Err(fault) if open.len() == all.len() => return Err(fault),
+            Err(fault) => {
+                rest = fault;
+                break;
+            }
         };
-        let mut left = Vec::new();
-        for index in open {
+        for index in std::mem::take(&mut open) {
             let Prepared { request, written, .. } = &all[index];
             outcomes[index] = if stored.remove(&written.id) {
-                Some(Submission::Accepted(Arc::clone(request)))
+                Some(Ok(Submission::Accepted(Arc::clone(request))))
             } else {
-                earlier(shared, &client, &all[index]).await?
+                earlier(shared, &client, &all[index]).await.transpose()
             };
             if outcomes[index].is_none() {
-                left.push(index);
+                open.push(index);
             }
         }
-        open = left;
         if open.is_empty() {
-            return Ok(outcomes.into_iter().flatten().collect());
+            break;
         }
     }
-    Err(Fault::Busy)
+    Ok(outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(|| Err(rest.clone()))).collect())
 }
 
 async fn store(

@@ -41,7 +41,11 @@ impl Writing<'_> {
     /// Carries out an act on a request that was found.
     pub(super) fn act(&self, found: Found, act: &Act, by: &By) -> Result<(Outcome, Generation), Fault> {
         let generation = self.recent.withdraw(found.request.id);
-        let acted = found.request.act(act, by, self.now);
+        let acted = if matches!(act, Act::Redrive) && !self.has_payload(found.seq)? {
+            found.request.act_without_payload(by, self.now)
+        } else {
+            found.request.act(act, by, self.now)
+        };
         event_rows::add(self.connection, found.seq, found.request.id, &acted.events)?;
         let Some(written) = acted.written else {
             return Ok((Outcome { request: Arc::new(found.request), refused: acted.refused }, generation));
@@ -88,6 +92,10 @@ impl Writing<'_> {
                 rows::checksum(written, found.definition, ends_at),
             ])?;
         Ok(())
+    }
+
+    fn has_payload(&self, seq: i64) -> rusqlite::Result<bool> {
+        self.connection.prepare_cached("SELECT 1 FROM payloads WHERE seq = ?1")?.exists([seq])
     }
 
     fn keep_output(&self, found: &Found, output: &Output) -> rusqlite::Result<()> {

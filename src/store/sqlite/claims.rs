@@ -14,6 +14,10 @@ use crate::core::clock::Timestamp;
 use crate::core::ports::requests::{Backlog, Claim, Claimed};
 use crate::core::request::{Act, By, Request, Status};
 
+/// So many that have expired, or are damaged, are passed over for one lease at most: whoever gets nothing for that looks again, and the
+/// others' turn comes between.
+const PASSED_OVER: usize = 256;
+
 /// Whose request of a type was leased last: the next one is another's. Kept in memory, since nothing but an order hangs on it.
 #[derive(Default)]
 pub(super) struct Turns(Mutex<HashMap<String, i64>>);
@@ -33,11 +37,12 @@ impl Writing<'_> {
     pub(super) fn claim(&self, claim: &Claim, turns: &Turns) -> Result<(Claimed, Vec<Changed>), Fault> {
         let (mut claimed, mut changed) = (Claimed::default(), Vec::new());
         let mut kinds: Vec<_> = claim.kinds.iter().collect();
+        let mut is_cut_short = false;
         while claimed.leased.len() < claim.most && !kinds.is_empty() {
             let mut left = Vec::with_capacity(kinds.len());
             for (kind, run) in kinds {
                 if claimed.leased.len() < claim.most
-                    && let Some((lease, payload)) = self.lease_next(claim, kind, *run, turns)?
+                    && let Some((lease, payload)) = self.lease_next(claim, (kind, *run), turns, &mut is_cut_short)?
                 {
                     claimed.leased.push((Arc::clone(&lease.0), payload));
                     changed.push(lease);
@@ -47,7 +52,7 @@ impl Writing<'_> {
             kinds = claim.kinds.iter().filter(|kind| left.iter().any(|(name, _)| **name == kind.0)).collect();
         }
         for (kind, _) in &claim.kinds {
-            let next = self.next_ready_at(kind)?;
+            let next = if is_cut_short { Some(self.now) } else { self.next_ready_at(kind)? };
             claimed.next_ready_at = claimed.next_ready_at.into_iter().chain(next).min();
         }
         Ok((claimed, changed))
@@ -57,15 +62,16 @@ impl Writing<'_> {
     fn lease_next(
         &self,
         claim: &Claim,
-        kind: &str,
-        run: Duration,
+        (kind, run): (&str, Duration),
         turns: &Turns,
+        is_cut_short: &mut bool,
     ) -> Result<Option<(Changed, String)>, Fault> {
         let mut met = None;
-        while let Some((owner, seq)) = self.candidate(kind, turns.last(kind))? {
+        for _ in 0..PASSED_OVER {
+            let Some((owner, seq)) = self.candidate(kind, turns.last(kind))? else { return Ok(None) };
             if met.replace(seq) == Some(seq) {
                 tracing::error!(seq, "a request that is said to be ready can not be leased");
-                break;
+                return Ok(None);
             }
             let act = Act::Lease { worker: claim.worker.clone(), lease: claim.lease, run };
             match self.lease(seq, &act, &claim.by) {
@@ -82,13 +88,15 @@ impl Writing<'_> {
                 Err(fault) => return Err(fault),
             }
         }
+        *is_cut_short = true;
         Ok(None)
     }
 
     fn lease(&self, seq: i64, act: &Act, by: &By) -> Result<Option<(Changed, String)>, Fault> {
         let found = read_by_seq(self.connection, self.timelines, seq)?;
-        // First the payload: one that is damaged is to use up no attempt.
-        let payload = reads::payload(self.connection, found.request.id)?.unwrap_or_default();
+        // First the payload: one that is damaged, or gone though its request has not ended, is to use up no attempt.
+        let payload = reads::payload(self.connection, found.request.id)?;
+        let payload = payload.ok_or_else(|| Fault::Damaged(found.request.id.to_string()))?;
         let (outcome, generation) = self.act(found, act, by)?;
         Ok(outcome.refused.is_none().then_some(((outcome.request, generation), payload)))
     }
@@ -104,17 +112,10 @@ impl Writing<'_> {
     /// The next to lease: of the first owner after the one served last who has something ready, the one that is ready longest. Goes from
     /// owner to owner by the index, and never over all that is ready.
     fn candidate(&self, kind: &str, served: i64) -> rusqlite::Result<Option<(i64, i64)>> {
-        let now = self.now.millis();
-        let is_any = self
-            .connection
-            .prepare_cached(
-                "SELECT 1 FROM work INDEXED BY work_open WHERE is_open = 1 AND kind = ?1 AND ready_at <= ?2 LIMIT 1",
-            )?
-            .query_row(params![kind, now], |_| Ok(()))
-            .optional()?;
-        if is_any.is_none() {
+        if !self.is_any_ready(kind)? {
             return Ok(None);
         }
+        let now = self.now.millis();
         let mut statement = self.connection.prepare_cached(
             "SELECT owner, ready_at, seq FROM work INDEXED BY work_ready WHERE kind = ?1 AND owner > ?2 AND ready_at IS NOT NULL \
              ORDER BY owner, ready_at, id LIMIT 1",
@@ -134,6 +135,11 @@ impl Writing<'_> {
         }
     }
 
+    fn is_any_ready(&self, kind: &str) -> rusqlite::Result<bool> {
+        let sql = "SELECT 1 FROM work INDEXED BY work_open WHERE is_open = 1 AND kind = ?1 AND ready_at <= ?2 LIMIT 1";
+        self.connection.prepare_cached(sql)?.exists(params![kind, self.now.millis()])
+    }
+
     fn next_ready_at(&self, kind: &str) -> rusqlite::Result<Option<Timestamp>> {
         let sql =
             "SELECT min(ready_at) FROM work INDEXED BY work_open WHERE is_open = 1 AND kind = ?1 AND ready_at > ?2";
@@ -146,7 +152,7 @@ impl Writing<'_> {
         let ends: Vec<(i64, i64)> = self
             .connection
             .prepare_cached(
-                "SELECT seq, settles_at FROM work INDEXED BY work_settles WHERE settles_at IS NOT NULL ORDER BY settles_at, id LIMIT ?1",
+                "SELECT seq, settles_at FROM work INDEXED BY work_settles WHERE settles_at IS NOT NULL ORDER BY settles_at, seq LIMIT ?1",
             )?
             .query_map([i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1)], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<rusqlite::Result<_>>()?;

@@ -12,6 +12,8 @@ use crate::core::ports::requests::{Purged, Retention};
 
 /// The most payloads and results that are removed at once.
 const PAYLOADS: usize = 500;
+/// So many requests are looked at for that in one commit.
+const LOOKED_AT: usize = 1000;
 /// The most bytes of them: the pages they lay on are written again.
 const BYTES: i64 = 4 << 20;
 /// So many free pages stay, for the next requests.
@@ -19,24 +21,30 @@ const SPARE_PAGES: i64 = 1024;
 /// So many are given back to the file system at once.
 const VACUUM_PAGES: i64 = 512;
 
-/// The payloads and results of all that has ended before this are gone.
-pub(super) struct Forgotten(Mutex<i64>);
+/// A place among those that have ended: when, and the number of the row, since many may end at one time.
+pub(super) type Place = (i64, i64);
+
+/// Before all that have ended.
+const BEGINNING: Place = (i64::MIN, i64::MIN);
+
+/// The payloads and results of all that has ended up to this place are gone.
+pub(super) struct Forgotten(Mutex<Place>);
 
 impl Forgotten {
-    /// The end before which there is nothing to remove.
-    pub(super) fn before(&self) -> i64 {
+    /// The place up to which there is nothing to remove.
+    pub(super) fn up_to(&self) -> Place {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// To be told once the commit is done.
-    pub(super) fn learn(&self, before: i64) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = before;
+    pub(super) fn learn(&self, up_to: Place) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = up_to;
     }
 }
 
 impl Default for Forgotten {
     fn default() -> Self {
-        Self(Mutex::new(i64::MIN))
+        Self(Mutex::new(BEGINNING))
     }
 }
 
@@ -49,15 +57,15 @@ struct Ended {
 }
 
 impl Writing<'_> {
-    /// Removes what is kept too long, at most so many requests. Takes and answers the end before which nothing has a payload any more.
-    pub(super) fn purge(&self, retention: Retention, most: usize, forgotten: i64) -> Result<(Purged, i64), Fault> {
+    /// Removes what is kept too long, at most so many requests. Takes and answers the place up to which nothing has a payload any more.
+    pub(super) fn purge(&self, retention: Retention, most: usize, forgotten: Place) -> Result<(Purged, Place), Fault> {
         let mut purged = Purged::default();
         let too_many = match retention.most_requests {
             Some(allowed) => count_above(self.connection, allowed)?,
             None => 0,
         };
         let mut bytes = 0;
-        for (number, ended) in (0..).zip(self.ended(i64::MIN, self.now, most.saturating_add(1))?) {
+        for (number, ended) in (0..).zip(self.ended(BEGINNING, self.now, most.saturating_add(1))?) {
             let is_old = ended.at.plus(retention.request) <= self.now;
             let goes = is_old || number < too_many || self.is_too_large(retention.most_bytes)?;
             if !goes {
@@ -78,14 +86,15 @@ impl Writing<'_> {
         Ok((purged, forgotten))
     }
 
-    /// Those that have ended in that time, in the order of their ends.
-    fn ended(&self, from: i64, until: Timestamp, most: usize) -> rusqlite::Result<Vec<Ended>> {
-        let columns = "ends_at, e.id, e.seq, octet_length(p.body) + coalesce(length(s.body), 0), length(s.body)";
+    /// Those that have ended after that place until then, in the order of their ends.
+    fn ended(&self, after: Place, until: Timestamp, most: usize) -> rusqlite::Result<Vec<Ended>> {
+        let columns = "ends_at, e.seq, octet_length(p.body) + coalesce(length(s.body), 0), length(s.body)";
         let tables = "LEFT JOIN payloads AS p ON p.seq = e.seq LEFT JOIN results AS s ON s.seq = e.seq";
         let part = |table: &str, index: &str| {
             format!(
                 "SELECT * FROM (SELECT e.{columns} FROM {table} AS e INDEXED BY {index} {tables} \
-                 WHERE e.ends_at IS NOT NULL AND e.ends_at >= ?1 AND e.ends_at <= ?2 ORDER BY e.ends_at, e.id LIMIT ?3)"
+                 WHERE e.ends_at IS NOT NULL AND e.ends_at >= ?1 AND e.ends_at <= ?2 AND (e.ends_at > ?1 OR e.seq > ?4) \
+                 ORDER BY e.ends_at, e.seq LIMIT ?3)"
             )
         };
         let sql = format!(
@@ -96,9 +105,9 @@ impl Writing<'_> {
         let limit = i64::try_from(most).unwrap_or(i64::MAX);
         self.connection
             .prepare_cached(&sql)?
-            .query_map(params![from, until.millis(), limit], |row| {
-                let bytes: Option<i64> = row.get(3)?;
-                Ok(Ended { seq: row.get(2)?, at: Timestamp::from_millis(row.get(0)?), bytes: bytes.or(row.get(4)?) })
+            .query_map(params![after.0, until.millis(), limit, after.1], |row| {
+                let bytes: Option<i64> = row.get(2)?;
+                Ok(Ended { seq: row.get(1)?, at: Timestamp::from_millis(row.get(0)?), bytes: bytes.or(row.get(3)?) })
             })?
             .collect()
     }
@@ -130,35 +139,29 @@ impl Writing<'_> {
     }
 
     /// Removes payloads and results. Begins where the last time has left off, unless the clock, or what is configured, went back.
-    /// Answers how many, whether there are more, and where to begin the next time.
-    fn forget_payloads(&self, retention: Retention, forgotten: i64) -> Result<(usize, bool, i64), Fault> {
+    /// Answers how many, whether there may be more, and where to begin the next time.
+    fn forget_payloads(&self, retention: Retention, forgotten: Place) -> Result<(usize, bool, Place), Fault> {
         let millis = i64::try_from(retention.payload.as_millis()).unwrap_or(i64::MAX);
         let until = self.now.plus_millis(millis.saturating_neg());
-        let mut from = if forgotten > until.millis() { i64::MIN } else { forgotten };
-        let (mut removed, mut bytes, mut is_more) = (0, 0, false);
-        // Those that are met again at the time where the last batch ended, with nothing left to remove, do not count.
-        let mut met = PAYLOADS;
-        loop {
-            let ended = self.ended(from, until, met)?;
-            let is_all = ended.len() < met;
-            for ended in &ended {
-                let Some(length) = ended.bytes else { continue };
+        let mut place = if forgotten.0 > until.millis() { BEGINNING } else { forgotten };
+        let (mut removed, mut bytes) = (0, 0);
+        let ended = self.ended(place, until, LOOKED_AT)?;
+        for ended in &ended {
+            if let Some(length) = ended.bytes {
                 if removed >= PAYLOADS || bytes > BYTES {
-                    is_more = true;
-                    break;
+                    return Ok((removed, true, place));
                 }
-                let Some(found) = self.whole(ended)? else { continue };
-                self.recent.withdraw(found.request.id);
-                self.forget_content(ended.seq)?;
-                bytes += length;
-                removed += 1;
+                if let Some(found) = self.whole(ended)? {
+                    self.recent.withdraw(found.request.id);
+                    self.forget_content(ended.seq)?;
+                    bytes += length;
+                    removed += 1;
+                }
             }
-            let last = ended.last().map_or(i64::MIN, |ended| ended.at.millis());
-            if is_more || is_all {
-                return Ok((removed, is_more, if is_more { from } else { until.millis() }));
-            }
-            (from, met) = if last > from { (last, PAYLOADS) } else { (from, met.saturating_mul(2)) };
+            place = (ended.at.millis(), ended.seq);
         }
+        let is_more = ended.len() == LOOKED_AT;
+        Ok((removed, is_more, if is_more { place } else { (until.millis(), i64::MIN) }))
     }
 
     /// Whether the file, without its free pages, is larger than it may be.
@@ -170,13 +173,15 @@ impl Writing<'_> {
     }
 }
 
-/// How many requests there are more than allowed. Counting them all takes long: it is left out when no number is that high.
+/// How many requests there are more than allowed. Counting them all takes long: it is left out when their numbers do not reach that
+/// far, and those that go first have the lowest.
 fn count_above(connection: &Connection, allowed: u64) -> rusqlite::Result<u64> {
     let one = |sql: &str| {
         let number: i64 = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
         Ok::<_, rusqlite::Error>(u64::try_from(number).unwrap_or(0))
     };
-    if one("SELECT coalesce(max(seq), 0) FROM requests")? <= allowed {
+    let span = "SELECT coalesce((SELECT max(seq) FROM requests) - (SELECT min(seq) FROM requests) + 1, 0)";
+    if one(span)? <= allowed {
         return Ok(0);
     }
     Ok(one("SELECT count(*) FROM requests")?.saturating_sub(allowed))

@@ -28,8 +28,8 @@ use crate::core::request::{Act, Event, Output, Owner, Request, RequestId};
 
 type Answer<T> = Result<T, StoreError>;
 
-/// About how many bytes an act writes besides an output.
-const ACT_BYTES: usize = 512;
+/// About how many bytes an act writes besides an output: the state, an event, and pages of indexes.
+const ACT_BYTES: usize = 4096;
 
 /// The requests in an SQLite file.
 pub(super) struct SqliteRequests {
@@ -258,8 +258,8 @@ impl Requests for SqliteRequests {
 
     fn purge(&self, retention: Retention, most: usize) -> BoxFuture<'_, Answer<Purged>> {
         Box::pin(async move {
-            let before = self.forgotten.before();
-            let (purged, forgotten) = self.judge(0, move |writing| writing.purge(retention, most, before)).await?;
+            let up_to = self.forgotten.up_to();
+            let (purged, forgotten) = self.judge(0, move |writing| writing.purge(retention, most, up_to)).await?;
             self.forgotten.learn(forgotten);
             Ok(purged)
         })

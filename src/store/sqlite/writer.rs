@@ -31,9 +31,13 @@ use crate::telemetry::metrics::{Commit, StoreMetrics};
 const BATCH_JOBS: usize = 256;
 /// The most bytes in one commit, unless one operation alone has more.
 const BATCH_BYTES: usize = 4 << 20;
-/// Pages in the log at which they are moved to the database. With the largest batch on top, the log stays below the 4062 pages
-/// from which on its index needs more memory, which a full disk could refuse in mid-commit.
+/// Pages in the log at which they are moved to the database.
 const CHECKPOINT_PAGES: i64 = 1500;
+/// As many pages as the log has room for. From 4062 on its index needs more memory, which a full disk could refuse in mid-commit: so a
+/// batch that may lead there waits until the log is empty.
+const LOG_PAGES: i64 = 4000;
+/// So many bytes of a batch are a page in the log, at the worst.
+const BYTES_OF_A_PAGE: usize = 1536;
 
 /// Starts the thread. It ends when the queue is shut or dropped, or when the store fails.
 pub(super) fn start(
@@ -99,8 +103,9 @@ impl Writer {
     fn serve(&mut self, jobs: &mut mpsc::Receiver<Box<dyn WriteJob>>) -> rusqlite::Result<()> {
         while let Some(first) = self.held.take().or_else(|| jobs.blocking_recv()) {
             self.gather(first, jobs);
+            self.make_room()?;
             self.commit()?;
-            self.checkpoint()?;
+            self.checkpoint(CHECKPOINT_PAGES)?;
         }
         self.move_log("PRAGMA wal_checkpoint(TRUNCATE)")
     }
@@ -182,13 +187,21 @@ impl Writer {
         if self.connection.is_autocommit() { Ok(()) } else { self.connection.execute_batch("ROLLBACK") }
     }
 
-    /// Moves the log into the database when it has grown.
-    fn checkpoint(&self) -> rusqlite::Result<()> {
+    /// Moves the log into the database when the batch is large.
+    fn make_room(&self) -> rusqlite::Result<()> {
+        let pages = self.batch.iter().map(|job| job.bytes()).sum::<usize>() / BYTES_OF_A_PAGE;
+        let pages = i64::try_from(pages).unwrap_or(i64::MAX);
+        // A small one has room, however long the log is.
+        if pages <= LOG_PAGES - CHECKPOINT_PAGES { Ok(()) } else { self.checkpoint(LOG_PAGES.saturating_sub(pages)) }
+    }
+
+    /// Moves the log into the database when it has so many pages.
+    fn checkpoint(&self, at: i64) -> rusqlite::Result<()> {
         let pages: i64 = self
             .connection
             .prepare_cached("PRAGMA wal_checkpoint(NOOP)")?
             .query_row([], |row| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?))?;
-        if pages < CHECKPOINT_PAGES { Ok(()) } else { self.move_log("PRAGMA wal_checkpoint(PASSIVE)") }
+        if pages < at.max(1) { Ok(()) } else { self.move_log("PRAGMA wal_checkpoint(PASSIVE)") }
     }
 
     /// A full disk only puts it off: the log keeps what was committed.

@@ -15,6 +15,9 @@ use crate::core::error::StoreError;
 use crate::core::ports::requests::{Idempotency, NewRequest, Submission};
 use crate::core::request::{By, Request};
 
+/// About how many bytes a request takes besides its payload, with its entries in the indexes.
+const ROW_BYTES: usize = 1024;
+
 /// A request ready to be stored: whatever can be worked out before its turn comes is worked out.
 pub(super) struct NewRow {
     request: Arc<Request>,
@@ -69,7 +72,7 @@ impl NewRow {
 
     /// About how many bytes it writes.
     pub(super) fn bytes(&self) -> usize {
-        self.payload.len() + self.tags.len()
+        ROW_BYTES + self.payload.len() + self.tags.len()
     }
 
     /// Stores it, unless its key or its alias came before: the key is looked at first.

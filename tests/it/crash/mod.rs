@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use crate::patience::patiently;
-use crate::process::{Client, Gateway};
+use crate::process::{Client, Gateway, State};
 
 const CLIENTS: usize = 16;
 
@@ -20,6 +20,8 @@ struct Book {
     accepted: BTreeMap<String, String>,
     /// Keys of requests that were sent, and never answered.
     unanswered: BTreeSet<String>,
+    /// What of each request was seen last.
+    seen: BTreeMap<String, State>,
     /// Answers that nobody should get.
     wrong: Vec<String>,
 }
@@ -35,7 +37,14 @@ async fn submit_until_killed(client: Client, name: String, book: Arc<Mutex<Book>
         let key = format!("{name}-{number}");
         book.lock().unwrap().unanswered.insert(key.clone());
         let answer = client.submit(&key).await;
+        // Every other one is looked at, every third cancelled.
+        let seen = match &answer {
+            Ok(id) if number % 3 == 0 => client.cancel(id).await.map(|state| (id.clone(), state)),
+            Ok(id) if number % 2 == 0 => client.state(id).await.map(|state| (id.clone(), state)),
+            _ => None,
+        };
         let mut book = book.lock().unwrap();
+        book.seen.extend(seen);
         match answer {
             Ok(id) => {
                 book.unanswered.remove(&key);
@@ -70,12 +79,14 @@ async fn kill_under_load(gateway: Gateway, round: usize) -> Book {
 #[tokio::test]
 async fn no_accepted_request_is_lost_to_kill_9() {
     let folder = tempfile::tempdir().unwrap();
-    let mut accepted = BTreeMap::new();
+    let (mut accepted, mut seen) = (BTreeMap::new(), BTreeMap::new());
     for round in 0..rounds() {
         let book = kill_under_load(Gateway::start(folder.path()), round).await;
         assert_eq!(book.wrong, [] as [String; 0], "round {round}");
         assert!(!book.unanswered.is_empty(), "round {round} was killed at rest");
         accepted.extend(book.accepted);
+        assert!(book.seen.values().any(State::is_cancelled), "round {round} saw none cancelled");
+        seen.extend(book.seen);
         let gateway = Gateway::start(folder.path());
         let client = gateway.client().await;
         for key in &book.unanswered {
@@ -90,6 +101,12 @@ async fn no_accepted_request_is_lost_to_kill_9() {
                 Some(key),
                 "{id} was accepted before the kill of round {round}"
             );
+        }
+        for (id, before) in &mut seen {
+            let now = client.state(id).await.unwrap();
+            assert!(now >= *before, "{id} was {before:?}, and is {now:?} after the kill of round {round}");
+            assert!(!before.is_over() || now == *before, "{id} was over as {before:?}, and is {now:?}");
+            *before = now;
         }
     }
     let gateway = Gateway::start(folder.path());

@@ -138,6 +138,7 @@ contract! {
         a_purge_removes_no_more_than_it_is_told
         what_has_not_ended_is_kept
         what_was_removed_is_not_told_again
+        what_has_lost_its_payload_is_not_tried_again
     }
 }
 

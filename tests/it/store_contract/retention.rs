@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anteroom::core::clock::Clock;
 use anteroom::core::ports::requests::{Purged, Retention, Submission};
-use anteroom::core::request::{Act, Request};
+use anteroom::core::request::{Act, Refused, Request, Status, view};
 
-use super::{complete, job, lease, output};
-use crate::stores::{Opened, START, keyed, new, owner, request};
+use super::{MINUTE, claim, complete, job, lease, output};
+use crate::stores::{Opened, START, keyed, new, order, owner, request};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -128,4 +129,21 @@ pub(super) async fn what_was_removed_is_not_told_again(on: Opened) {
     assert_eq!(requests.find_any(sent.id).await.unwrap(), None);
     assert_eq!(requests.events(sent.id).await.unwrap(), []);
     assert_eq!(requests.payload(sent.id).await.unwrap(), None);
+}
+
+pub(super) async fn what_has_lost_its_payload_is_not_tried_again(on: Opened) {
+    let job = job(&owner("anna"), 1);
+    on.submit(new(job.clone())).await;
+    for _ in 0..2 {
+        on.requests().claim(claim(&["default"], 1)).await.unwrap();
+        on.clock.advance(MINUTE);
+    }
+    on.clock.advance(DAY * 8);
+    assert_eq!(on.requests().purge(kept(), 10).await.unwrap().payloads, 1);
+    let outcome = on.requests().act_all(vec![order(job.id, Act::Redrive)]).await.unwrap().remove(0).unwrap();
+    assert_eq!(
+        (view(&outcome.request, on.clock.now()).status, outcome.refused),
+        (Status::Failed, Some(Refused::NotFailed))
+    );
+    assert_eq!(on.requests().claim(claim(&["default"], 1)).await.unwrap().leased, []);
 }
