@@ -27,6 +27,11 @@ def work(job):
     return {"echo": job.payload}
 
 
+# Two heartbeats may be lost before the lease is.
+HEARTBEAT_SECONDS = float(os.environ.get("HEARTBEAT_SECONDS", "20"))
+LEASE_SECONDS = max(1, min(3600, int(3 * HEARTBEAT_SECONDS)))
+
+
 class Unworkable(Exception):
     """What `work` raises when another attempt is of no use."""
 
@@ -73,7 +78,7 @@ class Job(threading.Thread):
         self.gateway, self.lease, self.progress = gateway, lease, None
         self.payload, self.epoch = lease["payload"], lease["epoch"]
         self.must_stop, self.ended, self.is_lost = threading.Event(), threading.Event(), False
-        self.every = float(os.environ.get("HEARTBEAT_SECONDS", "20"))
+        self.every = HEARTBEAT_SECONDS
 
     def say(self, act, **body):
         answer = self.gateway.post(f"/v1/leases/{self.lease['lease_id']}/{act}", {"epoch": self.epoch, **body})
@@ -87,8 +92,8 @@ class Job(threading.Thread):
     def run(self):
         while not self.ended.wait(self.every):
             try:
-                answer = self.say("heartbeat", **({"progress": self.progress} if self.progress else {}))
-            except requests.RequestException as error:
+                answer = self.say("heartbeat", lease_seconds=LEASE_SECONDS, **({"progress": self.progress} if self.progress else {}))
+            except (requests.RequestException, SystemExit) as error:  # the next one may get through
                 print(f"{self.lease['request_id']} no heartbeat: {error}", file=sys.stderr, flush=True)
                 continue
             if self.is_lost or (answer.ok and answer.json()["cancel_requested"]):
@@ -111,7 +116,11 @@ class Job(threading.Thread):
             self.join()
         if self.is_lost:
             return "lost"
-        answer = self.say(act, **body)
+        try:
+            answer = self.say(act, **body)
+        except requests.RequestException as error:  # the lease lapses, and another attempt follows
+            print(f"{self.lease['request_id']} {act} not told: {error}", file=sys.stderr, flush=True)
+            return "lost"
         return "lost" if self.is_lost else answer.json().get("status", "refused")
 
 
@@ -128,7 +137,7 @@ def main(url="http://localhost:8080", *types):
 
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, stop)
-    ask = {"types": list(types) or ["demo-work"], "worker_id": f"{socket.gethostname()}-{os.getpid()}"}
+    ask = {"types": list(types) or ["demo-work"], "worker_id": f"{socket.gethostname()}-{os.getpid()}", "lease_seconds": LEASE_SECONDS}
     wait = int(os.environ.get("WAIT_SECONDS", "20"))
     print(f"{ask['worker_id']} works on {', '.join(ask['types'])}", flush=True)
     while not stopping.is_set():

@@ -72,7 +72,7 @@ pub(super) fn run(flags: &Flags, command: &Request) -> Result<(), Failure> {
     let answer = ask(&settings, &path)?;
     let mut out = io::stdout().lock();
     if json {
-        writeln!(out, "{answer:#}")?;
+        writeln!(out, "{}", sheet::json(&answer))?;
         return Ok(());
     }
     match command {

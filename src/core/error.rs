@@ -36,6 +36,9 @@ pub enum Error {
         /// Where.
         faults: Vec<Fault>,
     },
+    /// A part of what was sent is larger than is taken; what to do about it.
+    #[error("{0}")]
+    TooLarge(&'static str),
     /// There is no such request, or it is somebody else's.
     #[error("no such request")]
     NotFound,

@@ -105,23 +105,12 @@ impl Timeline {
         self.error.as_ref()
     }
 
-    /// The index of the last stage whose time has come. A time before submission counts as the submission.
-    pub fn index_at(&self, submitted_at: Timestamp, now: Timestamp) -> usize {
-        let elapsed = now.millis_since(submitted_at);
-        self.stages.iter().rposition(|stage| stage.after_millis <= elapsed).unwrap_or(0)
-    }
-
     /// When a request submitted at `submitted_at` enters the stage `index`; none past the last one.
     pub fn begins(&self, index: usize, submitted_at: Timestamp) -> Option<Timestamp> {
         self.stages.get(index).map(|stage| submitted_at.plus_millis(stage.after_millis))
     }
 
-    /// When a request submitted at `submitted_at` reaches its end.
-    pub fn finishes(&self, submitted_at: Timestamp) -> Timestamp {
-        submitted_at.plus_millis(self.stages.last().map_or(0, |stage| stage.after_millis))
-    }
-
-    /// The submission times at which a request that nobody cancelled has `status` at `now`: the filter that equals [`Timeline::index_at`].
+    /// The submission times at which a request that nobody cancelled has `status` at `now`.
     pub fn submitted_within(&self, status: Status, now: Timestamp) -> Vec<SubmittedWithin> {
         let begin = |index: usize| self.stages.get(index).map(|stage| now.plus_millis(-stage.after_millis));
         let stretch = |index: usize| SubmittedWithin {

@@ -1,5 +1,6 @@
 //! Request bodies: read within limits of size and time, and turned into JSON types with a pointer to each fault.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -11,7 +12,8 @@ use actix_web::web::{Bytes, BytesMut, Data};
 use actix_web::{FromRequest, HttpRequest, dev};
 use futures_util::StreamExt;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::Gateway;
 use super::code::Code;
@@ -157,6 +159,81 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
         T::deserialize(MapAccessDeserializer::new(members))
+    }
+}
+
+/// One of a batch is no larger than it may be alone.
+///
+/// # Errors
+/// [`Error::TooLarge`].
+pub(super) fn check_size(item: &RawValue, gateway: &Gateway) -> Result<(), Error> {
+    if item.get().len() <= gateway.server.max_body_bytes {
+        return Ok(());
+    }
+    Err(Error::TooLarge("It is larger than the gateway reads alone. Send less, or have server.max_body_bytes raised."))
+}
+
+/// Texts by name, none of them named twice: serde alone would take the last.
+pub(super) fn unique<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    deserializer.deserialize_map(UniqueVisitor)
+}
+
+struct UniqueVisitor;
+
+impl<'de> Visitor<'de> for UniqueVisitor {
+    type Value = BTreeMap<String, String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+        let mut members = BTreeMap::new();
+        while let Some((name, value)) = entries.next_entry()? {
+            if members.insert(name, value).is_some() {
+                return Err(A::Error::custom("duplicate field: a name comes twice"));
+            }
+        }
+        Ok(members)
+    }
+}
+
+/// A list of which no more than so many items are kept, however many there are: millions of tiny ones would take a multiple of the
+/// bytes that they came in.
+#[derive(Debug)]
+pub(super) struct AtMost<T, const MOST: usize> {
+    /// The first of them.
+    pub(super) items: Vec<T>,
+    /// How many there were.
+    pub(super) count: usize,
+}
+
+impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for AtMost<T, MOST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(AtMostVisitor(PhantomData))
+    }
+}
+
+struct AtMostVisitor<T, const MOST: usize>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for AtMostVisitor<T, MOST> {
+    type Value = AtMost<T, MOST>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a sequence")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while items.len() < MOST {
+            let Some(item) = sequence.next_element()? else { break };
+            items.push(item);
+        }
+        let mut count = items.len();
+        while items.len() == MOST && sequence.next_element::<IgnoredAny>()?.is_some() {
+            count += 1;
+        }
+        Ok(AtMost { items, count })
     }
 }
 

@@ -282,6 +282,7 @@ impl From<Error> for Problem {
             Error::VerifierUnavailable { retry_after } => Self::new(Code::VerifierUnavailable).retry_after(retry_after),
             Error::Malformed { detail, faults } => Self { faults, ..Self::detailed(Code::Malformed, detail) },
             Error::Invalid { detail, faults } => Self { faults, ..Self::detailed(Code::PayloadInvalid, detail) },
+            Error::TooLarge(what) => Self::detailed(Code::PayloadTooLarge, what),
             Error::NotFound => Self::new(Code::NotFound),
             Error::Gone(what) => Self::detailed(Code::Gone, what),
             Error::EndpointConflict(why) => Self::detailed(Code::EndpointConflict, why),

@@ -87,16 +87,18 @@ fn refusal(address: IpAddr) -> String {
 }
 
 impl Resolve for Reach {
-    /// All addresses have to do: of several a stranger could make the connection take the one that does not.
+    /// All addresses have to do: of several a stranger could make the connection take the one that does not. Which one does not is not
+    /// said: who names a host is not to learn what it is called by in one's own network.
     fn resolve(&self, name: Name) -> Resolving {
         let reach = self.clone();
         Box::pin(async move {
             let host = name.as_str().to_owned();
             let looked_up = tokio::task::spawn_blocking(move || (host.as_str(), 0).to_socket_addrs()).await??;
             let addresses: Vec<SocketAddr> = looked_up.collect();
-            match addresses.iter().find(|address| !reach.includes(address.ip())) {
-                Some(address) => Err(io::Error::other(refusal(address.ip())).into()),
-                None => Ok(Box::new(addresses.into_iter()) as Addrs),
+            if addresses.iter().all(|address| reach.includes(address.ip())) {
+                Ok(Box::new(addresses.into_iter()) as Addrs)
+            } else {
+                Err(io::Error::other("the name leads to an address that is not one of the public Internet").into())
             }
         })
     }

@@ -11,17 +11,18 @@ use crate::core::request::By;
 
 impl Queue {
     /// Takes requests in, in one commit. Those that break a rule are left out; what became of each stands at its place. A draft that
-    /// could not even be read comes as the error that it has.
+    /// could not even be read comes as the error that it has. Each is judged before the next is read: as values they take many times
+    /// the bytes that they came in.
     ///
     /// # Errors
     /// The store's: then none is taken in.
     pub async fn submit_batch(
         &self,
         permit: &Permit<WriteRequests>,
-        drafts: Vec<Result<Draft, Error>>,
+        drafts: impl Iterator<Item = Result<Draft, Error>>,
         by: &By,
     ) -> Result<Vec<Result<Submitted, Error>>, Error> {
-        let (mut new, mut judged) = (Vec::with_capacity(drafts.len()), Vec::with_capacity(drafts.len()));
+        let (mut new, mut judged) = (Vec::new(), Vec::new());
         for draft in drafts {
             let request = match draft {
                 Ok(draft) => self.judge(permit, draft, by.clone()).await,

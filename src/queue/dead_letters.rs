@@ -4,11 +4,7 @@ use super::{Queue, Snapshot};
 use crate::core::error::Error;
 use crate::core::policy::{Permit, WorkRequests};
 use crate::core::ports::requests::{Filter, Order, Outcome, Position, Target};
-use crate::core::request::{Act, By, RequestId, Status};
-
-/// What whoever wants it tried again is told then.
-const PAYLOAD_GONE: Error =
-    Error::Gone("Its payload is no longer kept, so no worker can try it again. Submit the request anew.");
+use crate::core::request::{Act, By, RequestId, Status, view};
 
 impl Queue {
     /// The filter for dead letters of one of these types; of any, when there is none.
@@ -35,15 +31,17 @@ impl Queue {
     /// Lets a dead letter be tried again, with all its attempts.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no such request, or no worker works on it; [`Error::Gone`] when its payload is no longer
-    /// kept; the store.
+    /// [`Error::NotFound`] when there is no such request, or no worker works on it; [`Error::Gone`] when its payload is no longer kept;
+    /// the store.
     pub async fn redrive(&self, _permit: &Permit<WorkRequests>, id: RequestId, by: By) -> Result<Outcome, Error> {
         let request = self.requests.find_any(id).await?.filter(|request| request.erased_at.is_none());
-        if request.is_none_or(|request| request.work().is_none()) {
-            return Err(Error::NotFound);
+        let request = request.filter(|request| request.work().is_some()).ok_or(Error::NotFound)?;
+        let has_failed = view(&request, self.clock.now()).status == Status::Failed;
+        if has_failed && self.requests.payload(id).await?.is_none() {
+            return Err(Error::Gone(
+                "The request's payload is no longer kept, so a worker would have nothing to work on. Its owner can submit it again.",
+            ));
         }
-        // A worker would get nothing to work on.
-        self.requests.payload(id).await?.ok_or(PAYLOAD_GONE)?;
         self.act(Order { target: Target { owner: None, id }, act: Act::Redrive, by }).await
     }
 }

@@ -7,6 +7,7 @@ use futures_util::future::{Either, select};
 
 use super::watch::Waiter;
 use super::{Queue, Snapshot};
+use crate::core::clock::Timestamp;
 use crate::core::error::Error;
 use crate::core::request::{Event, Owner, RequestId, Version, history};
 
@@ -17,6 +18,15 @@ pub struct Following {
     owner: Owner,
     id: RequestId,
     last: Option<Version>,
+    /// What was known when the store was last looked at.
+    known: Option<Known>,
+}
+
+/// How many changes there had been, and when time makes the next.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    changes: u64,
+    next_change_at: Option<Timestamp>,
 }
 
 /// What has happened to a request.
@@ -32,7 +42,7 @@ impl Queue {
     /// Begins to follow a request that the caller has seen: from its beginning, or from what came after the event of that version.
     pub fn follow(&self, seen: &Snapshot, after: Option<Version>) -> Following {
         let (owner, id) = (seen.request.owner.clone(), seen.request.id);
-        Following { waiter: self.watch.request(id), owner, id, last: after }
+        Following { waiter: self.watch.request(id), owner, id, last: after, known: None }
     }
 
     /// What has happened by now. A version that is not that of an event is forgotten: all is told again.
@@ -47,7 +57,8 @@ impl Queue {
         Ok(News { events, seen })
     }
 
-    /// What happens next; none when nothing has after `most`.
+    /// What happens next; none when nothing has after `most`. The store is looked at when something may have changed, and not because
+    /// `most` is over.
     ///
     /// # Errors
     /// As [`Queue::get`].
@@ -55,13 +66,24 @@ impl Queue {
         let mut timeout = self.clock.sleep(most);
         loop {
             let change = pin!(following.waiter.changed());
-            let (mut events, seen) = self.history(following).await?;
-            events.retain(|event| following.last.is_none_or(|last| event.version > last));
-            if !events.is_empty() || seen.view.status.is_terminal() {
-                following.last = events.last().map(|event| event.version).or(following.last);
-                return Ok(Some(News { events, seen }));
-            }
-            let change = select(change, self.passing(&seen.view));
+            let changes = following.waiter.changes();
+            let now = self.clock.now();
+            let known = following.known.filter(|known| {
+                known.changes == changes && known.next_change_at.is_none_or(|next_change_at| now < next_change_at)
+            });
+            let next_change_at = if let Some(known) = known {
+                known.next_change_at
+            } else {
+                let (mut events, seen) = self.history(following).await?;
+                events.retain(|event| following.last.is_none_or(|last| event.version > last));
+                if !events.is_empty() || seen.view.status.is_terminal() {
+                    following.last = events.last().map(|event| event.version).or(following.last);
+                    return Ok(Some(News { events, seen }));
+                }
+                following.known = Some(Known { changes, next_change_at: seen.view.next_change_at });
+                seen.view.next_change_at
+            };
+            let change = select(change, self.passing(next_change_at));
             if let Either::Right(_) = select(change, &mut timeout).await {
                 return Ok(None);
             }

@@ -89,11 +89,16 @@ impl Patience {
                 if self.failures == 0 {
                     tracing::warn!("the store no longer {what}: {error}; it is tried again with growing pauses");
                 }
-                let wait = FIRST_PATIENCE.saturating_mul(2_u32.saturating_pow(self.failures)).min(MOST_PATIENCE);
-                self.failures = self.failures.saturating_add(1);
-                Err(wait)
+                Err(self.more())
             }
         }
+    }
+
+    /// How long to wait, longer each time.
+    fn more(&mut self) -> Duration {
+        let wait = FIRST_PATIENCE.saturating_mul(2_u32.saturating_pow(self.failures)).min(MOST_PATIENCE);
+        self.failures = self.failures.saturating_add(1);
+        wait
     }
 }
 
@@ -106,7 +111,7 @@ impl Queue {
 
     /// Writes down each end when it comes, and wakes who waits for it.
     async fn settle(&self, metrics: &KeeperMetrics) -> Infallible {
-        let (ends, mut patience) = (self.watch.ends(), Patience::default());
+        let (ends, mut patience, mut stuck) = (self.watch.ends(), Patience::default(), Patience::default());
         loop {
             let due = async {
                 match ends.next() {
@@ -128,8 +133,11 @@ impl Queue {
                         self.watch.changed(&request);
                     }
                     if is_stuck {
-                        // A record that is due and can not be settled, because it is damaged, say, must not keep the store busy.
-                        self.clock.sleep(MOST_PATIENCE).await;
+                        // A record that is due and can not be settled, because it is damaged, say, must not keep the store busy. But
+                        // it may be that another gateway has it in hand.
+                        self.clock.sleep(stuck.more()).await;
+                    } else {
+                        stuck = Patience::default();
                     }
                     if let Some(end) = next {
                         ends.note(end);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::line::Place;
+use super::submit::shown;
 use super::{Queue, to_its_end};
 use crate::core::error::{Error, Fault};
 use crate::core::policy::{Permit, WorkRequests};
@@ -84,7 +85,7 @@ impl Queue {
         } else {
             format!("those for workers are: {known}")
         };
-        let detail = format!("\"{}\" is no type for workers; {expected}", name.escape_default());
+        let detail = format!("\"{}\" is no type for workers; {expected}", shown(name));
         Fault { pointer: format!("/types/{number}"), code: "unknown_type", detail }
     }
 

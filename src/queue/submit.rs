@@ -143,11 +143,22 @@ impl Queue {
             faults: vec![Fault {
                 pointer: "/type".into(),
                 code: "unknown_type",
-                detail: format!("\"{}\" is not one of: {known}", name.escape_default()),
+                // What is no name of ours may be as long as the whole body.
+                detail: format!("\"{}\" is not one of: {known}", shown(name)),
             }],
         }
     }
 }
+
+/// The beginning of a name that somebody sent, so that it can be shown.
+pub(super) fn shown(name: &str) -> String {
+    let end = name.char_indices().nth(LONGEST_SHOWN).map_or(name.len(), |(end, _)| end);
+    let rest = if end < name.len() { "…" } else { "" };
+    format!("{}{rest}", name[..end].escape_default())
+}
+
+/// So many characters of it.
+const LONGEST_SHOWN: usize = 64;
 
 /// What a submission comes to.
 pub(super) fn submitted(submission: Submission) -> Result<Submitted, Error> {

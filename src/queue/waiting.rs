@@ -8,6 +8,7 @@ use futures_util::future::{Either, select};
 
 use super::{Queue, Snapshot};
 use crate::core::BoxFuture;
+use crate::core::clock::Timestamp;
 use crate::core::error::Error;
 use crate::core::request::View;
 
@@ -34,15 +35,16 @@ impl Queue {
             if is_awaited(&seen.view) {
                 return Ok(seen);
             }
-            let change = select(change, self.passing(&seen.view));
-            if let Either::Right(_) = select(change, &mut over).await {
+            let change = select(change, self.passing(seen.view.next_change_at));
+            // Patience is asked first: what changes all the time must not outlast it.
+            if let Either::Left(_) = select(&mut over, change).await {
                 return self.look(&seen.request.owner, seen.request.id).await;
             }
         }
     }
 
-    /// Completes when time changes a request that is as `view` says.
-    pub(super) fn passing(&self, view: &View) -> BoxFuture<'static, ()> {
-        view.next_change_at.map_or_else(|| Box::pin(pending()) as _, |at| self.clock.sleep_until(at))
+    /// Completes when time makes the next change, if it does.
+    pub(super) fn passing(&self, next_change_at: Option<Timestamp>) -> BoxFuture<'static, ()> {
+        next_change_at.map_or_else(|| Box::pin(pending()) as _, |at| self.clock.sleep_until(at))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
@@ -75,7 +76,27 @@ impl Watch {
     }
 }
 
-type Waiters<K> = Arc<Mutex<HashMap<K, Arc<Notify>>>>;
+type Waiters<K> = Arc<Mutex<HashMap<K, Awaited>>>;
+
+/// What somebody waits for, and how many do. They are counted here, under the lock: the last one takes it away.
+#[derive(Debug, Default)]
+struct Awaited {
+    waiting: usize,
+    bell: Arc<Bell>,
+}
+
+#[derive(Debug, Default)]
+struct Bell {
+    rung: AtomicU64,
+    notify: Notify,
+}
+
+impl Bell {
+    fn ring(&self) {
+        self.rung.fetch_add(1, Ordering::AcqRel);
+        self.notify.notify_waiters();
+    }
+}
 
 #[derive(Clone, Debug)]
 struct Waiting<K>(Waiters<K>);
@@ -89,22 +110,27 @@ impl<K> Default for Waiting<K> {
 impl<K: Hash + Eq + Clone> Waiting<K> {
     fn join(&self, key: K) -> Waiter<K> {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let notify = Arc::clone(waiting.entry(key.clone()).or_default());
+        let awaited = waiting.entry(key.clone()).or_default();
+        awaited.waiting += 1;
+        let bell = Arc::clone(&awaited.bell);
         drop(waiting);
-        Waiter { key, notify, waiting: Arc::clone(&self.0) }
+        Waiter { key, bell, waiting: Arc::clone(&self.0) }
     }
 
     fn wake(&self, key: &K) {
-        let notify = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
-        if let Some(notify) = notify {
-            notify.notify_waiters();
+        let bell =
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).map(|awaited| Arc::clone(&awaited.bell));
+        if let Some(bell) = bell {
+            bell.ring();
         }
     }
 
     fn wake_all(&self) {
-        let waiting: Vec<_> = self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
-        for notify in waiting {
-            notify.notify_waiters();
+        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let bells: Vec<_> = waiting.values().map(|awaited| Arc::clone(&awaited.bell)).collect();
+        drop(waiting);
+        for bell in bells {
+            bell.ring();
         }
     }
 }
@@ -113,23 +139,51 @@ impl<K: Hash + Eq + Clone> Waiting<K> {
 #[derive(Debug)]
 pub struct Waiter<K: Hash + Eq> {
     key: K,
-    notify: Arc<Notify>,
+    bell: Arc<Bell>,
     waiting: Waiters<K>,
 }
 
 impl<K: Hash + Eq> Waiter<K> {
     /// The next change. To be made before looking at what may change: what happens between the two completes it.
     pub fn changed(&self) -> tokio::sync::futures::Notified<'_> {
-        self.notify.notified()
+        self.bell.notify.notified()
+    }
+
+    /// How many changes there have been since somebody began to wait. To be asked after [`Waiter::changed`] is made and before looking.
+    pub(super) fn changes(&self) -> u64 {
+        self.bell.rung.load(Ordering::Acquire)
     }
 }
 
 impl<K: Hash + Eq> Drop for Waiter<K> {
     fn drop(&mut self) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        // The map and this one.
-        if Arc::strong_count(&self.notify) <= 2 {
+        let Some(awaited) = waiting.get_mut(&self.key) else { return };
+        awaited.waiting -= 1;
+        if awaited.waiting == 0 {
             waiting.remove(&self.key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::Waiting;
+
+    #[test]
+    fn who_leaves_while_others_are_woken_leaves_nothing_behind() {
+        let waiting = Waiting::default();
+        let [first, second] = [(); 2].map(|()| waiting.join(1));
+        // Somebody who wakes holds the bell for a moment.
+        let held = first.bell.clone();
+        let changed = second.changed();
+        waiting.wake(&1);
+        assert_eq!((changed.now_or_never(), second.changes()), (Some(()), 1));
+        drop(first);
+        drop(second);
+        drop(held);
+        assert!(waiting.0.lock().unwrap().is_empty());
     }
 }

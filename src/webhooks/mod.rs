@@ -221,9 +221,7 @@ impl Webhooks {
     /// # Errors
     /// [`Error::NotFound`]; one that is disabled; the store.
     pub async fn test(&self, permit: &Permit<ManageWebhooks>, id: EndpointId) -> Result<Delivery, Error> {
-        if self.find(permit, id).await?.disabled.is_some() {
-            return Err(Error::EndpointConflict("The endpoint is disabled. Enable it first."));
-        }
+        self.find_enabled(permit, id).await?;
         let now = self.clock.now();
         let delivery = Delivery::test(DeliveryId::draw(now, &*self.entropy), id, now);
         self.store.deliver(delivery.clone()).await?;
@@ -246,17 +244,26 @@ impl Webhooks {
         Ok(self.store.deliveries(id, after, limit).await?)
     }
 
+    /// The endpoint, if it is told anything.
+    async fn find_enabled(&self, permit: &Permit<ManageWebhooks>, id: EndpointId) -> Result<Endpoint, Error> {
+        let endpoint = self.find(permit, id).await?;
+        if endpoint.disabled.is_some() {
+            return Err(Error::EndpointConflict("The endpoint is disabled. Enable it first."));
+        }
+        Ok(endpoint)
+    }
+
     /// Sends a delivery again, under the same name.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; the store.
+    /// [`Error::NotFound`]; one that is disabled; the store.
     pub async fn replay(
         &self,
         permit: &Permit<ManageWebhooks>,
         id: EndpointId,
         delivery: DeliveryId,
     ) -> Result<Delivery, Error> {
-        self.find(permit, id).await?;
+        self.find_enabled(permit, id).await?;
         let replayed = self.store.replay(id, delivery).await?.ok_or(Error::NotFound)?;
         self.listen();
         Ok(replayed)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::Webhooks;
 use super::signing::headers;
@@ -42,7 +42,12 @@ struct Flights {
 }
 
 impl Flights {
-    fn landed(&mut self, endpoint: EndpointId) {
+    fn landed(&mut self, landed: Result<EndpointId, JoinError>) {
+        let Ok(endpoint) = landed else {
+            // Nobody knows whose it was: all may be counted again.
+            self.by_endpoint.clear();
+            return;
+        };
         if let Some(count) = self.by_endpoint.get_mut(&endpoint) {
             *count -= 1;
             if *count == 0 {
@@ -55,22 +60,27 @@ impl Flights {
 impl Webhooks {
     /// Sends what is to be sent, for as long as it is polled.
     pub async fn run(self: Arc<Self>) {
-        let (mut flights, mut forget_at) = (Flights::default(), self.clock.now());
+        let (mut flights, mut forget_at, mut is_failing) = (Flights::default(), self.clock.now(), false);
         loop {
-            let next = match self.look(&mut flights, &mut forget_at).await {
-                Ok(next) => next,
+            let looked = self.look(&mut flights, &mut forget_at).await;
+            let has_failed = std::mem::replace(&mut is_failing, looked.is_err());
+            let next = match looked {
+                Ok(next) => {
+                    if has_failed {
+                        tracing::info!("webhooks go on: the store answers again");
+                    }
+                    next
+                }
                 Err(error) => {
-                    tracing::warn!(%error, "webhooks wait: the store does not answer");
+                    if !has_failed {
+                        tracing::warn!(%error, "webhooks wait: the store does not answer");
+                    }
                     Next::After(AFTER_FAILURE)
                 }
             };
             tokio::select! {
                 () = self.bell.rung() => {}
-                Some(landed) = flights.tasks.join_next() => match landed {
-                    Ok(endpoint) => flights.landed(endpoint),
-                    // Nobody knows whose it was: all may be counted again.
-                    Err(_) => flights.by_endpoint.clear(),
-                },
+                Some(landed) = flights.tasks.join_next() => flights.landed(landed),
                 () = self.wait(next) => {}
             }
         }
@@ -105,18 +115,20 @@ impl Webhooks {
         }
         self.bell.set_heard(true);
         let now = self.clock.now();
-        if outlook.next_stage_at.is_some_and(|at| at <= now) {
+        // There may always be more of them: what is due is sent between one look and the next.
+        let has_followed = outlook.next_stage_at.is_some_and(|at| at <= now);
+        if has_followed {
             self.store.follow(TIMELINES).await?;
-            return Ok(Next::At(now));
         }
         if *forget_at <= now {
             let before = now.plus_millis(-self.settings.retention.millis());
             let is_all = self.store.forget(before, FORGOTTEN).await? < FORGOTTEN;
             *forget_at = if is_all { now.plus(FORGET_EVERY) } else { now };
         }
-        if outlook.next_due_at.is_some_and(|at| at <= now) {
+        if has_followed || outlook.next_due_at.is_some_and(|at| at <= now) {
             // There may be more; and where there is no room for it, something else may be due next.
-            return Ok(if self.launch(flights).await? { Next::At(now) } else { Next::After(WHEN_FULL) });
+            let is_any = self.launch(flights).await?;
+            return Ok(if has_followed || is_any { Next::At(now) } else { Next::After(WHEN_FULL) });
         }
         let next = [outlook.next_stage_at, outlook.next_due_at, Some(*forget_at)];
         Ok(next.into_iter().flatten().min().map_or(Next::WhenWoken, Next::At))
@@ -124,6 +136,9 @@ impl Webhooks {
 
     /// Sends what is due, as far as there is room; says whether there was anything.
     async fn launch(self: &Arc<Self>, flights: &mut Flights) -> Result<bool, StoreError> {
+        while let Some(landed) = flights.tasks.try_join_next() {
+            flights.landed(landed);
+        }
         let most = AT_ONCE.saturating_sub(flights.tasks.len());
         if most == 0 {
             return Ok(false);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,10 @@ use crate::core::request::Owner;
 use crate::core::webhook::{Endpoint, EndpointId};
 use crate::net::{Net, Pusher, Range, Reach};
 use crate::secret::Source;
+
+/// How long an endpoint may take at most: a delivery that is on its way for [`LEASE`](crate::core::webhook::LEASE) is sent again, and
+/// what came of it has to be written down before.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The section `[webhooks]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -101,6 +106,10 @@ impl WebhookSettings {
         if self.timeout.duration().is_zero() {
             let remedy = "Leave it out, or write a time greater than 0";
             mistakes.push(Misconfiguration::new("webhooks.timeout", "is 0", remedy));
+        }
+        if self.timeout.duration() > LONGEST_TIMEOUT {
+            let problem = "is more than 30 s: a delivery could be sent again while it is still on its way";
+            mistakes.push(Misconfiguration::new("webhooks.timeout", problem, "Write a time of up to 30 s"));
         }
         let reach = Reach { private: self.allow_private.clone(), loopback: with.is_development, http: self.allow_http };
         let (mut endpoints, mut keys) = (Vec::new(), BTreeMap::new());

@@ -81,6 +81,25 @@ async fn the_socket_is_its_users_alone_and_goes_with_the_gateway() {
     assert_eq!(mode(), None);
 }
 
+#[tokio::test]
+async fn a_sheet_says_what_webhooks_have_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = Gateway::configured(folder.path(), MEMORY, &[]);
+    let client = gateway.client().await;
+    let to = json!({ "url": "http://127.0.0.1:1/hooks", "events": ["request.queued"] });
+    let add = http().post(format!("{}/v1/webhook-endpoints", gateway.base())).bearer_auth(client.token()).json(&to);
+    assert_eq!(Answer::to(add).await.status, 201);
+    let id = client.submit("key-1").await.unwrap();
+    let (code, sheet, error) = run(&folder.path().join("data"), &["request", "show", &id]);
+    assert_eq!((code, error.as_str()), (Some(0), ""));
+    let mut lines = sheet.lines().skip_while(|line| !line.starts_with("WEBHOOK "));
+    let head: Vec<_> = lines.next().unwrap_or_else(|| panic!("{sheet}")).split_whitespace().collect();
+    assert_eq!(head, ["WEBHOOK", "EVENT", "STATUS", "ATTEMPTS", "LAST", "NEXT", "TO"]);
+    let told = lines.next().unwrap();
+    assert!(told.starts_with("msg_") && told.contains("  request.queued  pending  "), "{told}");
+    assert!(told.ends_with("  http://127.0.0.1:1/hooks"), "{told}");
+}
+
 fn file(folder: &Path) -> String {
     folder.join("anteroom.toml").display().to_string()
 }

@@ -11,13 +11,14 @@ use anteroom::core::clock::{Clock, SetClock, Timestamp};
 use anteroom::core::error::StoreError;
 use anteroom::core::ports::Store;
 use anteroom::core::ports::requests::{Claim, Filter, Purged, Retention, Submission};
-use anteroom::core::request::Request;
+use anteroom::core::request::{Request, Status};
 use anteroom::store::{self, StoreSettings};
 use anteroom::telemetry::metrics::Metrics;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use crate::gateway::Gateway;
-use crate::postgres_server::{self, PASSWORD, Server, USER};
+use crate::postgres_server::{PASSWORD, Server, USER, place};
+use crate::store_contract::webhooks::listen;
 use crate::stores::{Opened, START, by, keyed, new, owner, request, worked_on, worker};
 
 fn open(settings: &StoreSettings) -> Result<Arc<dyn Store>, String> {
@@ -296,7 +297,7 @@ async fn a_check_names_what_is_damaged() {
 #[tokio::test]
 async fn a_damaged_request_is_in_nobodys_way() {
     let server = Server::shared();
-    let on = Opened::at(postgres_server::place());
+    let on = Opened::at(place());
     let job = |number| {
         let deadline = (number < 3).then(|| START.plus_millis(60_000));
         worked_on(2, Request { deadline, ..request(&owner("anna"), START, number) })
@@ -340,4 +341,20 @@ async fn a_damaged_request_is_in_nobodys_way() {
     assert_eq!(purged, Purged { requests: 0, payloads: 1, more: false });
     assert_eq!(requests.purge(kept, 10).await.unwrap(), Purged::default());
     on.store.close().await;
+}
+
+#[tokio::test]
+async fn what_is_damaged_keeps_no_webhook_waiting() {
+    let server = Server::shared();
+    let on = Opened::at(place());
+    let endpoint = listen(&on, "anna", 1, &[Status::Queued]).await;
+    for number in 0..3 {
+        on.submit(new(request(&owner("anna"), START, number))).await;
+    }
+    let damaged = request(&owner("anna"), START, 1).id;
+    server.sql(&on.url, &format!("UPDATE requests SET doc = left(doc, 9) WHERE id = '{damaged}'"));
+    let webhooks = on.store.webhooks();
+    webhooks.follow(10).await.unwrap();
+    assert_eq!(webhooks.deliveries(endpoint, None, 10).await.unwrap().len(), 2);
+    assert!(webhooks.outlook().await.unwrap().next_stage_at.is_some_and(|at| at > START), "it is followed no more");
 }

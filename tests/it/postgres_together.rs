@@ -1,18 +1,19 @@
 //! Several gateways on one database: what one of them gave or was told holds at every other.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use anteroom::core::ports::Change;
 use anteroom::core::ports::requests::{Claim, Filter, Order, Submission, Target};
-use anteroom::core::request::{Act, By, Output, Process, Refused, Request, Work, Worker};
+use anteroom::core::request::{Act, By, Output, Process, Refused, Request, Status, Work, Worker};
 use reqwest::Method;
 use serde_json::json;
 
 use crate::gateway::{Answer, Gateway, client};
 use crate::patience::sent;
 use crate::postgres_server::{Server, place};
-use crate::stores::{Opened, Place, START, new, owner, request};
+use crate::store_contract::webhooks;
+use crate::stores::{Opened, Place, START, keyed, new, owner, request};
 
 /// One more store on the database of another.
 fn beside(opened: &Opened) -> Opened {
@@ -192,4 +193,37 @@ async fn an_end_is_not_shown_while_another_gateway_may_yet_undo_it() {
     act.commit().await.unwrap();
     assert_eq!(found.await.unwrap().as_deref(), Some(&sent));
     assert_eq!(listed.await.unwrap(), [sent.into()]);
+}
+
+#[tokio::test]
+async fn a_request_that_comes_in_with_an_endpoint_is_followed() {
+    let on = Arc::new(Opened::at(place()));
+    on.submit(new(request(&owner("anna"), START, 1))).await;
+    // A submission that has begun, and waits for another of its key.
+    let (mut other, connection) = tokio_postgres::connect(&on.url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let first = other.transaction().await.unwrap();
+    let key = "INSERT INTO idempotency (owner, route, key, fingerprint, id) SELECT owner, 'POST /v1/requests', 'k', '', 'x' FROM owners";
+    first.execute(key, &[]).await.unwrap();
+    let submitted = tokio::spawn({
+        let on = Arc::clone(&on);
+        async move { on.submit(keyed(request(&owner("anna"), START, 2), "k", 1)).await }
+    });
+    let waiting = async |count: &str| {
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        crate::patience::until(|| Server::shared().sql(&on.url, waiting).trim() == count).await;
+    };
+    waiting("1").await;
+    let listening = tokio::spawn({
+        let on = Arc::clone(&on);
+        async move { webhooks::listen(&on, "anna", 1, &[Status::Succeeded]).await }
+    });
+    waiting("2").await;
+    first.rollback().await.unwrap();
+    assert!(matches!(submitted.await.unwrap(), Submission::Accepted(_)));
+    let endpoint = listening.await.unwrap();
+    on.clock.advance(Duration::from_secs(15));
+    on.store.webhooks().follow(10).await.unwrap();
+    assert_eq!(on.store.webhooks().deliveries(endpoint, None, 10).await.unwrap().len(), 2);
 }

@@ -17,6 +17,7 @@ use anteroom::telemetry::metrics::Metrics;
 
 use crate::gateway::Gateway;
 use crate::patience::{patiently, until};
+use crate::postgres_server::place;
 use crate::stores::{Opened, START, new, owner, request};
 
 /// A queue over a store, and what it counts.
@@ -28,7 +29,10 @@ struct Kept {
 
 impl Kept {
     fn new(settings: RetentionSettings) -> Self {
-        let on = Opened::new("memory:");
+        Self::over(Opened::new("memory:"), settings)
+    }
+
+    fn over(on: Opened, settings: RetentionSettings) -> Self {
         let (types, metrics) = (Types::build(&BTreeMap::new(), Path::new("")).unwrap(), Metrics::new());
         let queue =
             Queue::new(on.requests(), types, Arc::new(on.clock.clone()), Arc::new(SystemEntropy), metrics.leases());
@@ -131,6 +135,28 @@ async fn what_the_store_had_before_the_start_is_settled_at_once() {
     for id in ids {
         assert_eq!(kept.state(id).await, ENDED(Status::Expired));
     }
+}
+
+#[tokio::test]
+async fn an_end_that_another_gateway_has_in_hand_is_looked_at_again_soon() {
+    let kept = Kept::over(Opened::at(place()), RetentionSettings::default());
+    let id = kept.submit(1, 10, 3).await;
+    let (mut other, connection) = tokio_postgres::connect(&kept.on.url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let held = other.transaction().await.unwrap();
+    held.execute("SELECT id FROM requests FOR UPDATE", &[]).await.unwrap();
+    kept.while_kept(async {
+        kept.on.clock.advance(Duration::from_secs(10));
+        // The keeper looks meanwhile, and finds that it is not to be had.
+        for _ in 0..10 {
+            held.execute("SELECT pg_sleep(0.02)", &[]).await.unwrap();
+        }
+        held.commit().await.unwrap();
+        kept.on.clock.advance(Duration::from_secs(1));
+        until(|| kept.counted() == ["anteroom_settled_requests_total{status=\"expired\"} 1"]).await;
+    })
+    .await;
+    assert_eq!(kept.state(id).await, ENDED(Status::Expired));
 }
 
 #[tokio::test]

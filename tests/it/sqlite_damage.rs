@@ -7,11 +7,13 @@ use std::sync::Arc;
 use anteroom::core::clock::SetClock;
 use anteroom::core::error::StoreError;
 use anteroom::core::ports::requests::Filter;
-use anteroom::core::request::{Owner, Request, Tags};
+use anteroom::core::ports::webhooks::Take;
+use anteroom::core::request::{Owner, Request, Status, Tags};
 use anteroom::store::StoreSettings;
 use anteroom::telemetry::metrics::Metrics;
 use rusqlite::Connection;
 
+use crate::store_contract::webhooks::listen;
 use crate::stores::{Opened, START, cancel, failing, keyed, new, on_timeline, owner, request};
 
 const URL: &str = "sqlite:anteroom.db";
@@ -108,6 +110,68 @@ async fn a_damaged_idempotency_key_names_its_request() {
         let key = if edit.contains("key = 'l'") { "l" } else { "k" };
         assert_damaged(on.requests().submit(keyed(request(&owner("anna"), START, 4), key, 1)).await, edit);
     }
+}
+
+/// What can not be read is told to nobody, and nobody waits behind it.
+#[tokio::test]
+async fn damaged_deliveries_and_endpoints_are_put_aside() {
+    let on = Opened::new(URL);
+    let first = listen(&on, "anna", 1, &[Status::Queued]).await;
+    let second = listen(&on, "bob", 2, &[Status::Queued]).await;
+    // More of them are damaged than are on their way to an endpoint at once.
+    for number in 0..6 {
+        on.submit(new(request(&owner("anna"), START.plus_millis(number), u64::try_from(number).unwrap()))).await;
+    }
+    on.submit(new(request(&owner("bob"), START, 7))).await;
+    on.store.close().await;
+    let connection = Connection::open(on.directory.path().join("anteroom.db")).unwrap();
+    let damage = "UPDATE webhook_deliveries SET checksum = checksum + 1 WHERE id IN (SELECT id FROM webhook_deliveries \
+                  WHERE endpoint = ?1 ORDER BY due_at, id LIMIT 5)";
+    assert_eq!(connection.execute(damage, [first.to_string()]).unwrap(), 5);
+    let damage = "UPDATE webhook_endpoints SET body = '{' WHERE id = ?1";
+    assert_eq!(connection.execute(damage, [second.to_string()]).unwrap(), 1);
+    connection.close().unwrap();
+    let on = on.reopened().await;
+    on.clock.advance(std::time::Duration::from_secs(1));
+    let webhooks = on.store.webhooks();
+    let taken = webhooks.take(Take { most: 64, ..Take::default() }).await.unwrap();
+    assert_eq!(taken.iter().map(|(_, endpoint)| endpoint.id).collect::<Vec<_>>(), [first]);
+    assert_eq!(webhooks.outlook().await.unwrap().next_due_at, taken[0].0.due_at, "nothing else is due");
+}
+
+/// What a crash in the middle of a removal leaves.
+#[tokio::test]
+async fn deliveries_without_an_endpoint_are_forgotten() {
+    let on = Opened::new(URL);
+    let (gone, there) =
+        (listen(&on, "anna", 1, &[Status::Queued]).await, listen(&on, "bob", 2, &[Status::Queued]).await);
+    for number in 0..3 {
+        on.submit(new(request(&owner("anna"), START, number))).await;
+    }
+    on.submit(new(request(&owner("bob"), START, 3))).await;
+    on.store.close().await;
+    let connection = Connection::open(on.directory.path().join("anteroom.db")).unwrap();
+    connection.execute("DELETE FROM webhook_endpoints WHERE id = ?1", [gone.to_string()]).unwrap();
+    connection.close().unwrap();
+    let on = on.reopened().await;
+    let webhooks = on.store.webhooks();
+    for forgotten in [2, 1, 0] {
+        assert_eq!(webhooks.forget(START, 2).await.unwrap(), forgotten);
+    }
+    assert_eq!(webhooks.deliveries(gone, None, 10).await.unwrap(), []);
+    assert_eq!(webhooks.deliveries(there, None, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_endpoint_takes_all_of_its_deliveries_along() {
+    let on = Opened::new(URL);
+    let endpoint = listen(&on, "anna", 1, &[Status::Queued]).await;
+    let sent = (0..1_200).map(|number| new(request(&owner("anna"), START, number))).collect();
+    on.requests().submit_all(sent).await.unwrap();
+    let webhooks = on.store.webhooks();
+    assert_eq!(webhooks.deliveries(endpoint, None, 2_000).await.unwrap().len(), 1_200);
+    assert!(webhooks.remove(&owner("anna"), endpoint).await.unwrap());
+    assert_eq!(webhooks.deliveries(endpoint, None, 2_000).await.unwrap().len(), 0);
 }
 
 /// A payload that nobody names is in the way of the next one: the request before it is written, and has to go again.

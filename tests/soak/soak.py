@@ -1,100 +1,26 @@
 """Kills a gateway, or its PostgreSQL, again and again under load, and looks whether anything that was promised is missing.
 
-16 clients submit, some of it for workers; workers lease and complete; readers note what they see. After each kill every key that was
-never answered is sent again. What is looked for: a 202 that is lost, a key with two requests, a completion that counts twice, a request
-whose version goes back or whose status changes under one version, an end that is undone.
+16 clients submit, one by one and in batches, some of it for workers; workers lease and complete, one client cancels, one erases, and
+readers note what they see. After each kill every key is sent again. What is looked for: a 202 that is lost, a key with two requests, a
+completion that counts twice, a request whose version or stage goes back or whose status changes under one version, an end that is
+undone, and an erased request that is back.
 """
 
 import argparse
 import asyncio
 import collections
-import json
 import os
 import random
-import re
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
+from gateway import Connection, Gateway
 from postgres import Postgres
 
-TYPES = """
-[types.simulated]
-stages = [{ after = "0s", stage = "received", status = "queued" }, { after = "200ms", stage = "processing", status = "running" },
-  { after = "600ms", stage = "done", status = "succeeded" }]
-[types.worked]
-processor = "lease"
-attempts = 1000
-lease = "2s"
-"""
 TERMINAL = {"succeeded", "failed", "cancelled", "expired"}
-
-
-class Connection:
-    """One exchange at a time on a kept connection, opened anew when it is lost."""
-
-    def __init__(self, gateway):
-        self.gateway, self.writer = gateway, None
-
-    async def call(self, method, path, body=None, headers=""):
-        if self.writer is None:
-            self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.gateway.port)
-        data = json.dumps(body).encode() if body is not None else b""
-        kind = "Content-Type: application/json\r\n" if data else ""
-        head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.gateway.port}\r\nAuthorization: Bearer {self.gateway.token}\r\n{kind}{headers}"
-        try:
-            self.writer.write(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
-            head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
-            length = re.search(r"(?i)\r\ncontent-length: (\d+)", head)
-            answer = await self.reader.readexactly(int(length[1])) if length else b""
-        except (OSError, asyncio.IncompleteReadError) as error:
-            self.writer.close()
-            self.writer = None
-            raise ConnectionError(str(error)) from error
-        etag = re.search(r'(?i)\r\netag: "([^"]*)"', head)
-        return int(head.split(" ", 2)[1]), json.loads(answer) if answer else None, etag and etag[1]
-
-
-class Gateway:
-    """The program, on one data directory and one port for all its lives."""
-
-    def __init__(self, binary, folder, store):
-        self.binary, self.folder, self.store, self.port, self.token = binary, folder, store, 0, None
-        (folder / "anteroom.toml").write_text(TYPES)
-        self.ready_after = []
-
-    def start(self):
-        began = time.monotonic()
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("ANTEROOM_")}
-        environment |= {"ANTEROOM__STORE__URL": self.store, "ANTEROOM__ISSUER__SECRETS": '["env:SOAK_SECRET"]', "SOAK_SECRET": "s" * 48}
-        command = [self.binary, "--config", self.folder / "anteroom.toml", "serve", "--bind", f"127.0.0.1:{self.port}", "--data-dir", self.folder / "data"]
-        self.log = open(self.folder / "log", "ab+")
-        position = self.log.seek(0, os.SEEK_END)
-        self.process = subprocess.Popen(command, env=environment, stdout=self.log, stderr=self.log)
-        while True:
-            text = (self.folder / "log").read_bytes()[position:].decode(errors="replace")
-            found = re.search(r"listening on http://127\.0\.0\.1:(\d+)", text)
-            if found:
-                break
-            if self.process.poll() is not None or time.monotonic() - began > 60:
-                sys.exit(f"the gateway does not start:\n{text}")
-            time.sleep(0.005)
-        self.ready_after.append(time.monotonic() - began)
-        self.port = int(found[1])
-
-    async def sign_in(self):
-        if self.token is None:
-            secret = (self.folder / "data/demo-secret").read_text().strip()
-            body = {"grant_type": "client_credentials", "client_id": "demo", "client_secret": secret}
-            status, answer, _ = await Connection(self).call("POST", "/oauth/token", body)
-            assert status == 200, answer
-            self.token = answer["access_token"]
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+FORWARD = ["queued", "running", "succeeded"]  # of the simulated type
+NEVER = ((-1, -1), None)
 
 
 class Book:
@@ -102,153 +28,301 @@ class Book:
 
     def __init__(self):
         self.accepted, self.unanswered = {}, {}
-        self.seen, self.completed = {}, collections.defaultdict(set)
-        self.faults = collections.Counter()
-        self.examples = []
+        self.seen, self.ended, self.completed = {}, [], collections.defaultdict(set)
+        self.erasing, self.erased = set(), set()
+        self.faults, self.examples = collections.Counter(), []
 
     def fault(self, what, *detail):
         self.faults[what] += 1
         if len(self.examples) < 20:
             self.examples.append((what, *detail))
 
-    def saw(self, view, etag):
-        version = tuple(map(int, etag.split(".")))
-        before, status = self.seen.get(view["request_id"], ((-1, -1), None))
+    def accept(self, key, view):
+        kind = self.unanswered.pop(key, None)
+        before = self.accepted.setdefault(key, (view["request_id"], kind))
+        if before[0] != view["request_id"]:
+            self.fault("a key with two requests", key, before, view["request_id"])
+
+    def known(self, request_id):
+        """To be asked before a call, since of two calls under way at once either may be answered first."""
+        return self.seen.get(request_id, NEVER)
+
+    def saw(self, view, etag, known):
+        request_id, status, version = view["request_id"], view["status"], tuple(map(int, etag.split(".")))
+        (before, old) = known
         if version < before:
-            self.fault("the version went back", view["request_id"], before, version)
-        if version == before and status != view["status"]:
-            self.fault("another status under one version", view["request_id"], version, status, view["status"])
-        if status in TERMINAL and status != view["status"]:
-            self.fault("an end was undone", view["request_id"], status, view["status"])
-        if version >= before:
-            self.seen[view["request_id"]] = (version, view["status"])
+            self.fault("the version went back", request_id, before, version)
+        if version == before and old != status:
+            self.fault("another status under one version", request_id, version, old, status)
+        if old in TERMINAL and old != status:
+            self.fault("an end was undone", request_id, old, status)
+        if view["type"] == "simulated" and {old, status} <= set(FORWARD) and FORWARD.index(status) < FORWARD.index(old):
+            self.fault("a stage went back", request_id, old, status)
+        now = self.known(request_id)
+        if version >= now[0]:
+            self.seen[request_id] = (version, status)
+        if status in TERMINAL and now[1] not in TERMINAL:
+            self.ended.append(request_id)
+
+    def unexpected(self, what, status, answer):
+        if status != 503:  # the store may be gone for a moment
+            self.fault("an answer that nobody should get", what, status, answer)
+
+    def single(self):
+        """Every key whose request was not erased, and its kind and request."""
+        return [(key, kind, request_id) for key, (request_id, kind) in self.accepted.items() if request_id not in self.erasing]
+
+
+def body(key, kind):
+    return {"type": kind, "payload": {"key": key}, "tags": {"key": key}}
 
 
 async def submit(connection, book, key, kind):
-    book.unanswered[key] = kind
-    body = {"type": kind, "payload": {"key": key}, "tags": {"key": key}}
-    status, view, _ = await connection.call("POST", "/v1/requests", body, f"Idempotency-Key: {key}\r\n")
+    if key not in book.accepted:
+        book.unanswered[key] = kind
+    status, view, etag = await connection.call("POST", "/v1/requests", body(key, kind), f"Idempotency-Key: {key}\r\n")
     if status == 202:
-        del book.unanswered[key]
-        before = book.accepted.setdefault(key, view["request_id"])
-        if before != view["request_id"]:
-            book.fault("a key with two requests", key, before, view["request_id"])
-    elif status != 503:
-        book.fault("an answer that nobody should get", status, view)
+        known = book.known(view["request_id"])
+        book.accept(key, view)
+        if known == NEVER:
+            book.saw(view, etag, known)
+    else:
+        book.unexpected("submit", status, view)
     return status
 
 
-async def submitter(gateway, book, name):
+async def submit_batch(connection, book, keys, kind):
+    book.unanswered |= dict.fromkeys(keys, kind)
+    items = [body(key, kind) | {"idempotency_key": key} for key in keys]
+    status, answer, _ = await connection.call("POST", "/v1/requests/batch", {"requests": items})
+    if status != 200:
+        book.unexpected("batch", status, answer)
+        return status
+    for key, item in zip(keys, answer["items"], strict=True):
+        if item["status"] == 202:
+            book.accept(key, item["request"])
+        else:
+            book.unexpected("an item of a batch", item["status"], item)
+            status = item["status"]
+    return status
+
+
+async def submitter(gateway, book, name, batch):
     connection = Connection(gateway)
     for number in range(1_000_000):
-        await submit(connection, book, f"{name}-{number}", random.choice(["simulated", "simulated", "worked"]))
+        kind = random.choice(["simulated", "simulated", "worked"])
+        if batch:
+            await until_done(submit_batch, connection, book, [f"{name}-{number}-{n}" for n in range(10)], kind)
+        else:
+            await until_done(submit, connection, book, f"{name}-{number}", kind)
 
 
 async def worker(gateway, book, name):
     connection = Connection(gateway)
     while True:
-        status, answer, _ = await connection.call("POST", "/v1/leases", {"types": ["worked"], "max": 4, "worker_id": name}, "Prefer: wait=5\r\n")
-        if status not in (200, 204, 503):
-            book.fault("an answer that nobody should get", status, answer)
+        asked = {"types": ["worked"], "max": 4, "worker_id": name}
+        status, answer, _ = await connection.call("POST", "/v1/leases", asked, "Prefer: wait=5\r\n")
+        if status not in (200, 204):
+            book.unexpected("lease", status, answer)
+            await asyncio.sleep(0.05)
         for lease in answer["leases"] if status == 200 else []:
             if random.random() < 0.05:
                 continue  # it forgot: the lease lapses
-            done, view, _ = await connection.call("POST", f"/v1/leases/{lease['lease_id']}/complete", {"epoch": lease["epoch"], "result": {"by": name}})
+            path = f"/v1/leases/{lease['lease_id']}/complete"
+            done, view, _ = await connection.call("POST", path, {"epoch": lease["epoch"], "result": {"by": name}})
             if done == 200:
                 book.completed[lease["request_id"]].add(lease["epoch"])
-            elif done not in (409, 503):
-                book.fault("an answer that nobody should get", done, view)
+            elif done != 409:
+                book.unexpected("complete", done, view)
+
+
+def recent(book):
+    key = random.choice(list(book.accepted)[-500:])
+    return book.accepted[key][0]
+
+
+async def canceller(gateway, book):
+    connection = Connection(gateway)
+    while True:
+        await asyncio.sleep(0.02)
+        if not book.accepted:
+            continue
+        request_id = recent(book)
+        known, gone = book.known(request_id), request_id in book.erasing
+        status, view, etag = await connection.call("POST", f"/v1/requests/{request_id}/cancel")
+        if status in (200, 202):
+            book.saw(view, etag, known)
+        elif status not in (409, 410) or (status == 410) > (gone or request_id in book.erasing):
+            book.unexpected("cancel", status, view)
+
+
+async def eraser(gateway, book):
+    connection = Connection(gateway)
+    while True:
+        await asyncio.sleep(0.02)
+        request_id = random.choice(book.ended) if book.ended else None
+        if request_id is None or request_id in book.erasing or request_id in book.completed:
+            continue
+        book.erasing.add(request_id)
+        status, answer, _ = await connection.call("DELETE", f"/v1/requests/{request_id}")
+        if status == 204:
+            book.erased.add(request_id)
+        else:
+            book.unexpected("erase", status, answer)
 
 
 async def reader(gateway, book):
     connection = Connection(gateway)
     while True:
-        if not book.accepted:
+        await asyncio.sleep(0)
+        if book.accepted:
+            await look(connection, book, recent(book))
+        else:
             await asyncio.sleep(0.01)
-            continue
-        await look(connection, book, random.choice(list(book.accepted.values())[-500:]))
 
 
 async def look(connection, book, request_id):
+    known, gone = book.known(request_id), request_id in book.erased
     status, view, etag = await connection.call("GET", f"/v1/requests/{request_id}")
     if status == 200:
-        book.saw(view, etag)
-    elif status != 503:
-        book.fault("a 202 that is lost" if status == 404 else "an answer that nobody should get", request_id, status)
-    return view if status == 200 else None
+        if gone:
+            book.fault("an erased request is back", request_id)
+        book.saw(view, etag, known)
+    elif status == 404 or (status == 410 and request_id not in book.erasing):
+        book.fault("a 202 that is lost", request_id, status)
+    elif status != 410:
+        book.unexpected("look", status, view)
+    return status, view
+
+
+async def single(connection, book, key, request_id):
+    status, page, _ = await connection.call("GET", f"/v1/requests?idempotency_key={key}")
+    if status == 200 and [view["request_id"] for view in page["items"]] != [request_id]:
+        book.fault("a key with two requests, or none", key, page)
+    elif status != 200:
+        book.unexpected("list", status, page)
+    return status
 
 
 async def until_done(what, *arguments):
     """Again until it goes through: the store may be gone for a moment."""
     began = time.monotonic()
     while True:
-        try:
-            outcome = await what(*arguments)
-            if outcome not in (503, None):
-                return outcome
-        except ConnectionError:
-            pass
+        outcome = await what(*arguments)
+        if (outcome if isinstance(outcome, int) else outcome[0]) != 503:
+            return outcome
         if time.monotonic() - began > 30:
             sys.exit(f"for 30 s it did not go through: {what.__name__} {arguments[2:]}")
         await asyncio.sleep(0.05)
 
 
+async def each(gateway, what, book, items, at_once=16):
+    """Does it for all of them, so many at a time."""
+    left = iter(items)
+
+    async def some():
+        connection = Connection(gateway)
+        for item in left:
+            await until_done(what, connection, book, *item)
+
+    await asyncio.gather(*(some() for _ in range(at_once)))
+
+
+def load(gateway, book, cycle):
+    yield from (submitter(gateway, book, f"c{cycle}-{number}", batch=number >= 14) for number in range(16))
+    yield from (worker(gateway, book, f"w{cycle}-{number}") for number in range(4))
+    yield from (reader(gateway, book), reader(gateway, book), canceller(gateway, book), eraser(gateway, book))
+
+
 async def under_load(gateway, book, cycle, harm):
-    tasks = [asyncio.create_task(submitter(gateway, book, f"c{cycle}-{number}")) for number in range(16)]
-    tasks += [asyncio.create_task(worker(gateway, book, f"w{cycle}-{number}")) for number in range(4)]
-    tasks += [asyncio.create_task(reader(gateway, book)) for _ in range(2)]
+    tasks = [asyncio.create_task(task) for task in load(gateway, book, cycle)]
     await asyncio.sleep(random.uniform(0.05, 0.7))
-    await asyncio.to_thread(harm)
+    await harm()
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if not isinstance(outcome, (ConnectionError, asyncio.CancelledError)):
+            raise outcome
 
 
-async def settle_accounts(gateway, book, cycle):
-    connection = Connection(gateway)
-    for key, kind in list(book.unanswered.items()):
-        await until_done(submit, connection, book, key, kind)
-    everything = list(book.accepted.items())
-    for _, request_id in everything[-1500:] + random.sample(everything, min(200, len(everything))):
-        await until_done(look, connection, book, request_id)
+class Outage:
+    """The server goes while the gateway serves, and comes back."""
+
+    def __init__(self, gateway, postgres, book):
+        self.gateway, self.postgres, self.book = gateway, postgres, book
+        self.recovered_after = []
+
+    async def __call__(self):
+        await asyncio.to_thread(self.postgres.kill)
+        await asyncio.sleep(random.uniform(0, 0.5))
+        await asyncio.to_thread(self.postgres.start)
+        began = time.monotonic()
+        key = f"after-outage-{len(self.recovered_after)}"
+        await until_done(submit, Connection(self.gateway), self.book, key, "simulated")
+        self.recovered_after.append(time.monotonic() - began)
+        if self.recovered_after[-1] > 5:
+            self.book.fault("it took more than 5 s to recover", self.recovered_after[-1])
+        await asyncio.sleep(random.uniform(0.05, 0.3))
 
 
-async def keys_are_single(gateway, book, keys):
-    connection = Connection(gateway)
-    for key in keys:
-        status, page, _ = await connection.call("GET", f"/v1/requests?idempotency_key={key}")
-        if status != 200 or [view["request_id"] for view in page["items"]] != [book.accepted[key]]:
-            book.fault("a key with two requests, or none", key, status, page)
+def spread(seconds):
+    values = sorted(seconds)
+    return f"{values[0] * 1000:.0f} / {values[len(values) // 2] * 1000:.0f} / {values[-1] * 1000:.0f} ms (min, median, max)"
 
 
 async def soak(gateway, postgres, arguments):
     book = Book()
     gateway.start()
     await gateway.sign_in()
+    outage = Outage(gateway, postgres, book)
     for cycle in range(arguments.cycles):
-        harm = postgres.kill if arguments.kill == "server" else gateway.kill
-        await under_load(gateway, book, cycle, harm)
-        if arguments.kill == "server":
-            postgres.start()
-            if gateway.process.poll() is not None:
-                book.fault("the gateway ended with the server")
-                gateway.start()
-        else:
+        before = len(book.accepted)
+        await under_load(gateway, book, cycle, outage if arguments.kill == "server" else lambda: asyncio.to_thread(gateway.kill))
+        if arguments.kill == "gateway":
             gateway.start()
-        await settle_accounts(gateway, book, cycle)
-    connection = Connection(gateway)
-    for request_id in book.accepted.values():
-        await until_done(look, connection, book, request_id)
-    await keys_are_single(gateway, book, book.accepted)
+        await each(gateway, submit, book, list(book.unanswered.items()))
+        new = [(key, kind) for key, kind, _ in book.single() if key.startswith(f"c{cycle}-")]
+        await each(gateway, submit, book, new)
+        older = random.sample(list(book.accepted.values()), min(200, before))
+        await each(gateway, look, book, [(request_id,) for request_id, _ in older])
+    await each(gateway, look, book, [(request_id,) for request_id, _ in book.accepted.values()])
+    await each(gateway, single, book, [(key, request_id) for key, _, request_id in book.single()])
     for request_id, epochs in book.completed.items():
-        view = await until_done(look, connection, book, request_id)
         if len(epochs) > 1:
             book.fault("a completion that counts twice", request_id, epochs)
-        if view["status"] != "succeeded":
-            book.fault("a completion that is lost", request_id, view["status"])
-    starts = sorted(gateway.ready_after)
-    print(f"{arguments.cycles} kills of the {arguments.kill}: {len(book.accepted)} accepted, {len(book.completed)} completed by workers; "
-          f"faults: {dict(book.faults) or 'none'}; start to listening {starts[0] * 1000:.0f} / {starts[len(starts) // 2] * 1000:.0f} / {starts[-1] * 1000:.0f} ms (min, median, max)")
+        if book.seen[request_id][1] != "succeeded":
+            book.fault("a completion that is lost", request_id, book.seen[request_id])
+    times = f"recovered after {spread(outage.recovered_after)}" if outage.recovered_after else f"start to listening {spread(gateway.ready_after)}"
+    print(f"{arguments.cycles} kills of the {arguments.kill}: {len(book.accepted)} accepted, {len(book.completed)} completed by workers, "
+          f"{len(book.erased)} erased; faults: {dict(book.faults) or 'none'}; {times}")
+    return book
+
+
+async def fill(gateway, kind, count):
+    """So many requests, and their ids."""
+    connection, submitted = Connection(gateway), set()
+    while len(submitted) < count:
+        items = [{"type": kind, "payload": {"n": n}} for n in range(min(1000, count - len(submitted)))]
+        status, answer, _ = await connection.call("POST", "/v1/requests/batch", {"requests": items})
+        assert status == 200, answer
+        submitted |= {item["request"]["request_id"] for item in answer["items"]}
+    return submitted
+
+
+async def full(gateway, arguments):
+    """Killed with so many stored, it listens again in less than 2 s, and all are there."""
+    gateway.start()
+    await gateway.sign_in()
+    submitted = await fill(gateway, "simulated", arguments.stored // 2) | await fill(gateway, "worked", arguments.stored - arguments.stored // 2)
+    book = Book()
+    gateway.ready_after.clear()
+    for _ in range(5):
+        gateway.kill()
+        gateway.start()
+        await each(gateway, look, book, [(request_id,) for request_id in random.sample(sorted(submitted), 200)])
+    if max(gateway.ready_after) > 2:
+        book.fault("it took more than 2 s to listen", max(gateway.ready_after))
+    print(f"killed with {len(submitted)} stored: start to listening {spread(gateway.ready_after)}; faults: {dict(book.faults) or 'none'}")
     return book
 
 
@@ -256,19 +330,16 @@ async def jobs(gateway, arguments):
     """Every job completes once, whatever becomes of the workers."""
     gateway.start()
     await gateway.sign_in()
-    connection, submitted = Connection(gateway), set()
-    while len(submitted) < arguments.jobs:
-        items = [{"type": "worked", "payload": {"n": n}} for n in range(min(1000, arguments.jobs - len(submitted)))]
-        status, answer, _ = await connection.call("POST", "/v1/requests/batch", {"requests": items})
-        assert status == 200, answer
-        submitted |= {item["request"]["request_id"] for item in answer["items"]}
+    submitted = await fill(gateway, "worked", arguments.jobs)
     completed, late, killed = collections.Counter(), 0, 0
 
     async def work(name):
         nonlocal late, killed
-        while sum(completed.values()) < arguments.jobs:
+        while len(completed) < arguments.jobs:
             connection = Connection(gateway)
-            status, answer, _ = await connection.call("POST", "/v1/leases", {"types": ["worked"], "max": 10, "lease_seconds": 1, "worker_id": name}, "Prefer: wait=2\r\n")
+            asked = {"types": ["worked"], "max": 10, "lease_seconds": 1, "worker_id": name}
+            status, answer, _ = await connection.call("POST", "/v1/leases", asked, "Prefer: wait=2\r\n")
+            assert status in (200, 204), answer
             for lease in answer["leases"] if status == 200 else []:
                 fate = random.random()
                 if fate < 0.01:
@@ -276,23 +347,23 @@ async def jobs(gateway, arguments):
                     break  # it dies with all that it had
                 if fate < 0.02:
                     await asyncio.sleep(1.3)  # it was stopped for longer than its lease
-                done, _, _ = await connection.call("POST", f"/v1/leases/{lease['lease_id']}/complete", {"epoch": lease["epoch"], "result": name})
-                completed[lease["request_id"]] += done == 200
+                path = f"/v1/leases/{lease['lease_id']}/complete"
+                done, refused, _ = await connection.call("POST", path, {"epoch": lease["epoch"], "result": name})
+                assert done in (200, 409), refused
                 late += done == 409
-                assert done in (200, 409), done
+                if done == 200:
+                    completed[lease["request_id"]] += 1
 
     began = time.monotonic()
     await asyncio.gather(*(work(f"worker-{number}") for number in range(arguments.workers)))
+    took = time.monotonic() - began
     book = Book()
+    await each(gateway, look, book, [(request_id,) for request_id in submitted])
     for request_id in submitted:
-        view = await look(connection, book, request_id)
-        if view["status"] != "succeeded":
-            book.fault("not completed", request_id, view["status"])
-    twice = [request_id for request_id, count in completed.items() if count != 1]
-    if twice or set(completed) != submitted:
-        book.fault("not once", twice[:5], len(completed))
+        if book.known(request_id)[1] != "succeeded" or completed[request_id] != 1:
+            book.fault("not completed once", request_id, book.known(request_id), completed[request_id])
     print(f"{arguments.jobs} jobs, {arguments.workers} workers, {killed} deaths, {late} late completions refused: "
-          f"{len(completed)} completed once each in {time.monotonic() - began:.1f} s; faults: {dict(book.faults) or 'none'}")
+          f"{len(completed)} completed once each in {took:.1f} s; faults: {dict(book.faults) or 'none'}")
     return book
 
 
@@ -304,6 +375,7 @@ def main():
     parser.add_argument("--kill", choices=["gateway", "server"], default="gateway")
     parser.add_argument("--cycles", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=0)
+    parser.add_argument("--stored", type=int, default=0)
     parser.add_argument("--workers", type=int, default=8)
     arguments = parser.parse_args()
     seed = int(os.environ.get("SEED") or time.time_ns() % 1_000_000)
@@ -311,8 +383,9 @@ def main():
     arguments.folder.mkdir(parents=True)
     postgres = Postgres(arguments.folder / "postgres") if arguments.store == "postgres" else None
     gateway = Gateway(arguments.binary.resolve(), arguments.folder, postgres.url if postgres else "sqlite:anteroom.db")
+    what = jobs(gateway, arguments) if arguments.jobs else full(gateway, arguments) if arguments.stored else soak(gateway, postgres, arguments)
     try:
-        book = asyncio.run(jobs(gateway, arguments) if arguments.jobs else soak(gateway, postgres, arguments))
+        book = asyncio.run(what)
     finally:
         if hasattr(gateway, "process"):
             gateway.kill()

@@ -16,8 +16,24 @@ pub(super) fn text(value: &Value) -> String {
 
 /// No control character and no mark that turns the direction of writing reaches the terminal.
 fn printable(character: char) -> Vec<char> {
-    let turns = matches!(character, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if character.is_control() || turns { character.escape_unicode().collect() } else { vec![character] }
+    if is_harmful(character) { character.escape_unicode().collect() } else { vec![character] }
+}
+
+fn is_harmful(character: char) -> bool {
+    let turns = matches!(character,
+        '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    character.is_control() || turns
+}
+
+/// JSON for a terminal: the same value, and nothing in its strings that a terminal obeys.
+pub(super) fn json(value: &Value) -> String {
+    let escaped = |character: char| match character {
+        // Between the lines; within a string it is escaped already.
+        '\n' => "\n".to_owned(),
+        harmful if is_harmful(harmful) => format!("\\u{:04x}", u32::from(harmful)),
+        other => other.into(),
+    };
+    format!("{value:#}").chars().map(escaped).collect()
 }
 
 /// One request whole.
@@ -64,7 +80,34 @@ pub(super) fn show(whole: &Value, out: &mut impl Write) -> io::Result<()> {
         line("error", format!("{}: {}", text(&error["code"]), text(&error["detail"])))?;
     }
     writeln!(out)?;
-    events(whole["events"].as_array().map_or(&[], Vec::as_slice), out)
+    events(items(&whole["events"]), out)?;
+    match items(&whole["webhook_deliveries"]) {
+        [] => Ok(()),
+        told => {
+            writeln!(out)?;
+            deliveries(told, out)
+        }
+    }
+}
+
+fn items(list: &Value) -> &[Value] {
+    list.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// What webhooks have told, and what came of the last attempt of each.
+fn deliveries(told: &[Value], out: &mut impl Write) -> io::Result<()> {
+    let row = |delivery: &Value| {
+        let attempts = items(&delivery["attempts"]);
+        let last = attempts.last().map_or("-".into(), |last| {
+            let what = if last["status"].is_null() { &last["error"] } else { &last["status"] };
+            format!("{} {}", text(&last["at"]), text(what))
+        });
+        let [id, event, status, next, url] =
+            ["delivery_id", "event", "status", "next_attempt_at", "url"].map(|key| text(&delivery[key]));
+        [id, event, status, attempts.len().to_string(), last, next, url]
+    };
+    let rows: Vec<_> = told.iter().map(row).collect();
+    table(["WEBHOOK", "EVENT", "STATUS", "ATTEMPTS", "LAST", "NEXT", "TO"], &rows, out)
 }
 
 fn events(events: &[Value], out: &mut impl Write) -> io::Result<()> {
@@ -101,4 +144,19 @@ fn table<const N: usize>(head: [&str; N], rows: &[[String; N]], out: &mut impl W
         writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    #[test]
+    fn nothing_that_a_client_writes_is_obeyed_by_a_terminal() {
+        let text = "a\u{1b}[2J\u{9b}2J\u{7f}\u{202e}\u{61c}\r\nb\u{e9}";
+        assert_eq!(super::text(&text.into()), "a\\u{1b}[2J\\u{9b}2J\\u{7f}\\u{202e}\\u{61c}\\u{d}\\u{a}b\u{e9}");
+        let value = json!({ (text): [text] });
+        let printed = super::json(&value);
+        assert!(!printed.chars().any(|c| c != '\n' && super::is_harmful(c)), "{printed:?}");
+        assert_eq!(serde_json::from_str::<Value>(&printed).unwrap(), value);
+    }
 }

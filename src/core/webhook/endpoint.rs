@@ -101,17 +101,19 @@ impl Endpoint {
         self.disabled.is_none() && at >= self.created_at && self.statuses.contains(&status)
     }
 
-    /// This endpoint as it is configured now, with what is known of how it went.
+    /// This endpoint as it is configured now, with what is known of how it went; at another address it begins anew.
     #[must_use]
     pub fn in_place_of(self, known: &Self) -> Self {
+        let of_old = Self { id: known.id, created_at: known.created_at, ..self };
+        if of_old.url != known.url {
+            return of_old;
+        }
         Self {
-            id: known.id,
-            created_at: known.created_at,
             disabled: known.disabled.clone(),
             failures: known.failures,
             failing_since: known.failing_since,
             resting_until: known.resting_until,
-            ..self
+            ..of_old
         }
     }
 

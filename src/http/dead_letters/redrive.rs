@@ -22,7 +22,7 @@ use crate::http::{Gateway, trace};
         (status = 200, description = "The request waits for a worker", body = WorkView),
         (status = 404, description = "No such request, or no worker works on it"),
         (status = 409, description = "It has not failed"),
-        (status = 410, description = "Its payload is no longer kept: there is nothing to try again"),
+        (status = 410, description = "Its payload is no longer kept"),
     ),
 )]
 pub(in crate::http) async fn redrive_dead_letter(

@@ -20,7 +20,7 @@ use crate::core::error::{Error, Fault};
 use crate::core::json;
 use crate::core::policy::WorkRequests;
 use crate::http::allowed::Allowed;
-use crate::http::body::{self, JsonBatch, Object};
+use crate::http::body::{self, AtMost, JsonBatch, Object};
 use crate::http::code::Code;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::{Gateway, trace};
@@ -36,7 +36,7 @@ pub(in crate::http) struct ActOnLeases {
     /// 1 to 1,000 of them, carried out in this order. Each has `lease_id`, `act` (`heartbeat`, `complete`, `fail` or `release`), and
     /// the members of the body of that operation.
     #[schema(value_type = Vec<LeaseAct>)]
-    acts: Vec<Box<RawValue>>,
+    acts: AtMost<Box<RawValue>, MOST>,
 }
 
 /// What a worker says about one lease; beside these members stand those of the body of the operation that `act` names.
@@ -101,12 +101,12 @@ pub(in crate::http) async fn act_on_leases(
     body: JsonBatch<Object<ActOnLeases>>,
 ) -> Result<HttpResponse, Problem> {
     let JsonBatch(Object(ActOnLeases { acts })) = body;
-    check_count(acts.len())?;
+    check_count(acts.count)?;
     let by = trace::by(&http, &allowed.caller().subject);
     let trace_id = by.trace_id.clone().unwrap_or_default();
     let (mut read, mut sayings) = (Vec::new(), Vec::new());
-    for act in &acts {
-        read.push(saying(act).map(|saying| {
+    for act in &acts.items {
+        read.push(saying(act, &gateway).map(|saying| {
             let is_heartbeat = matches!(saying.said, Said::Alive { .. });
             sayings.push(saying);
             is_heartbeat
@@ -140,7 +140,8 @@ fn check_count(count: usize) -> Result<(), Error> {
 }
 
 /// Reads one item, by the rules of the operation that it names.
-fn saying(item: &RawValue) -> Result<Saying, Problem> {
+fn saying(item: &RawValue, gateway: &Gateway) -> Result<Saying, Problem> {
+    body::check_size(item, gateway)?;
     let text = item.get().as_bytes();
     let mut members: BTreeMap<String, Box<RawValue>> = body::parse(text)?;
     if let Err(error) = json::parse(text) {

@@ -94,7 +94,7 @@ impl Complete {
         let (result, bytes, content_type) = rules.hold((self.result, bytes, content_type.to_owned()))?;
         match bytes {
             None => json(result.unwrap_or_else(|| RawValue::NULL.to_owned()), "/result"),
-            Some(body) if content_type == Output::JSON => {
+            Some(body) if is_json(&content_type) => {
                 let text = String::from_utf8(body).ok().and_then(|text| RawValue::from_string(text).ok());
                 json(text.ok_or_else(not_json)?, "/result_base64")
             }
@@ -115,6 +115,11 @@ fn not_json() -> Error {
     let detail = "its `content_type` is application/json, and it is not JSON".to_owned();
     let fault = Fault { pointer: "/result_base64".into(), code: "invalid_json", detail };
     Error::Malformed { detail: "The result is not what its content_type says.".into(), faults: vec![fault] }
+}
+
+/// Whether it is JSON, however that is written.
+fn is_json(content_type: &str) -> bool {
+    content_type.parse::<Mime>().is_ok_and(|mime| mime.essence_str() == Output::JSON)
 }
 
 /// What can stand in a header of the answer, and means something there.

@@ -15,7 +15,7 @@ use crate::core::clock::Timestamp;
 use crate::core::error::{Error, Fault};
 use crate::core::policy::WriteRequests;
 use crate::http::allowed::Allowed;
-use crate::http::body::{self, JsonBatch, Object};
+use crate::http::body::{self, AtMost, JsonBatch, Object};
 use crate::http::code::Code;
 use crate::http::problem::Problem;
 use crate::http::{Gateway, trace};
@@ -31,7 +31,7 @@ const MOST: usize = 1_000;
 pub(in crate::http) struct SubmitBatch {
     /// The requests: 1 to 1,000.
     #[schema(value_type = Vec<BatchItem>, min_items = 1, max_items = 1000)]
-    requests: Vec<Box<RawValue>>,
+    requests: AtMost<Box<RawValue>, MOST>,
 }
 
 /// One request of a batch.
@@ -46,7 +46,7 @@ pub(in crate::http) struct BatchItem {
     #[schema(value_type = Value)]
     payload: Box<RawValue>,
     /// Your own labels, as in a single submission.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "body::unique")]
     tags: BTreeMap<String, String>,
     /// It is not to start before; at most a year ahead.
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -108,9 +108,9 @@ pub(in crate::http) async fn submit_batch(
     body: JsonBatch<Object<SubmitBatch>>,
 ) -> Result<HttpResponse, Problem> {
     let JsonBatch(Object(SubmitBatch { requests })) = body;
-    check(&http, requests.len())?;
+    check(&http, requests.count)?;
     let by = trace::by(&http, &allowed.caller().subject);
-    let drafts = requests.into_iter().map(|item| draft(&item)).collect();
+    let drafts = requests.items.into_iter().map(|item| draft(&item, &gateway));
     let outcomes = gateway.queue.submit_batch(&allowed, drafts, &by).await?;
     let presenter = Presenter::of(&http, &gateway);
     let trace_id = by.trace_id.unwrap_or_default();
@@ -146,7 +146,8 @@ fn check(http: &HttpRequest, count: usize) -> Result<(), Error> {
 }
 
 /// What one item submits, with faults pointed at from its own root.
-fn draft(item: &RawValue) -> Result<Draft, Error> {
+fn draft(item: &RawValue, gateway: &Gateway) -> Result<Draft, Error> {
+    body::check_size(item, gateway)?;
     let Object(item) = body::parse::<Object<BatchItem>>(item.get().as_bytes())?;
     let BatchItem { kind, payload, tags, not_before, deadline, idempotency_key } = item;
     if idempotency_key.as_ref().is_some_and(|key| !is_key(key)) {

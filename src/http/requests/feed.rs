@@ -75,10 +75,11 @@ impl Feed {
         let gateway = self.gateway.clone();
         let (stop, expiry) = (pin!(gateway.begins_to_stop()), gateway.clock.sleep_until(self.expires_at));
         let news = pin!(gateway.queue.next_news(&mut self.following, HEARTBEAT));
-        match select(news, select(stop, expiry)).await {
+        // The end is asked for first: what changes all the time must not outlast the token.
+        match select(select(stop, expiry), news).await {
+            Either::Left(_) => None,
             // When it was erased, or the store can not be read, who comes back is told.
-            Either::Left((news, _)) => news.ok(),
-            Either::Right(_) => None,
+            Either::Right((news, _)) => news.ok(),
         }
     }
 

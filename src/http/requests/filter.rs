@@ -18,6 +18,9 @@ const MOST: usize = 200;
 const USUAL: usize = 50;
 /// How many requests may be asked for by name.
 const MOST_IDS: usize = 100;
+/// How many types, and how many labels: a request has no more of these.
+const MOST_TYPES: usize = 100;
+const MOST_TAGS: usize = 20;
 /// What a parameter that restricts to a label begins with.
 const TAG: &str = "tag.";
 /// The other parameters.
@@ -34,7 +37,7 @@ pub(in crate::http) struct ListParameters {
     status: Option<String>,
     /// Only those in this stage now.
     stage: Option<String>,
-    /// Only those of one of these types; with commas between them.
+    /// Only those of one of these types, up to 100; with commas between them.
     #[param(explode = false, value_type = Option<Vec<String>>)]
     r#type: Option<String>,
     /// Only those that were submitted later than this.
@@ -51,7 +54,7 @@ pub(in crate::http) struct ListParameters {
     /// Only those of these ids, up to 100; with commas between them.
     #[param(explode = false, value_type = Option<Vec<String>>)]
     id: Option<String>,
-    /// Only those with this label, where `KEY` is its key; several may be given.
+    /// Only those with this label, where `KEY` is its key; up to 20 may be given.
     #[param(rename = "tag.KEY")]
     tag: Option<String>,
     /// The most requests on a page: 1 to 200.
@@ -99,9 +102,17 @@ impl ListQuery {
             "status" => {
                 let known = Status::ALL.map(Status::name).join(", ");
                 filter.statuses = several(name, value, &format!("made of {known}"))?;
+                // A store asks for each by itself: one that is named twice would be listed twice.
+                filter.statuses.sort_unstable();
+                filter.statuses.dedup();
             }
             "stage" => filter.stage = Some(value.to_owned()),
-            "type" => filter.kinds = several(name, value, "a list of types")?,
+            "type" => {
+                filter.kinds = several(name, value, "a list of types")?;
+                if filter.kinds.len() > MOST_TYPES {
+                    return Err(malformed(&format!("The parameter type names more than {MOST_TYPES} types.")));
+                }
+            }
             "submitted_after" => filter.submitted_after = Some(instant(name, value)?),
             "submitted_before" => filter.submitted_before = Some(instant(name, value)?),
             "updated_after" => filter.updated_after = Some(instant(name, value)?),
@@ -127,6 +138,9 @@ impl ListQuery {
             _ => {
                 let key = name.strip_prefix(TAG).filter(|key| !key.is_empty()).ok_or_else(|| unknown(name))?;
                 filter.tags.insert(key.to_owned(), value.to_owned());
+                if filter.tags.len() > MOST_TAGS {
+                    return Err(malformed(&format!("The query asks for more than {MOST_TAGS} labels.")));
+                }
             }
         }
         Ok(())

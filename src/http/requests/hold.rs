@@ -41,6 +41,18 @@ pub(super) async fn until(
     Ok(Held { seen, applied })
 }
 
+/// The same for a request that has just been taken in. Whatever comes between, the client is told that it was: it would take an error for
+/// a refusal, and submit again.
+pub(super) async fn or_seen(
+    http: &HttpRequest,
+    gateway: &Data<Gateway>,
+    seen: Snapshot,
+    is_awaited: impl Fn(&View) -> bool,
+) -> Held {
+    let held = until(http, gateway, seen.clone(), is_awaited).await;
+    held.unwrap_or(Held { seen, applied: None })
+}
+
 impl Held {
     /// Says that the answer may depend on what the client prefers, and whether it did.
     pub(super) fn set_headers(&self, answer: &mut HttpResponseBuilder) {

@@ -15,7 +15,7 @@ use crate::core::clock::Timestamp;
 use crate::core::error::{Error, Fault};
 use crate::core::policy::WriteRequests;
 use crate::http::allowed::Allowed;
-use crate::http::body::{Json, Object};
+use crate::http::body::{self, Json, Object};
 use crate::http::prefer::Wait;
 use crate::http::problem::Problem;
 use crate::http::{Gateway, trace};
@@ -37,7 +37,7 @@ pub(in crate::http) struct SubmitRequest {
     #[schema(value_type = Value)]
     payload: Box<RawValue>,
     /// Your own labels: at most 20, keys of `[a-z0-9_.-]{1,40}`, values of up to 200 characters.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "body::unique")]
     tags: BTreeMap<String, String>,
     /// It is not to start before; at most a year ahead.
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -96,7 +96,7 @@ pub(in crate::http) async fn submit_request(
     trace::note_request(&http, request.id);
     let (presenter, seen) = (Presenter::of(&http, &gateway), gateway.queue.snapshot(request));
     let waits = Wait::of(&http).is_some();
-    let held = hold::until(&http, &gateway, seen, |view| view.status.is_terminal()).await?;
+    let held = hold::or_seen(&http, &gateway, seen, |view| view.status.is_terminal()).await;
     let location = presenter.location(&held.seen.request);
     let is_done = waits && held.seen.view.status.is_terminal();
     let (mut answer, place) = if is_done {

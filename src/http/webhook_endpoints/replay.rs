@@ -23,6 +23,7 @@ use crate::http::problem::Problem;
     responses(
         (status = 202, description = "The delivery", body = DeliveryView),
         (status = 404, description = "No such endpoint or delivery, or somebody else's"),
+        (status = 409, description = "The endpoint is disabled"),
     ),
 )]
 pub(in crate::http) async fn replay_webhook_delivery(

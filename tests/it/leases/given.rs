@@ -70,3 +70,12 @@ async fn the_type_for_a_first_try_is_there_by_itself() {
     let answer = gateway.post(&token, LEASES, &json!({ "types": ["demo-work"], "worker_id": "me" })).await;
     assert_eq!((answer.status, &answer.json()["leases"][0]["max_attempts"]), (200, &json!(3)));
 }
+
+#[tokio::test]
+async fn a_status_that_is_asked_for_twice_is_listed_once() {
+    let shop = Workshop::open().await;
+    let id = shop.submit().await;
+    let list = shop.gateway.get(&shop.anna, "/v1/requests?status=queued,running,queued").await.json();
+    let ids: Vec<_> = list["items"].as_array().unwrap().iter().map(|item| item["request_id"].clone()).collect();
+    assert_eq!(ids, [json!(id)]);
+}

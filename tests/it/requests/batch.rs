@@ -107,9 +107,16 @@ async fn a_thousand_are_taken_and_one_more_is_not() {
 async fn a_batch_has_a_limit_of_its_own() {
     let gateway = Gateway::configured("[server]\nmax_body_bytes = 100\nmax_batch_bytes = 300\n");
     let token = gateway.demo_token().await;
-    let of = |length: usize| json!([{ "payload": "x".repeat(length) }]);
-    assert_eq!(items(&batch(&gateway, &token, &of(200)).await)[0]["status"], 202);
-    let answer = batch(&gateway, &token, &of(300)).await;
+    let of = |length: usize| json!({ "payload": "x".repeat(length) });
+    let answer = items(&batch(&gateway, &token, &json!([of(60), of(60), of(90)])).await);
+    assert_eq!([&answer[0]["status"], &answer[1]["status"]], [202, 202]);
+    // What would be too large alone is too large here.
+    let mut told = answer[2].clone();
+    told["problem"].as_object_mut().unwrap().remove("trace_id");
+    let detail = "It is larger than the gateway reads alone. Send less, or have server.max_body_bytes raised.";
+    let too_large = problem(413, "payload_too_large", "Payload too large", detail);
+    assert_eq!(told, json!({ "index": 2, "status": 413, "problem": too_large }));
+    let answer = batch(&gateway, &token, &json!([of(300)])).await;
     let detail =
         "The batch is larger than the gateway reads. Send several smaller ones, or have server.max_batch_bytes raised.";
     assert_eq!(
@@ -132,4 +139,17 @@ async fn what_is_no_batch_is_refused_whole() {
     let detail = "A batch has no Idempotency-Key: give each request in it an `idempotency_key`.";
     assert_eq!((answer.status, answer.problem()), (400, problem(400, "malformed", "Malformed request", detail)));
     assert_eq!(gateway.get(&token, PATH).await.json()["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_million_items_are_counted_and_not_kept() {
+    let gateway = Gateway::start();
+    let token = gateway.demo_token().await;
+    let call = gateway.call(Method::POST, BATCH).bearer_auth(&token).header("content-type", "application/json");
+    let answer = Answer::to(call.body(format!("{{\"requests\":[{}0]}}", "0,".repeat(1_000_000)))).await;
+    let mut told =
+        problem(400, "malformed", "Malformed request", "A batch has 1 to 1000 requests. Send more in several batches.");
+    let detail = "1000001 requests, and 1 to 1000 make a batch";
+    told["errors"] = json!([{ "pointer": "/requests", "code": "too_many", "detail": detail }]);
+    assert_eq!((answer.status, answer.problem()), (400, told));
 }

@@ -173,6 +173,31 @@ async fn a_silent_stream_is_kept_alive() {
 }
 
 #[tokio::test]
+async fn a_silent_stream_does_not_look_at_the_store() {
+    let gateway = Gateway::configured(SLOW);
+    let token = gateway.demo_token().await;
+    let id = gateway.submit(&token).await;
+    let mut stream = follow(&gateway, &token, &id, None).await;
+    assert_eq!(next(&mut stream).await, Some(sent(&life()[..1])));
+    // After the second comment there is nothing any more that it could look at.
+    for number in 1..=4 {
+        let beat = tokio::spawn(async move { (patiently(stream.chunk()).await.unwrap(), stream) });
+        until(|| {
+            gateway.advance(15);
+            beat.is_finished()
+        })
+        .await;
+        let (beat, same) = beat.await.unwrap();
+        assert!(beat.is_some_and(|beat| beat.starts_with(b":\n\n")), "{number}");
+        stream = same;
+        if number == 2 {
+            let database = gateway.folder.path().join("data/anteroom.db");
+            rusqlite::Connection::open(database).unwrap().execute_batch("ALTER TABLE events RENAME TO lost").unwrap();
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_stream_ends_with_the_token_and_with_the_gateway() {
     let mut gateway = Gateway::configured(&SLOW.replace("3650 days", "1h"));
     let token = gateway.demo_token().await;

@@ -181,6 +181,11 @@ async fn a_query_that_can_not_be_meant_is_refused() {
         ("id=", "The parameter id is not a list of ids."),
         ("id=x", "The parameter id is not made of ids as a submission answers them."),
         (&format!("id={}", vec!["x"; 101].join(",")), "The parameter id names more than 100 requests."),
+        (&format!("type={}", vec!["x"; 101].join(",")), "The parameter type names more than 100 types."),
+        (
+            &(0..21).map(|n| format!("tag.{n}=")).collect::<Vec<_>>().join("&"),
+            "The query asks for more than 20 labels.",
+        ),
         ("submitted_after=yesterday", &instant("submitted_after")),
         ("submitted_before=2026-11-22T06:12:03+01:00", &instant("submitted_before")),
         ("updated_after=", &instant("updated_after")),

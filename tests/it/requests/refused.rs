@@ -236,3 +236,26 @@ async fn repeated_slashes_count_once_and_one_at_the_end_counts() {
         assert_eq!(gateway.get(&token, &path).await.status, 404, "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_label_that_comes_twice_is_refused() {
+    let gateway = Gateway::start();
+    let token = gateway.demo_token().await;
+    let fault = "duplicate field: a name comes twice at line 1 column 42";
+    let body = r#"{"payload":1,"tags":{"a":"1","\u0061":"2"}}"#;
+    let answer = send(&gateway, &token, body).await;
+    let told = json!({ "pointer": "/tags", "code": "duplicate_field", "detail": fault });
+    let detail = format!("The body does not have the expected form: {fault}.");
+    assert_eq!((answer.status, answer.problem()), (400, malformed(&detail, &told)));
+    assert_nothing_stored(&gateway, &token).await;
+}
+
+#[tokio::test]
+async fn a_long_name_that_nobody_knows_is_not_sent_back_whole() {
+    let gateway = Gateway::start();
+    let token = gateway.demo_token().await;
+    let answer = send(&gateway, &token, json!({ "payload": 1, "type": "é".repeat(100_000) }).to_string()).await;
+    let told = answer.problem();
+    let begun = format!("\"{}…\" is not one of: default, ", "\\u{e9}".repeat(64));
+    assert!(told["errors"][0]["detail"].as_str().unwrap().starts_with(&begun), "{told}");
+}

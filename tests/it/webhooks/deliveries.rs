@@ -86,13 +86,15 @@ async fn each_stage_is_told_to_who_wants_to_know() {
 async fn a_cancellation_is_told_and_no_stage_after_it() {
     let (gateway, receiver) = (Gateway::start(), Receiver::start().await);
     let token = gateway.demo_token().await;
-    listen(&gateway, &token, &receiver).await;
+    let endpoint = listen(&gateway, &token, &receiver).await;
     let id = gateway.submit(&token).await;
     gateway.advance(7);
     assert_eq!(post(&gateway, &token, &format!("/v1/requests/{id}/cancel")).await.status, 200);
     let told = receiver.told(1).await;
     assert_eq!(kinds(&told), [("request.cancelled".into(), "processing".into(), "1.0".into())]);
     assert_eq!(body(&told[0])["data"]["cancel_requested_at"], at(7000));
+    // What is on its way for a minute is sent again.
+    delivery(&gateway, &token, &endpoint, 1).await;
     gateway.advance(60);
     // The end of another comes after the end that this one would have had.
     gateway.submit(&token).await;

@@ -68,7 +68,8 @@ async fn it_is_told_again_by_the_schedule_and_given_up_at_last() {
 async fn a_receiver_that_is_gone_is_told_nothing_more() {
     let (gateway, receiver, endpoint) = ended(status(410)).await;
     let token = gateway.demo_token().await;
-    assert_eq!(delivery(&gateway, &token, &endpoint, 1).await["status"], "failed");
+    let given_up = delivery(&gateway, &token, &endpoint, 1).await;
+    assert_eq!(given_up["status"], "failed");
     let view = gateway.get(&token, &endpoint).await.json();
     assert_eq!((&view["disabled_at"], &view["disabled_reason"]), (&at(15_000), &json!("It answered 410 Gone.")));
     gateway.submit(&token).await;
@@ -77,8 +78,11 @@ async fn a_receiver_that_is_gone_is_told_nothing_more() {
         gateway.get(&token, &format!("{endpoint}/deliveries")).await.json()["items"].as_array().unwrap().len(),
         1
     );
-    let refused = post(&gateway, &token, &format!("{endpoint}/test")).await;
-    assert_eq!((refused.status, refused.problem()["code"].clone()), (409, "endpoint_conflict".into()));
+    let replay = format!("deliveries/{}/replay", given_up["delivery_id"].as_str().unwrap());
+    for call in ["test", &replay] {
+        let refused = post(&gateway, &token, &format!("{endpoint}/{call}")).await;
+        assert_eq!((refused.status, refused.problem()["code"].clone()), (409, "endpoint_conflict".into()), "{call}");
+    }
     receiver.told(1).await;
 
     // Until its owner enables it.

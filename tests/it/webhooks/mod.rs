@@ -1,5 +1,6 @@
 //! Webhooks: endpoints that are told what becomes of requests, by receivers of the test's own on this machine.
 
+mod busy;
 mod deliveries;
 mod endpoints;
 mod failures;

@@ -88,6 +88,8 @@ fn what_can_not_be_used_is_told_at_the_start() {
         (key("secrets"), "env:HOME: it begins neither with whsec_ nor with whsk_".into()),
     ];
     assert_eq!(found, expected);
+    let problem = "is more than 30 s: a delivery could be sent again while it is still on its way";
+    assert_eq!(mistakes("[webhooks]\ntimeout = \"31s\""), [("webhooks.timeout".to_owned(), problem.to_owned())]);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What owners ask for: endpoints, and the log of their deliveries.
 
-use deadpool_postgres::GenericClient;
+use deadpool_postgres::{GenericClient, Transaction};
 
 use super::rows::{
     deliveries, endpoints, execute, limit, lock_delivery, lock_endpoint, remove_endpoint, write_deliveries,
@@ -23,11 +23,18 @@ async fn put(shared: &Shared, client: &impl GenericClient, endpoint: &Endpoint) 
     Ok(())
 }
 
+/// Until the commit nobody submits: who has begun to is waited for, and seen, and who begins then sees the endpoint. Otherwise a
+/// timeline between the two would be followed by nobody.
+async fn hold_submissions(transaction: &Transaction<'_>) -> Result<(), Fault> {
+    Ok(transaction.batch_execute("LOCK TABLE requests IN SHARE MODE").await?)
+}
+
 pub(super) async fn configure(shared: &Shared, configured: Vec<Endpoint>) -> Result<(), Fault> {
     let mut client = shared.session().await?;
     let transaction = client.transaction().await?;
     // Gateways that start at once do this one after another.
     transaction.batch_execute("LOCK TABLE webhook_endpoints IN SHARE ROW EXCLUSIVE MODE").await?;
+    hold_submissions(&transaction).await?;
     let there = endpoints(&transaction, "t.name IS NOT NULL", &[]).await?;
     for (_, gone) in there.iter().filter(|(_, there)| !configured.iter().any(|endpoint| endpoint.name == there.name)) {
         remove_endpoint(&transaction, gone.id).await?;
@@ -44,6 +51,7 @@ pub(super) async fn add(shared: &Shared, endpoint: Endpoint, most: usize) -> Res
     let mut client = shared.session().await?;
     let owner = shared.names.owner(&client, &endpoint.owner).await?;
     let transaction = client.transaction().await?;
+    hold_submissions(&transaction).await?;
     execute(&transaction, "SELECT owner FROM owners WHERE owner = $1 FOR UPDATE", &[&owner]).await?;
     if endpoints(&transaction, "t.owner = $1", &[&owner]).await?.len() >= most {
         return Ok(false);

@@ -1,5 +1,7 @@
 //! What the sender asks for: what there is to do, what is due, and what came of it.
 
+use std::sync::Arc;
+
 use deadpool_postgres::GenericClient;
 
 use super::rows::{
@@ -8,6 +10,7 @@ use super::rows::{
 use super::told::{follow, listening, unrepeated};
 use crate::core::clock::Timestamp;
 use crate::core::ports::webhooks::{Addressed, Outlook, Report, Take};
+use crate::core::request::Request;
 use crate::core::webhook::{DueTo, in_turn, of_passed, of_submission};
 use crate::store::postgres::acts::{commit, read};
 use crate::store::postgres::fault::Fault;
@@ -35,7 +38,7 @@ pub(super) async fn follow_stages(shared: &Shared, most: usize) -> Result<(), Fa
     let gone = "DELETE FROM webhook_followed f WHERE f.next_at <= $1 AND NOT EXISTS (SELECT FROM requests r WHERE r.id = f.request)";
     execute(&transaction, gone, &[&shared.now().millis()]).await?;
     let ids: Vec<String> = due.iter().map(|row| row.get(0)).collect();
-    let requests = read(shared, &transaction, &ids).await?;
+    let requests = readable(shared, &transaction, &ids).await?;
     // As it stands now that the requests are held.
     let since = "SELECT request, since FROM webhook_followed WHERE request = ANY($1) ORDER BY request FOR UPDATE";
     let since = transaction.query(&transaction.prepare_cached(since).await?, &[&ids]).await?;
@@ -53,6 +56,23 @@ pub(super) async fn follow_stages(shared: &Shared, most: usize) -> Result<(), Fa
     }
     write_deliveries(&transaction, &unrepeated(told), true).await?;
     commit(transaction).await
+}
+
+/// The requests of these names. A damaged one is followed no more: nothing can be told of it, and the others are not to wait for it.
+async fn readable(shared: &Shared, client: &impl GenericClient, ids: &[String]) -> Result<Vec<Arc<Request>>, Fault> {
+    let all = read(shared, client, ids).await;
+    let Err(Fault::Damaged(_)) = all else { return all };
+    let mut readable = Vec::with_capacity(ids.len());
+    for id in ids {
+        match read(shared, client, std::slice::from_ref(id)).await {
+            Err(Fault::Damaged(_)) => {
+                tracing::error!(request_id = id, "webhooks tell nothing of a damaged record");
+                execute(client, "DELETE FROM webhook_followed WHERE request = $1", &[id]).await?;
+            }
+            one => readable.extend(one?),
+        }
+    }
+    Ok(readable)
 }
 
 pub(super) async fn take(shared: &Shared, take: &Take) -> Result<Vec<Addressed>, Fault> {

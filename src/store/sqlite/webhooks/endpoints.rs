@@ -3,7 +3,8 @@
 use rusqlite::{Connection, params};
 
 use super::rows::{
-    deliveries, delivery, endpoint, endpoints, owner_of, remove_endpoint, write_delivery, write_endpoint,
+    deliveries, delivery, endpoint, endpoints, owner_of, remove_deliveries, remove_endpoint, write_delivery,
+    write_endpoint,
 };
 use super::told::{follow_all, listening, tell};
 use crate::core::clock::Timestamp;
@@ -31,6 +32,8 @@ pub(super) fn configure(
     let there = endpoints(connection, "t.name IS NOT NULL", [])?;
     for gone in there.iter().filter(|there| !configured.iter().any(|endpoint| endpoint.name == there.name)) {
         remove_endpoint(connection, gone.id)?;
+        // Nobody is served yet who would have to wait.
+        remove_deliveries(connection, &gone.id.to_string(), usize::MAX)?;
     }
     for endpoint in configured {
         let before = there.iter().find(|there| there.name == endpoint.name);

@@ -1,6 +1,8 @@
 //! The port of the webhooks over the two queues.
 
-use super::{endpoints, sending};
+use rusqlite::Connection;
+
+use super::{endpoints, rows, sending};
 use crate::core::BoxFuture;
 use crate::core::clock::Timestamp;
 use crate::core::error::StoreError;
@@ -13,6 +15,9 @@ type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
 /// About how many bytes an endpoint or an attempt writes.
 const BYTES: usize = 2 << 10;
+
+/// How many deliveries are removed in one commit.
+const REMOVED_AT_ONCE: usize = 500;
 
 impl Webhooks for SqliteRequests {
     fn configure(&self, new: Vec<Endpoint>) -> Answer<'_, ()> {
@@ -44,7 +49,16 @@ impl Webhooks for SqliteRequests {
 
     fn remove<'a>(&'a self, owner: &'a Owner, id: EndpointId) -> Answer<'a, bool> {
         let owner = owner.clone();
-        Box::pin(self.write(BYTES, false, move |connection| endpoints::remove(connection, &owner, id)))
+        Box::pin(async move {
+            let is_theirs =
+                self.write(BYTES, false, move |connection| endpoints::remove(connection, &owner, id)).await?;
+            let remove = move |connection: &Connection| {
+                Ok(rows::remove_deliveries(connection, &id.to_string(), REMOVED_AT_ONCE)?)
+            };
+            // In one commit they would keep everybody else waiting. What is left by a crash goes with what is forgotten.
+            while is_theirs && self.write(0, false, remove).await? == REMOVED_AT_ONCE {}
+            Ok(is_theirs)
+        })
     }
 
     fn deliver(&self, delivery: Delivery) -> Answer<'_, ()> {

@@ -56,14 +56,17 @@ pub(super) fn write_delivery(connection: &Connection, delivery: &Delivery, is_ne
     Ok(())
 }
 
-/// Reads `id, body, checksum`. `None` when that is damaged, which is logged: the others are told all the same.
-fn read<T: DeserializeOwned>(row: &Row<'_>) -> rusqlite::Result<Option<T>> {
+/// What was read, and the ids of what is damaged.
+type Found<T> = (Vec<T>, Vec<String>);
+
+/// Reads `id, body, checksum`; the id alone when that is damaged, which is logged: the others are told all the same.
+fn read<T: DeserializeOwned>(row: &Row<'_>) -> rusqlite::Result<Result<T, String>> {
     let (id, body, sum): (String, String, u32) = (row.get(0)?, row.get(1)?, row.get(2)?);
     let value = (sum == checksum(&id, &body)).then(|| serde_json::from_str(&body).ok()).flatten();
     if value.is_none() {
         tracing::error!(id, "a damaged record of a webhook is left out");
     }
-    Ok(value)
+    Ok(value.ok_or(id))
 }
 
 /// What the rows have that this `WHERE …` leads to.
@@ -72,11 +75,17 @@ fn select<T: DeserializeOwned>(
     table: &str,
     condition: &str,
     values: impl Params,
-) -> rusqlite::Result<Vec<T>> {
+) -> rusqlite::Result<Found<T>> {
     let sql = format!("SELECT t.id, t.body, t.checksum FROM {table} AS t WHERE {condition}");
     let mut statement = connection.prepare_cached(&sql)?;
-    let read = statement.query_map(values, read)?.collect::<rusqlite::Result<Vec<_>>>()?;
-    Ok(read.into_iter().flatten().collect())
+    let (mut whole, mut damaged) = Found::default();
+    for read in statement.query_map(values, read)? {
+        match read? {
+            Ok(value) => whole.push(value),
+            Err(id) => damaged.push(id),
+        }
+    }
+    Ok((whole, damaged))
 }
 
 /// The endpoints that this condition on `t` leads to.
@@ -85,6 +94,15 @@ pub(super) fn endpoints(
     condition: &str,
     values: impl Params,
 ) -> rusqlite::Result<Vec<Endpoint>> {
+    Ok(endpoints_or_damaged(connection, condition, values)?.0)
+}
+
+/// The same, and the ids of those that are damaged.
+pub(super) fn endpoints_or_damaged(
+    connection: &Connection,
+    condition: &str,
+    values: impl Params,
+) -> rusqlite::Result<Found<Endpoint>> {
     select(connection, "webhook_endpoints", condition, values)
 }
 
@@ -94,6 +112,15 @@ pub(super) fn deliveries(
     condition: &str,
     values: impl Params,
 ) -> rusqlite::Result<Vec<Delivery>> {
+    Ok(deliveries_or_damaged(connection, condition, values)?.0)
+}
+
+/// The same, and the ids of those that are damaged.
+pub(super) fn deliveries_or_damaged(
+    connection: &Connection,
+    condition: &str,
+    values: impl Params,
+) -> rusqlite::Result<Found<Delivery>> {
     select(connection, "webhook_deliveries", condition, values)
 }
 
@@ -113,10 +140,16 @@ pub(super) fn owner_of(connection: &Connection, id: EndpointId) -> rusqlite::Res
     statement.query_row([id.to_string()], |row| row.get(0)).optional()
 }
 
-/// Removes an endpoint with its deliveries.
+/// Removes an endpoint. Its deliveries are seen by nobody from then on, and [go after it](remove_deliveries).
 pub(super) fn remove_endpoint(connection: &Connection, id: EndpointId) -> rusqlite::Result<()> {
-    for sql in ["DELETE FROM webhook_deliveries WHERE endpoint = ?1", "DELETE FROM webhook_endpoints WHERE id = ?1"] {
-        connection.prepare_cached(sql)?.execute([id.to_string()])?;
-    }
-    Ok(())
+    connection.prepare_cached("DELETE FROM webhook_endpoints WHERE id = ?1")?.execute([id.to_string()]).map(drop)
+}
+
+/// Removes deliveries to that endpoint, at most so many; answers how many.
+pub(super) fn remove_deliveries(connection: &Connection, endpoint: &str, most: usize) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries WHERE endpoint = ?1 LIMIT ?2)",
+        )?
+        .execute(params![endpoint, i64::try_from(most).unwrap_or(i64::MAX)])
 }
