@@ -37,7 +37,7 @@ class Gateway:
         for last in [False] * (tries - 1) + [True]:
             try:
                 answer = self.session.request(method, url, headers={**(headers or {}), **self.bearer()}, timeout=30, **body)
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 if last:
                     raise
                 time.sleep(1)

@@ -77,7 +77,7 @@ codes! {
     NotSimulated "not_simulated" CONFLICT "Not simulated"
         "Workers move this request on, and not the time." "Complete it as a worker would."
     LeaseLost "lease_lost" CONFLICT "Lease lost"
-        "The worker has this lease no more: it lapsed and another has the request, or the request has reached its end." "Stop working on the request, and do not report on it again; the member `request` shows how it stands."
+        "This is not the lease that counts: another has been given since, the attempt has ended, or the request has." "Stop working on the request, and do not report on it again; the member `request` shows how it stands."
     NotFailed "not_failed" CONFLICT "Not failed"
         "The request has not failed, so it can not be tried again." "The member `request` shows how it stands."
     EndpointConflict "endpoint_conflict" CONFLICT "Endpoint conflict"

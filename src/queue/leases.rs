@@ -123,7 +123,7 @@ impl Search<'_> {
             earlier.followed();
         }
         if let Some(at) = claimed.next_ready_at {
-            line.expect(&self.kinds, at);
+            line.set_alarm(&self.kinds, at);
         }
         if claimed.leased.is_empty() {
             self.place = Some(place);

@@ -88,12 +88,8 @@ impl Line {
         }
     }
 
-    /// Somebody who looked at the store was told that there will be work of one of these types then.
-    pub(super) fn expect(&self, kinds: &[String], at: Timestamp) {
-        self.set_alarm(kinds, at);
-    }
-
-    fn set_alarm<K: AsRef<str>>(&self, kinds: &[K], at: Timestamp) {
+    /// There will be work of one of these types then, as far as is known.
+    pub(super) fn set_alarm<K: AsRef<str>>(&self, kinds: &[K], at: Timestamp) {
         let mut state = self.state();
         let mut is_sooner = false;
         for kind in kinds.iter().map(AsRef::as_ref) {
@@ -268,7 +264,7 @@ mod tests {
             woken.len()
         };
         assert_eq!(waiting(), 3);
-        line.expect(&kinds(&["a", "b"]), START.plus_millis(5_000));
+        line.set_alarm(&kinds(&["a", "b"]), START.plus_millis(5_000));
         line.ready("a", START.plus_millis(3_000));
         line.ready("c", START.plus_millis(1));
         clock.advance(Duration::from_millis(2_999));

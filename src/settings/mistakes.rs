@@ -48,7 +48,7 @@ fn remedy(section: &str) -> &'static str {
 }
 
 /// The sections where what was written is not repeated.
-const HOLDS_SECRETS: [&str; 3] = ["clients", "issuer", "verifiers"];
+const HOLDS_SECRETS: [&str; 5] = ["clients", "issuer", "store", "verifiers", "webhooks"];
 
 /// How serde begins when a value is of the wrong type.
 const WRONG_TYPE: &str = "invalid type: ";

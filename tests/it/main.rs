@@ -23,6 +23,7 @@ mod openapi;
 mod partner;
 mod patience;
 mod postgres;
+mod postgres_damage;
 mod postgres_outage;
 mod postgres_server;
 mod postgres_together;

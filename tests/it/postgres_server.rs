@@ -121,10 +121,11 @@ impl Server {
         self.signal("CONT");
     }
 
-    /// Sends a signal to the server and to each of its processes, so that those that there are beget no others meanwhile.
+    /// Sends a signal to the server, which then makes no more processes if it is frozen, and to each of those that it has.
     fn signal(&self, name: &str) {
         let id = self.process.lock().unwrap().as_ref().unwrap().id().to_string();
-        let kill = "kill -$0 $1 $(ps -o pid= --ppid $1)";
+        // A session may end by itself meanwhile.
+        let kill = "kill -$0 $1 && { kill -$0 $(ps -o pid= --ppid $1) 2>/dev/null || true; }";
         succeed(Command::new("sh").args(["-c", kill, name, &id]));
     }
 

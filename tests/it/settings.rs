@@ -71,7 +71,7 @@ fn every_mistake_is_told_at_once_and_where_it_is() {
             "environment: ANTEROOM__CLIENTS__ACME__SCOPES: there is no table [clients.acme]",
             "environment: ANTEROOM__TYPO__X: the variable does not name a key of a section",
             "FILE: server.bindd: unknown field `bindd`",
-            "ANTEROOM__STORE__URL: store.url: found list",
+            "ANTEROOM__STORE__URL: store.url: it does not have the right form",
             "FILE: issuer.lifetime: \"soon\" is not a length of time; write \"500ms\", \"5s\", \"1h 30m\" or \"7 days\"",
             "FILE: typo: there is no such section",
             "FILE: log.level: it can not be read: error parsing level filter: expected one of \"off\", \"error\", \"warn\", \"info\", \"debug\", \"trace\", or a number 0-5",
@@ -154,6 +154,13 @@ fn a_secret_in_the_wrong_place_is_not_repeated() {
         "[verifiers.a]\nkind = \"hs256\"\nsecrets = [\"hunter2-hunter2\"]\n",
         "[verifiers.a]\nkind = \"hs256\"\nsecrets = \"hunter2-hunter2\"\n",
         "[clients]\nsecrets = \"hunter2-hunter2\"\n",
+        "[store]\nurl = [\"hunter2-hunter2\"]\n",
+        "[store]\nurl = \"postgres://a@b.example/c\"\npassword = [\"hunter2-hunter2\"]\n",
+        "[store]\nurl = \"postgres://a@b.example/c\"\npassword = \"hunter2-hunter2\"\n",
+        "[store]\nurl = \"postgres:/a:hunter2-hunter2@b.example/c\"\n",
+        "[webhooks]\nendpoints = \"hunter2-hunter2\"\n",
+        "[webhooks.endpoints.a]\nclient = \"acme\"\nurl = \"https://a.example/\"\nsecrets = \"hunter2-hunter2\"\n",
+        "[webhooks.endpoints.a]\nclient = \"acme\"\nurl = \"https://a.example/\"\nsecrets = [\"hunter2-hunter2\"]\n",
         "[clients.acme]\nsecrets = [\"hunter2-hunter2\n",
     ] {
         let folder = tempfile::tempdir().unwrap();

@@ -179,9 +179,9 @@ async fn meet_a_failure(directory: PathBuf) {
         }
         Err(_) => true,
     };
-    let mut told: String = answered.iter().map(|(id, version)| format!("{id} {version}\n")).collect();
-    told.push_str(if failed { "failed" } else { "" });
-    fs::write(directory.join("answered"), told).unwrap();
+    let mut told: Vec<_> = answered.iter().map(|(id, version)| format!("{id} {version}")).collect();
+    told.extend(failed.then(|| "failed".to_owned()));
+    fs::write(directory.join("answered"), told.join("\n")).unwrap();
 }
 
 /// Submits, leases, reports, completes and cancels, and notes the version that each answer has told.

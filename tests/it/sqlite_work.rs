@@ -261,7 +261,7 @@ async fn gives_only_what_was_stored(directory: &Path, stored: &[Stored], at: usi
     let claimed = requests.claim(claim(30)).await.unwrap_or_default();
     for (request, given) in claimed.leased {
         let (before, _, _, payload) = stored.iter().find(|(stored, ..)| stored.id == request.id).unwrap();
-        let act = Act::Lease { worker: claim(1).worker, lease: Duration::from_secs(30), run: Duration::from_secs(60) };
+        let act = Act::Lease { worker: claim(1).worker, lease: Duration::from_secs(30), run: Duration::from_mins(1) };
         let leased = before.act(&act, &By::default(), START);
         assert_eq!((leased.written, leased.refused), (Some((*request).clone()), None), "bit flipped in byte {at}");
         assert_eq!(Some(given), *payload, "bit flipped in byte {at}");

@@ -1,7 +1,6 @@
 //! What the stores take for each kind of statement when they hold 100,000 requests of workers: not run by default, since it takes
 //! minutes; `cargo test --release --test it store_scale -- --ignored --nocapture` tells the times.
 
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 use anteroom::core::ports::requests::{Claim, Filter, NewRequest, Retention};
@@ -17,12 +16,12 @@ const OWNERS: u64 = 50;
 /// None may take longer than this, in a build for debugging too: the one writer, or a session of the pool, is taken for so long.
 const LONGEST: Duration = Duration::from_secs(2);
 
-#[expect(clippy::disallowed_methods, reason = "how long it takes is asked of the machine")]
+#[expect(clippy::disallowed_methods, clippy::print_stderr, reason = "how long the machine takes is what this is about")]
 async fn timed<T>(what: &str, asked: impl Future<Output = T>) -> T {
     let began = Instant::now();
     let answer = asked.await;
     let took = began.elapsed();
-    writeln!(std::io::stderr(), "{what}: {took:?}").unwrap();
+    eprintln!("{what}: {took:?}");
     assert!(took < LONGEST, "{what} took {took:?}");
     answer
 }
@@ -36,7 +35,7 @@ fn claim(most: usize) -> Claim {
 fn one_of_many(number: u64) -> Request {
     let plain = request(&owner(&format!("owner-{}", number % OWNERS)), START, number);
     let not_before = (number % 20 == 1).then(|| START.plus_millis(86_400_000));
-    let deadline = (number % 2 == 0).then(|| START.plus_millis(3_600_000));
+    let deadline = number.is_multiple_of(2).then(|| START.plus_millis(3_600_000));
     worked_on(3, Request { not_before, deadline, ..plain })
 }
 

@@ -11,6 +11,7 @@ import asyncio
 import collections
 import os
 import random
+import signal
 import sys
 import time
 from pathlib import Path
@@ -234,9 +235,9 @@ def load(gateway, book, cycle):
     yield from (reader(gateway, book), reader(gateway, book), canceller(gateway, book), eraser(gateway, book))
 
 
-async def under_load(gateway, book, cycle, harm):
+async def under_load(gateway, book, cycle, seconds, harm):
     tasks = [asyncio.create_task(task) for task in load(gateway, book, cycle)]
-    await asyncio.sleep(random.uniform(0.05, 0.7))
+    await asyncio.sleep(random.uniform(0.05, seconds))
     await harm()
     for task in tasks:
         task.cancel()
@@ -277,7 +278,8 @@ async def soak(gateway, postgres, arguments):
     outage = Outage(gateway, postgres, book)
     for cycle in range(arguments.cycles):
         before = len(book.accepted)
-        await under_load(gateway, book, cycle, outage if arguments.kill == "server" else lambda: asyncio.to_thread(gateway.kill))
+        harm = outage if arguments.kill == "server" else lambda: asyncio.to_thread(gateway.kill)
+        await under_load(gateway, book, cycle, arguments.load_seconds, harm)
         if arguments.kill == "gateway":
             gateway.start()
         await each(gateway, submit, book, list(book.unanswered.items()))
@@ -374,6 +376,7 @@ def main():
     parser.add_argument("--store", choices=["sqlite", "postgres"], default="sqlite")
     parser.add_argument("--kill", choices=["gateway", "server"], default="gateway")
     parser.add_argument("--cycles", type=int, default=20)
+    parser.add_argument("--load-seconds", type=float, default=0.7, help="how long a cycle works at most until it is killed")
     parser.add_argument("--jobs", type=int, default=0)
     parser.add_argument("--stored", type=int, default=0)
     parser.add_argument("--workers", type=int, default=8)
@@ -383,6 +386,8 @@ def main():
     arguments.folder.mkdir(parents=True)
     postgres = Postgres(arguments.folder / "postgres") if arguments.store == "postgres" else None
     gateway = Gateway(arguments.binary.resolve(), arguments.folder, postgres.url if postgres else "sqlite:anteroom.db")
+    # Who stops this leaves no gateway and no server behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     what = jobs(gateway, arguments) if arguments.jobs else full(gateway, arguments) if arguments.stored else soak(gateway, postgres, arguments)
     try:
         book = asyncio.run(what)

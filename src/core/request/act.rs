@@ -10,6 +10,9 @@ use super::{
 use crate::core::clock::Timestamp;
 use crate::core::timeline::Failure;
 
+/// A request that was changed so often has told enough stages.
+const MOST_STAGES_KEPT: u32 = 1_000;
+
 /// What somebody does to a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Act {
@@ -263,14 +266,16 @@ impl Request {
         Ok(Some(self.work_on(next, kind)))
     }
 
-    /// After a heartbeat. It is an event when the stage is another, or when the lease had lapsed.
+    /// After a heartbeat. It is an event when the stage is another, or when the lease had lapsed; the stages of a worker that tells new
+    /// ones without end are shown, and not kept.
     fn heard_of(&self, work: &Work, beat: Beat, report: Option<&Report>) -> (Self, Option<EventKind>) {
         let Beat { lease_until, run_until, at, had_lapsed } = beat;
         let progress = report.map(|report| work.progressed(report, at)).or_else(|| work.progress.clone());
         let stage = |work: &Work| work.progress.as_ref().and_then(|progress| progress.stage.clone());
         let since = if had_lapsed { at } else { work.since };
         let next = Work { state: WorkState::Running { lease_until, run_until }, since, progress, ..work.clone() };
-        let is_event = had_lapsed || stage(&next) != stage(work);
+        let is_told = self.version.write < MOST_STAGES_KEPT && stage(&next) != stage(work);
+        let is_event = had_lapsed || is_told;
         let is_seen = is_event || report.is_some();
         let process = Process::Lease(Box::new(next));
         let request = if is_seen { self.next(process) } else { Self { process, ..self.clone() } };

@@ -81,8 +81,10 @@ fn of_event(endpoints: &[Endpoint], request: &Request, event: &Event, now: Times
     listening.into_iter().map(delivery).collect()
 }
 
-/// So much text of a worker's or an owner's is told at most; the request itself has the rest.
+/// So much text of a worker's or an owner's is told at most, as JSON in bytes; the request itself has the rest.
 const MOST_TEXT: usize = 2000;
+/// A result or tags of more bytes than this are not told at all.
+const MOST_VALUE: usize = 4 * 1024;
 
 /// The body of a delivery: the request as it stood, in less than 20 kB.
 fn body(request: &Request, event: &Event) -> Value {
@@ -96,7 +98,7 @@ fn body(request: &Request, event: &Event) -> Value {
         let message = progress.message.as_deref().map(shortened);
         json!({ "percent": progress.percent, "message": message })
     });
-    let is_small = |value: &Value| value.to_string().len() <= 4 * 1024;
+    let is_small = |value: &Value| value.to_string().len() <= MOST_VALUE;
     json!({
         "type": format!("{EVENT_PREFIX}{}", event.status),
         "timestamp": event.at,
@@ -113,7 +115,7 @@ fn body(request: &Request, event: &Event) -> Value {
             "updated_at": view.updated_at,
             "cancel_requested_at": request.cancel_requested_at(),
             "attempt": event.attempt,
-            "tags": request.tags,
+            "tags": Some(json!(request.tags)).filter(is_small),
             "error": error,
             "result": view.result.filter(is_small),
         },
@@ -121,5 +123,29 @@ fn body(request: &Request, event: &Event) -> Value {
 }
 
 fn shortened(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MOST_TEXT)]
+    let mut bytes = 0;
+    let beyond = text.char_indices().find(|(_, character)| {
+        bytes += match character {
+            '"' | '\\' => 2,
+            control if control.is_ascii_control() => 6,
+            other => other.len_utf8(),
+        };
+        bytes > MOST_TEXT
+    });
+    &text[..beyond.map_or(text.len(), |(at, _)| at)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MOST_TEXT, shortened};
+
+    #[test]
+    fn text_is_as_short_as_json_as_it_may_be() {
+        for character in ["a", "\u{1}", "\"", "\u{20ac}"] {
+            let text = character.repeat(3000);
+            let json = serde_json::to_string(shortened(&text)).unwrap();
+            assert!((MOST_TEXT - 6..=MOST_TEXT + 2).contains(&json.len()), "{}", json.len());
+        }
+        assert_eq!(shortened("as it is"), "as it is");
+    }
 }

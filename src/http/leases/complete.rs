@@ -47,8 +47,8 @@ pub(in crate::http) struct Complete {
 
 /// Complete a request
 ///
-/// The request has succeeded, and its result is stored, both on disk when this answers. The same completion again answers the same.
-/// A result that breaks the type's schema for results is 422, and the attempt has failed for it.
+/// The request has succeeded, and its result is stored, both on disk when this answers. The same completion again answers the same;
+/// the first result counts. A result that breaks the type's schema for results is 422, and the attempt has failed for it.
 #[utoipa::path(post, path = "/v1/leases/{lease_id}/complete", tag = "workers",
     security(("bearer" = []), ("oauth2" = ["requests:work"])),
     params(("lease_id" = String, Path, description = "The lease", example = "lease_01JD9W3W7QX5T4N0V6K8B2C1DE")),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anteroom::core::request::{Act, By, EventKind, Output, Refused, Request, Status, history, view};
+use anteroom::core::request::{Act, By, EventKind, Output, Refused, Report, Request, Status, history, view};
 
 use crate::stores::{START, owner, request, worked_on, worker};
 
@@ -111,4 +111,19 @@ fn what_is_redriven_has_all_its_attempts_and_no_deadline() {
     assert_eq!((again.work().unwrap().epoch, again.work().unwrap().attempt), (2, 1));
     assert_eq!(refused(&again, &complete(1), 71), Some(Refused::LeaseLost));
     assert_eq!(refused(&sent, &Act::Redrive, 60), Some(Refused::NotFailed), "expired");
+}
+
+#[test]
+fn a_worker_that_tells_stages_without_end_fills_no_history() {
+    let mut request = after(&worked_on(1, sent()), &lease(60_000, 3_600_000), 0);
+    let mut events = 0;
+    for number in 0..1_500 {
+        let report = Some(Report { stage: Some(format!("stage-{number}")), ..Report::default() });
+        let acted =
+            request.act(&Act::Heartbeat { epoch: 1, lease: Duration::from_mins(1), report }, &By::default(), START);
+        events += acted.events.len();
+        request = acted.written.unwrap();
+        assert_eq!(view(&request, START).stage, format!("stage-{number}"));
+    }
+    assert_eq!(events, 999, "the lease was the first change");
 }

@@ -142,7 +142,7 @@ fn work(id: &str, changed: Value) -> Value {
 
 /// What the late one is told.
 fn lost(request: &Value) -> Value {
-    let detail = "The worker has this lease no more: it lapsed and another has the request, or the request has reached its end. Stop \
+    let detail = "This is not the lease that counts: another has been given since, the attempt has ended, or the request has. Stop \
                   working on the request, and do not report on it again; the member `request` shows how it stands.";
     let mut told = problem(409, "lease_lost", "Lease lost", detail);
     told["request"] = request.clone();

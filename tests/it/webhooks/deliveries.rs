@@ -215,3 +215,17 @@ async fn an_operator_sees_what_was_told_of_a_request() {
     let whole = gateway.get(&token, &format!("/v1/admin/requests/{id}")).await.json();
     assert_eq!(whole["webhook_deliveries"], json!([told]));
 }
+
+#[tokio::test]
+async fn a_delivery_is_small_whatever_its_request_is_called() {
+    let (gateway, receiver) = (Gateway::start(), Receiver::start().await);
+    let token = gateway.demo_token().await;
+    listen(&gateway, &token, &receiver).await;
+    let tags: serde_json::Map<_, _> = (0..20).map(|n| (format!("t{n}"), "\u{1}".repeat(200).into())).collect();
+    let sent = json!({ "type": "default", "payload": {}, "tags": tags });
+    assert_eq!(gateway.post(&token, "/v1/requests", &sent).await.status, 202);
+    gateway.advance(15);
+    let told = receiver.told(1).await.remove(0);
+    assert!(told.body.len() < 20_000, "{}", told.body.len());
+    assert_eq!(body(&told)["data"]["tags"], serde_json::Value::Null);
+}
