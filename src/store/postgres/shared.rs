@@ -24,7 +24,7 @@ pub(super) const TRIES: usize = 4;
 /// How long an operation may take, the wait for a session included: longer than the server lets anybody wait for a lock.
 pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 /// The same of what no caller waits for, and what may have much to look at.
-pub(super) const LONG_PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const LONG_PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the parts share.
 pub(super) struct Shared {
