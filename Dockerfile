@@ -5,6 +5,8 @@
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
+# The allocator is built by it.
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends make
 # Static glibc. The explicit --target keeps the flag away from procedural macros, which are loaded dynamically.
 ENV RUSTFLAGS="-C target-feature=+crt-static"
 

@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+/// Rows are allocated by the threads that serve and freed by the one that writes: where the system's allocator takes a lock for that,
+/// they wait for each other.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     anteroom::cli::run()
 }

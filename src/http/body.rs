@@ -73,7 +73,7 @@ async fn read_within(
     let timeout = gateway.server.body_timeout.duration();
     let counted = InWork::of(request);
     let aside = counted.map(|counted| gateway.in_flight.aside(counted));
-    let body = tokio::time::timeout(timeout, collect(payload, limit)).await;
+    let body = tokio::time::timeout(timeout, collect(payload, announced.unwrap_or(0), limit)).await;
     drop(aside);
     if counted.is_some() && gateway.in_flight.is_over(gateway.server.max_in_flight) {
         return Err(Problem::new(Code::Overloaded).retry_after(Duration::from_secs(1)));
@@ -81,8 +81,11 @@ async fn read_within(
     body.unwrap_or_else(|_| Err(Problem::new(Code::RequestTimeout)))
 }
 
-async fn collect(payload: &mut dev::Payload, limit: usize) -> Result<Bytes, Problem> {
-    let mut body = BytesMut::new();
+/// So much memory is taken for a body on the word of its length alone.
+const TRUSTED_BYTES: usize = 256 << 10;
+
+async fn collect(payload: &mut dev::Payload, announced: usize, limit: usize) -> Result<Bytes, Problem> {
+    let mut body = BytesMut::with_capacity(announced.min(TRUSTED_BYTES));
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| Problem::detailed(Code::Malformed, "The body broke off before its end."))?;
         if body.len() + chunk.len() > limit {

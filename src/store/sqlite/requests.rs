@@ -16,7 +16,7 @@ use super::job_queue::JobQueue;
 use super::list::{self, Wanted};
 use super::purge::Forgotten;
 use super::recent::{Generation, Recent};
-use super::writes::NewRow;
+use super::writes::{Inserts, NewRow};
 use super::{event_rows, reads};
 use crate::core::BoxFuture;
 use crate::core::clock::{Clock, Timestamp};
@@ -122,8 +122,9 @@ impl SqliteRequests {
         let bytes = rows.iter().map(|(row, _)| row.bytes()).sum();
         let known = Arc::clone(&self.known);
         let store = move |connection: &Connection| {
-            let stored = rows.into_iter().map(|(row, generation)| Ok((row.store(connection, &known)?, generation)));
-            stored.collect::<Result<Vec<_>, Fault>>()
+            let mut inserts = Inserts::prepare(connection)?;
+            let store = |(row, generation): (NewRow, _)| Ok((row.store(connection, &mut inserts, &known)?, generation));
+            rows.into_iter().map(store).collect::<Result<Vec<_>, Fault>>()
         };
         let stored = self.write(bytes, false, store).await?;
         let committed = stored.into_iter().map(|((submission, learnt), generation)| {

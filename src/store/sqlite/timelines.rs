@@ -1,7 +1,7 @@
 //! The timelines that rows name by number: read from the file once, and written down as text once.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use rusqlite::{Connection, MAIN_DB, OptionalExtension};
 
@@ -17,8 +17,32 @@ pub(super) struct Stored {
 
 /// A timeline as text, as it is to be stored.
 pub(super) struct Definition {
-    pub(super) text: String,
+    text: String,
     pub(super) checksum: u32,
+    number: OnceLock<i64>,
+}
+
+impl Definition {
+    /// The number under which it is stored, or is from now on.
+    pub(super) fn number(&self, connection: &Connection) -> rusqlite::Result<i64> {
+        if let Some(number) = self.number.get() {
+            return Ok(*number);
+        }
+        let known = connection
+            .prepare_cached("SELECT timeline FROM timelines WHERE definition = ?1")?
+            .query_row([&self.text], |row| row.get(0))
+            .optional()?;
+        if let Some(number) = known {
+            return Ok(number);
+        }
+        connection.prepare_cached("INSERT INTO timelines (definition) VALUES (?1)")?.execute([&self.text])?;
+        Ok(connection.last_insert_rowid())
+    }
+
+    /// Remembers the number, once the commit is done that it was given in.
+    pub(super) fn learn(&self, number: i64) {
+        self.number.get_or_init(|| number);
+    }
 }
 
 /// A timeline with its definition.
@@ -31,8 +55,6 @@ const DEFINITIONS: usize = 256;
 #[derive(Default)]
 pub(super) struct Timelines {
     stored: RwLock<HashMap<i64, Stored>>,
-    /// The numbers of those that were submitted to, by their definitions.
-    numbers: RwLock<HashMap<String, i64>>,
     /// By where the timeline lies, which nobody else can take as long as it is kept here.
     definitions: Mutex<HashMap<usize, Written>>,
 }
@@ -75,40 +97,12 @@ impl Timelines {
             return Ok(Arc::clone(definition));
         }
         let text = serde_json::to_string(&**timeline)?;
-        let definition = Arc::new(Definition { checksum: checksum_of(&text), text });
+        let definition = Arc::new(Definition { checksum: checksum_of(&text), text, number: OnceLock::new() });
         if definitions.len() >= DEFINITIONS {
             definitions.clear();
         }
         definitions.insert(place, (Arc::clone(timeline), Arc::clone(&definition)));
         Ok(definition)
-    }
-
-    /// The number under which a definition is stored, or is from now on.
-    pub(super) fn number(&self, connection: &Connection, definition: &str) -> rusqlite::Result<i64> {
-        if let Some(number) = self.numbers.read().unwrap_or_else(PoisonError::into_inner).get(definition) {
-            return Ok(*number);
-        }
-        let known = connection
-            .prepare_cached("SELECT timeline FROM timelines WHERE definition = ?1")?
-            .query_row([definition], |row| row.get(0))
-            .optional()?;
-        if let Some(number) = known {
-            return Ok(number);
-        }
-        connection.prepare_cached("INSERT INTO timelines (definition) VALUES (?1)")?.execute([definition])?;
-        Ok(connection.last_insert_rowid())
-    }
-
-    /// Remembers a number, once the commit is done that it was given in.
-    pub(super) fn learn(&self, definition: &str, number: i64) {
-        let is_known = self.numbers.read().unwrap_or_else(PoisonError::into_inner).contains_key(definition);
-        if !is_known {
-            let mut numbers = self.numbers.write().unwrap_or_else(PoisonError::into_inner);
-            if numbers.len() >= DEFINITIONS {
-                numbers.clear();
-            }
-            numbers.insert(definition.to_owned(), number);
-        }
     }
 }
 

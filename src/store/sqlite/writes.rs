@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::Known;
 use super::checksum::{Checksum, Fault};
@@ -18,9 +18,30 @@ use crate::core::request::{By, Request};
 /// About how many bytes a request takes besides its payload, with its entries in the indexes.
 const ROW_BYTES: usize = 1024;
 
+/// What each row of a batch goes through, looked up once.
+pub(super) struct Inserts<'a> {
+    request: CachedStatement<'a>,
+    payload: CachedStatement<'a>,
+}
+
+impl<'a> Inserts<'a> {
+    pub(super) fn prepare(connection: &'a Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            request: connection.prepare_cached(
+                "INSERT INTO requests (id, owner, kind, timeline, submitted_at, ends_at, cancelled_at, alias, tags, trace_id, \
+                 not_before, deadline, skipped, version_write, version_step, erased_at, checksum) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+            )?,
+            payload: connection
+                .prepare_cached("INSERT INTO payloads (seq, body, checksum, bound) VALUES (?1, ?2, ?3, 1)")?,
+        })
+    }
+}
+
 /// A request ready to be stored: whatever can be worked out before its turn comes is worked out.
 pub(super) struct NewRow {
     request: Arc<Request>,
+    id: String,
     /// None: workers work on it.
     definition: Option<Arc<Definition>>,
     ends_at: Option<i64>,
@@ -43,7 +64,7 @@ impl Learnt {
     pub(super) fn keep(self, request: &Request, known: &Known) {
         known.owners.learn(&request.owner, self.owner);
         if let Some((definition, number)) = self.timeline {
-            known.timelines.learn(&definition.text, number);
+            definition.learn(number);
         }
     }
 }
@@ -57,11 +78,13 @@ impl NewRow {
             timeline.map(|timeline| known.timelines.definition(timeline)).transpose().map_err(unwritable)?;
         let ends_at = ends_at(&request);
         let sum = definition.as_ref().map(|definition| definition.checksum);
+        let id = request.id.to_string();
         Ok(Self {
             checksum: checksum(&request, sum, ends_at),
             tags: serde_json::to_string(&request.tags).map_err(unwritable)?,
-            payload_checksum: payload_checksum(&request.id.to_string(), &payload),
+            payload_checksum: payload_checksum(&id, &payload),
             request: Arc::new(request),
+            id,
             definition,
             ends_at,
             payload,
@@ -76,7 +99,12 @@ impl NewRow {
     }
 
     /// Stores it, unless its key or its alias came before: the key is looked at first.
-    pub(super) fn store(self, connection: &Connection, known: &Known) -> Result<(Submission, Learnt), Fault> {
+    pub(super) fn store(
+        self,
+        connection: &Connection,
+        inserts: &mut Inserts<'_>,
+        known: &Known,
+    ) -> Result<(Submission, Learnt), Fault> {
         let owner = known.owners.number(connection, &self.request.owner)?;
         let learnt = |timeline| Learnt { owner, timeline };
         if let Some(key) = &self.idempotency
@@ -90,10 +118,10 @@ impl NewRow {
             return Ok((Submission::Replayed(Arc::new(earlier)), learnt(None)));
         }
         let timeline = match &self.definition {
-            Some(definition) => Some(known.timelines.number(connection, &definition.text)?),
+            Some(definition) => Some(definition.number(connection)?),
             None => None,
         };
-        let seq = self.insert(connection, &known.listened, owner, timeline)?;
+        let seq = self.insert(connection, inserts, &known.listened, owner, timeline)?;
         if let Some(key) = &self.idempotency {
             connection
                 .prepare_cached(
@@ -107,41 +135,34 @@ impl NewRow {
     fn insert(
         &self,
         connection: &Connection,
+        inserts: &mut Inserts<'_>,
         listened: &Listened,
         owner: i64,
         timeline: Option<i64>,
     ) -> Result<i64, Fault> {
         let request = &*self.request;
         let (millis, version) = (|at: Option<Timestamp>| at.map(Timestamp::millis), version(request));
-        connection
-            .prepare_cached(
-                "INSERT INTO requests (id, owner, kind, timeline, submitted_at, ends_at, cancelled_at, alias, tags, trace_id, \
-                 not_before, deadline, skipped, version_write, version_step, erased_at, checksum) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
-            )?
-            .execute(params![
-                request.id.to_string(),
-                owner,
-                request.kind,
-                timeline,
-                request.submitted_at.millis(),
-                self.ends_at,
-                cancelled_at(request),
-                request.alias,
-                self.tags,
-                request.trace_id,
-                millis(request.not_before),
-                millis(request.deadline),
-                skipped(request),
-                version.write,
-                version.step,
-                millis(request.erased_at),
-                self.checksum,
-            ])?;
+        inserts.request.execute(params![
+            self.id,
+            owner,
+            request.kind,
+            timeline,
+            request.submitted_at.millis(),
+            self.ends_at,
+            cancelled_at(request),
+            request.alias,
+            self.tags,
+            request.trace_id,
+            millis(request.not_before),
+            millis(request.deadline),
+            skipped(request),
+            version.write,
+            version.step,
+            millis(request.erased_at),
+            self.checksum,
+        ])?;
         let seq = connection.last_insert_rowid();
-        connection
-            .prepare_cached("INSERT INTO payloads (seq, body, checksum, bound) VALUES (?1, ?2, ?3, 1)")?
-            .execute(params![seq, self.payload, self.payload_checksum])?;
+        inserts.payload.execute(params![seq, self.payload, self.payload_checksum])?;
         if let Some(work) = request.work() {
             let values = work_rows::values(request, work, owner).map_err(unwritable)?;
             work_rows::write(connection, work_rows::INSERT, seq, values)?;
