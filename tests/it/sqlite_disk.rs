@@ -121,13 +121,9 @@ fn settings() -> StoreSettings {
 /// Where the process that runs under `strace` finds its directory.
 const DISK_FAILS_IN: &str = "ANTEROOM_TEST_WRITE_FAILS_IN";
 
-/// Which write or sync fails: a few, or with `ANTEROOM_DISK_FAULTS=all` each of the first 40.
-fn faults() -> Vec<(&'static str, u32)> {
-    let is_all = std::env::var("ANTEROOM_DISK_FAULTS").is_ok_and(|which| which == "all");
-    let (writes, syncs) =
-        if is_all { ((1..=40).collect(), (1..=40).collect()) } else { (vec![2, 9, 24, 40], vec![1, 12]) };
-    let of = |call, numbers: Vec<u32>| numbers.into_iter().map(move |number| (call, number));
-    of("pwrite64", writes).chain(of("fsync,fdatasync", syncs)).collect()
+/// Which write or sync fails: each of the first 40.
+fn faults() -> impl Iterator<Item = (&'static str, u32)> {
+    ["pwrite64", "fsync,fdatasync"].into_iter().flat_map(|call| (1..=40).map(move |number| (call, number)))
 }
 
 /// Runs itself under `strace`, which makes one write or one sync of each thread fail.
