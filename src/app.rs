@@ -12,8 +12,10 @@ use crate::core::error::Misconfiguration;
 use crate::core::period::Period;
 use crate::core::ports::Store;
 use crate::http::{Contract, Gateway, Mode, Server, Services};
-use crate::oauth::TokenService;
 use crate::oauth::clients::{Client, Clients, demo_scopes};
+use crate::oauth::minter::Minter;
+use crate::oauth::scopes::Scopes;
+use crate::oauth::{AuthorizationServer, Parts};
 use crate::queue::Queue;
 use crate::settings::Settings;
 use crate::store;
@@ -162,7 +164,20 @@ fn no_socket(problem: String) {
 
 /// The services, wired. `demo` is the client that development mode has besides those that are configured.
 fn assemble(settings: &Settings, plan: Plan, demo: Option<Client>, store: &Arc<dyn Store>) -> Arc<Gateway> {
-    let Plan { mut clients, types, chain, token_places, guards, webhooks, issuer, clock, entropy, metrics, .. } = plan;
+    let Plan {
+        mut clients,
+        types,
+        chain,
+        token_places,
+        guards,
+        webhooks,
+        issuer,
+        own_tokens,
+        clock,
+        entropy,
+        metrics,
+        ..
+    } = plan;
     let ui_client_id = demo.is_some().then(|| DEMO_CLIENT.to_owned());
     clients.extend(demo);
     let webhooks = {
@@ -170,6 +185,14 @@ fn assemble(settings: &Settings, plan: Plan, demo: Option<Client>, store: &Arc<d
         Arc::new(Webhooks::new(store.webhooks(), webhooks, metrics.webhooks(), clock, entropy))
     };
     let queue = Queue::new(store.requests(), types, Arc::clone(&clock), Arc::clone(&entropy), metrics.leases());
+    let authorization = AuthorizationServer::new(Parts {
+        clients: Clients::new(clients),
+        minter: Minter { issuer, scopes: Scopes::default(), clock: Arc::clone(&clock) },
+        records: store.records(),
+        own_tokens,
+        clock: Arc::clone(&clock),
+        entropy: Arc::clone(&entropy),
+    });
     let bell = webhooks.bell();
     queue.watch().listen(move || bell.ring());
     Arc::new(Gateway::new(Services {
@@ -178,7 +201,7 @@ fn assemble(settings: &Settings, plan: Plan, demo: Option<Client>, store: &Arc<d
         guards,
         queue: queue.retaining(settings.retention.retention()),
         webhooks,
-        tokens: TokenService::new(Clients::new(clients), issuer, Arc::clone(&clock)),
+        authorization,
         store: Arc::clone(store),
         clock,
         entropy,

@@ -8,6 +8,7 @@ use super::data_dir::existing_issuer_secret;
 use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
+use crate::core::own_tokens::OwnTokens;
 use crate::http::{Guard, Guards, Mode, TokenPlaces};
 use crate::net::{Net, NetSettings};
 use crate::oauth::clients::{Client, generate_secret};
@@ -35,6 +36,8 @@ pub struct Plan {
     pub webhooks: WebhookPlan,
     /// What mints our tokens.
     pub issuer: Issuer,
+    /// What is known of them.
+    pub own_tokens: Arc<OwnTokens>,
     /// The secret that it signs with.
     pub signing_secret: SecretString,
     /// Where that is from.
@@ -88,7 +91,13 @@ impl Plan {
         let webhooks = plan_webhooks(settings, &net, &*clock, &*entropy).map_err(|found| mistakes.extend(found));
         let signing_secret = secrets[0].clone();
         let issuer = Issuer::new(settings.issuer_url(), &settings.issuer, &signing_secret, Arc::clone(&entropy));
-        let own = OwnIssuer { url: settings.issuer_url(), audience: settings.issuer.audience.clone(), secrets };
+        let own_tokens = Arc::new(OwnTokens::default());
+        let own = OwnIssuer {
+            url: settings.issuer_url(),
+            audience: settings.issuer.audience.clone(),
+            secrets,
+            tokens: Arc::clone(&own_tokens),
+        };
         let chain = {
             let (clock, entropy, metrics) = (Arc::clone(&clock), Arc::clone(&entropy), Arc::clone(&metrics));
             let waiting = Waiting::within(settings.server.max_in_flight);
@@ -108,6 +117,7 @@ impl Plan {
                     guards,
                     webhooks,
                     issuer,
+                    own_tokens,
                     signing_secret,
                     secret_origin,
                     clock,

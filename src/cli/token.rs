@@ -7,8 +7,9 @@ use clap::Args;
 use super::{Failure, plan};
 use crate::app::{DEMO_CLIENT, Plan, SecretOrigin};
 use crate::core::error::Misconfiguration;
-use crate::oauth::TokenService;
-use crate::oauth::clients::{Client, Clients, demo_scopes, generate_secret};
+use crate::oauth::clients::{Client, demo_scopes, generate_secret};
+use crate::oauth::minter::Minter;
+use crate::oauth::scopes::Scopes;
 use crate::settings::Flags;
 
 #[derive(Args, Debug)]
@@ -31,14 +32,13 @@ pub(super) fn run(flags: &Flags, arguments: Token) -> Result<(), Failure> {
     if settings.has_demo_client() {
         clients.push(Client::new(DEMO_CLIENT, &generate_secret(&*entropy), demo_scopes()));
     }
-    let known = clients.iter().map(|client| client.id.clone()).collect::<Vec<_>>().join(", ");
-    let clients = Clients::new(clients);
-    if clients.get(&arguments.name).is_none() {
+    let Some(client) = clients.iter().find(|client| client.id == arguments.name) else {
+        let known = clients.iter().map(|client| client.id.as_str()).collect::<Vec<_>>().join(", ");
         return Err(Failure::Failed(format!("there is no client \"{}\"; the clients are: {known}", arguments.name)));
-    }
-    let tokens = TokenService::new(clients, issuer, clock);
-    let grant =
-        tokens.mint_for(&arguments.name, arguments.scope).map_err(|error| Failure::Failed(error.to_string()))?;
-    writeln!(io::stdout(), "{}", grant.access_token)?;
+    };
+    let minter = Minter { issuer, scopes: Scopes::default(), clock };
+    let issued =
+        minter.mint_for(client, arguments.scope.as_deref()).map_err(|error| Failure::Failed(error.to_string()))?;
+    writeln!(io::stdout(), "{}", issued.access_token)?;
     Ok(())
 }

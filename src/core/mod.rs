@@ -11,6 +11,7 @@ pub mod entropy;
 pub mod error;
 pub mod guard;
 pub mod json;
+pub mod own_tokens;
 pub mod period;
 pub mod policy;
 pub mod ports;

@@ -161,5 +161,6 @@ reasons! {
     TokenNotYetValid "token_not_yet_valid" "The token is not valid yet."
     AudienceMismatch "audience_mismatch" "The token is meant for another audience."
     ClaimMismatch "claim_mismatch" "A claim of the token does not have the value that the gateway demands."
+    TokenRevoked "token_revoked" "The token has been revoked."
     TokenInactive "token_inactive" "The token's issuer says that it is not active."
 }

@@ -7,7 +7,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Gateway;
-use super::oauth::{self, Parameters, TokenAnswer, TokenErrorAnswer};
+use super::oauth::form::{self, Parameters};
+use super::oauth::refusal::{TokenErrorAnswer, no_store};
+use super::oauth::token::{self, TokenAnswer};
 
 /// What a call without a body is answered.
 #[derive(Serialize, ToSchema)]
@@ -41,12 +43,12 @@ pub(super) struct OpenTokenAnswer {
 )]
 pub(super) async fn issue_token_by_basic(gateway: Data<Gateway>, http: HttpRequest) -> HttpResponse {
     let with_credentials = http.headers().contains_key("authorization");
-    let token = match oauth::grant(&gateway, &http, with_grant_type(Parameters::new())) {
-        Ok(grant) if with_credentials => BasicTokenAnswer::Whole(grant.into()),
-        Ok(grant) => BasicTokenAnswer::Open(OpenTokenAnswer { access_token: grant.access_token }),
+    let answer = match token::issue(&gateway, &http, with_grant_type(Parameters::new())).await {
+        Ok(issued) if with_credentials => BasicTokenAnswer::Whole(issued.into()),
+        Ok(issued) => BasicTokenAnswer::Open(OpenTokenAnswer { access_token: issued.access_token }),
         Err(refusal) => return refusal.answer(&http),
     };
-    oauth::no_store(StatusCode::OK).json(token)
+    no_store(StatusCode::OK).json(answer)
 }
 
 /// Get a token at the partner prototype's door
@@ -54,7 +56,7 @@ pub(super) async fn issue_token_by_basic(gateway: Data<Gateway>, http: HttpReque
 /// As `POST /oauth/token`, and `grant_type` may be left out. `/auth` is the same.
 #[utoipa::path(post, path = "/auth/", tag = "tokens",
     security((), ("basic" = [])),
-    request_body(content((oauth::TokenForm = "application/x-www-form-urlencoded"), (oauth::TokenForm = "application/json"))),
+    request_body(content((token::TokenForm = "application/x-www-form-urlencoded"), (token::TokenForm = "application/json"))),
     responses(
         (status = 200, description = "A token", body = TokenAnswer),
         (status = 400, description = "A parameter is repeated or malformed; or the grant or the scope is not to be had", body = TokenErrorAnswer),
@@ -66,8 +68,8 @@ pub(super) async fn issue_token_by_basic(gateway: Data<Gateway>, http: HttpReque
     ),
 )]
 pub(super) async fn issue_token_at_auth(gateway: Data<Gateway>, http: HttpRequest, payload: Payload) -> HttpResponse {
-    match oauth::parameters(&http, payload).await {
-        Ok(parameters) => oauth::answer(&gateway, &http, with_grant_type(parameters)),
+    match form::parameters(&http, payload).await {
+        Ok(parameters) => token::answer(&gateway, &http, with_grant_type(parameters)).await,
         Err(refusal) => refusal.answer(&http),
     }
 }

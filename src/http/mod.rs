@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
 use crate::core::ports::Store;
-use crate::oauth::TokenService;
+use crate::oauth::AuthorizationServer;
 use crate::queue::Queue;
 use crate::telemetry::access::AccessLog;
 use crate::telemetry::metrics::Metrics;
@@ -78,8 +78,8 @@ pub struct Services {
     pub queue: Queue,
     /// The service of the webhooks.
     pub webhooks: Arc<Webhooks>,
-    /// The token service.
-    pub tokens: TokenService,
+    /// The authorization server.
+    pub authorization: AuthorizationServer,
     /// The store, for its readiness.
     pub store: Arc<dyn Store>,
     /// The clock.
@@ -157,7 +157,7 @@ fn table(listener: Listener, mode: Mode, partner: bool) -> Vec<Row> {
 fn api() -> Vec<Row> {
     let mut rows = operations![Access::Open;
         // tokens
-        issue_token in oauth,
+        issue_token in oauth::token,
         issue_token_by_basic in auth,
         issue_token_at_auth in auth,
         // the contract

@@ -3,13 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::{constant_time, digest};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::grant_type::GrantType;
+use crate::core::clock::Timestamp;
 use crate::core::entropy::Entropy;
-use crate::core::error::Misconfiguration;
+use crate::core::error::{Misconfiguration, StoreError};
+use crate::core::period::Period;
 use crate::core::policy::{REQUESTS_READ, REQUESTS_WORK, REQUESTS_WRITE, SCOPES, WEBHOOKS_MANAGE, is_scope};
 use crate::secret::Source;
 
@@ -21,11 +26,41 @@ const SHORTEST_SECRET: usize = 16;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClientSettings {
+    /// What people are told that it is called; default: its id.
+    #[serde(default)]
+    pub name: Option<String>,
     /// Its secrets; several may be valid at once.
+    #[serde(default)]
     pub secrets: Vec<ClientSecret>,
+    /// Whether it has no secret, since it could not keep one: a program in a browser or on somebody's machine.
+    #[serde(default)]
+    pub public: bool,
+    /// The ways in which it may come to a token; default: by its own credentials, if it has any.
+    #[serde(default)]
+    pub grants: Option<Vec<GrantType>>,
+    /// Where people's browsers may be sent with a code, each byte for byte.
+    #[serde(default)]
+    pub redirect_uris: Vec<String>,
+    /// Whether people are asked before it gets a token for them.
+    #[serde(default)]
+    pub consent: Consent,
     /// The scopes it may ask for; all of them are granted when it asks for none.
     #[serde(default = "default_scopes")]
     pub scopes: Vec<String>,
+    /// How long its tokens are valid; default: `issuer.lifetime`.
+    #[serde(default)]
+    pub lifetime: Option<Period>,
+}
+
+/// Whether people are asked before a client gets a token for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Consent {
+    /// They are.
+    #[default]
+    Ask,
+    /// They are not: the client is the Provider's own.
+    Auto,
 }
 
 /// What a client gets that is configured without scopes.
@@ -119,15 +154,48 @@ pub fn judge_id(id: &str) -> Result<(), &'static str> {
 pub struct Client {
     /// Its id.
     pub id: String,
+    /// What people are told that it is called.
+    pub name: String,
+    /// Whether it has no secret.
+    pub is_public: bool,
+    /// The ways in which it may come to a token.
+    pub grants: Vec<GrantType>,
+    /// Where people's browsers may be sent with a code, each byte for byte.
+    pub redirect_uris: Vec<String>,
+    /// Whether people are asked before it gets a token for them.
+    pub consent: Consent,
     /// The scopes it may ask for.
     pub scopes: Vec<String>,
-    secrets: Vec<[u8; 32]>,
+    /// How long its tokens are valid, where it is not as long as everybody's.
+    pub lifetime: Option<Duration>,
+    /// Its secrets.
+    pub(super) secrets: Vec<SecretHash>,
+}
+
+/// What is kept of a secret.
+#[derive(Clone, Debug)]
+pub(super) struct SecretHash {
+    /// SHA-256 of it.
+    pub(super) sha256: [u8; 32],
+    /// It is good until then.
+    pub(super) expires_at: Option<Timestamp>,
 }
 
 impl Client {
-    /// A client with one secret.
+    /// A client with one secret, which gets tokens by it.
     pub fn new(id: impl Into<String>, secret: &SecretString, scopes: Vec<String>) -> Self {
-        Self { id: id.into(), scopes, secrets: vec![hash(secret.expose_secret())] }
+        let id = id.into();
+        Self {
+            name: id.clone(),
+            id,
+            is_public: false,
+            grants: vec![GrantType::ClientCredentials],
+            redirect_uris: Vec::new(),
+            consent: Consent::Ask,
+            scopes,
+            lifetime: None,
+            secrets: vec![SecretHash { sha256: hash(secret.expose_secret()), expires_at: None }],
+        }
     }
 
     /// Builds a client from its table; `file:` paths are relative to `base`.
@@ -142,7 +210,7 @@ impl Client {
         let mut add = |key: &str, problem: String, remedy: String| {
             mistakes.push(Misconfiguration::new(format!("clients.{id}.{key}"), problem, remedy));
         };
-        if settings.secrets.is_empty() {
+        if settings.secrets.is_empty() && !settings.public {
             let remedy = format!("Run `anteroom client new {id}` and put the line it prints here");
             add("secrets", "there is none, so the client can not get a token".into(), remedy);
         }
@@ -153,23 +221,39 @@ impl Client {
         let mut secrets = Vec::new();
         for secret in &settings.secrets {
             match digest_of(secret, base) {
-                Ok(digest) => secrets.push(digest),
+                Ok(sha256) => secrets.push(SecretHash { sha256, expires_at: None }),
                 Err((problem, remedy)) => add("secrets", problem, remedy),
             }
         }
         if mistakes.is_empty() {
-            Ok(Self { id: id.into(), scopes: settings.scopes.clone(), secrets })
+            let by_secret = || if settings.public { Vec::new() } else { vec![GrantType::ClientCredentials] };
+            Ok(Self {
+                id: id.into(),
+                name: settings.name.clone().unwrap_or_else(|| id.into()),
+                is_public: settings.public,
+                grants: settings.grants.clone().unwrap_or_else(by_secret),
+                redirect_uris: settings.redirect_uris.clone(),
+                consent: settings.consent,
+                scopes: settings.scopes.clone(),
+                lifetime: settings.lifetime.map(Period::duration),
+                secrets,
+            })
         } else {
             Err(mistakes)
         }
     }
 
-    /// Whether `secret` is one of this client's; takes the same time wherever they differ.
-    fn has_secret(&self, secret: &str) -> bool {
-        let given = hash(secret);
-        let equal = |known: &&[u8; 32]| constant_time::verify_slices_are_equal(*known, &given).is_ok();
-        self.secrets.iter().filter(equal).count() > 0
+    /// Whether `secret` is one of this client's that are good at `now`; takes the same time wherever they differ.
+    fn has_secret(&self, secret: &str, now: Timestamp) -> bool {
+        is_one_of(&self.secrets, secret, now)
     }
+}
+
+fn is_one_of(secrets: &[SecretHash], secret: &str, now: Timestamp) -> bool {
+    let given = hash(secret);
+    let equal = |known: &&SecretHash| constant_time::verify_slices_are_equal(&known.sha256, &given).is_ok();
+    let is_good = |known: &SecretHash| known.expires_at.is_none_or(|until| now < until);
+    secrets.iter().filter(equal).filter(|known| is_good(known)).count() > 0
 }
 
 fn digest_of(secret: &ClientSecret, base: &Path) -> Result<[u8; 32], (String, String)> {
@@ -190,24 +274,38 @@ fn digest_of(secret: &ClientSecret, base: &Path) -> Result<[u8; 32], (String, St
 
 /// The clients by id.
 #[derive(Debug, Default)]
-pub struct Clients(BTreeMap<String, Client>);
+pub struct Clients(BTreeMap<String, Arc<Client>>);
 
 impl Clients {
     /// These clients.
     pub fn new(clients: impl IntoIterator<Item = Client>) -> Self {
-        Self(clients.into_iter().map(|client| (client.id.clone(), client)).collect())
+        Self(clients.into_iter().map(|client| (client.id.clone(), Arc::new(client))).collect())
+    }
+
+    /// The client of that id that is configured.
+    pub fn configured(&self, id: &str) -> Option<Arc<Client>> {
+        self.0.get(id).cloned()
     }
 
     /// The client of that id.
-    pub fn get(&self, id: &str) -> Option<&Client> {
-        self.0.get(id)
+    #[expect(clippy::unused_async, reason = "those that were added lie in the store")]
+    pub(super) async fn find(&self, id: &str) -> Result<Option<Arc<Client>>, StoreError> {
+        Ok(self.configured(id))
     }
 
     /// The client that these credentials prove. An unknown one costs the same work as a wrong secret.
-    pub(super) fn authenticate(&self, id: &str, secret: &str) -> Option<&Client> {
-        let client = self.get(id);
-        let nobody = Client { id: String::new(), scopes: Vec::new(), secrets: vec![[0; 32]] };
-        let proven = client.unwrap_or(&nobody).has_secret(secret);
-        client.filter(|_| proven)
+    pub(super) async fn authenticate(
+        &self,
+        id: &str,
+        secret: &str,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Client>>, StoreError> {
+        let client = self.find(id).await?;
+        let nobody = [SecretHash { sha256: [0; 32], expires_at: None }];
+        let proven = match &client {
+            Some(client) => client.has_secret(secret, now),
+            None => is_one_of(&nobody, secret, now),
+        };
+        Ok(client.filter(|_| proven))
     }
 }

@@ -116,6 +116,25 @@ struct AccessTokenClaims<'a> {
     exp: i64,
     jti: String,
     scope: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grant_id: Option<&'a str>,
+}
+
+/// What a token is to say.
+#[derive(Debug)]
+pub struct Minting<'a> {
+    /// Whom it speaks for.
+    pub subject: &'a str,
+    /// By way of which client.
+    pub client_id: Option<&'a str>,
+    /// What it allows, separated by spaces.
+    pub scope: &'a str,
+    /// Which [grant](crate::core::ports::records::RecordKind::Grant) it comes of.
+    pub grant_id: Option<&'a str>,
+    /// For how long it is valid.
+    pub lifetime: Duration,
+    /// When it is issued.
+    pub now: Timestamp,
 }
 
 /// RFC 7519 section 4.1.3: one audience is a text, several are an array.
@@ -149,22 +168,17 @@ impl Issuer {
         self.open_subject.as_deref()
     }
 
-    /// How long its tokens are valid.
+    /// How long its tokens are valid, unless client or scope say otherwise.
     pub fn lifetime(&self) -> Duration {
         self.lifetime
     }
 
-    /// Mints a token for `subject`, issued at `now`.
+    /// Mints a token.
     ///
     /// # Errors
     /// The signing library's, which a key made from a secret does not give.
-    pub fn mint(
-        &self,
-        subject: &str,
-        client_id: Option<&str>,
-        scope: &str,
-        now: Timestamp,
-    ) -> Result<String, jsonwebtoken::errors::Error> {
+    pub fn mint(&self, minting: &Minting<'_>) -> Result<String, jsonwebtoken::errors::Error> {
+        let Minting { subject, client_id, scope, grant_id, lifetime, now } = *minting;
         let claims = AccessTokenClaims {
             iss: &self.url,
             aud: match &self.audience[..] {
@@ -174,9 +188,10 @@ impl Issuer {
             sub: subject,
             client_id,
             iat: now.seconds(),
-            exp: now.plus(self.lifetime).seconds(),
+            exp: now.plus(lifetime).seconds(),
             jti: URL_SAFE_NO_PAD.encode(self.entropy.draw::<16>()),
             scope,
+            grant_id,
         };
         let header = Header { typ: Some("at+jwt".into()), ..Header::new(Algorithm::HS256) };
         jsonwebtoken::encode(&header, &claims, &self.key)

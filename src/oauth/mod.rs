@@ -3,34 +3,67 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::SecretString;
+
 use crate::core::clock::Clock;
+use crate::core::entropy::Entropy;
+use crate::core::error::StoreError;
+use crate::core::own_tokens::OwnTokens;
+use crate::core::ports::records::Records;
 
 pub mod client_credentials;
 pub mod clients;
+pub mod grant_type;
 pub mod issuer;
+pub mod minter;
+pub mod scopes;
+mod shelf;
 pub mod throttle;
+pub mod token;
 
 use clients::Clients;
-use issuer::Issuer;
+use minter::Minter;
+use shelf::Shelf;
 use throttle::Throttle;
 
-/// The token service.
-pub struct TokenService {
+/// The authorization server.
+pub struct AuthorizationServer {
     clients: Clients,
-    issuer: Issuer,
+    minter: Minter,
     throttle: Throttle,
+    shelf: Shelf,
+    own_tokens: Arc<OwnTokens>,
     clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
 }
 
-impl TokenService {
-    /// A service that authenticates `clients` and mints by `issuer`.
-    pub fn new(clients: Clients, issuer: Issuer, clock: Arc<dyn Clock>) -> Self {
-        Self { clients, issuer, throttle: Throttle::default(), clock }
+/// What an authorization server is made of.
+pub struct Parts {
+    /// The clients that are configured.
+    pub clients: Clients,
+    /// What mints tokens.
+    pub minter: Minter,
+    /// Where it keeps what it must not forget.
+    pub records: Arc<dyn Records>,
+    /// What verifiers are to know of its tokens.
+    pub own_tokens: Arc<OwnTokens>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The source of randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl AuthorizationServer {
+    /// An authorization server of these parts.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { clients, minter, records, own_tokens, clock, entropy } = parts;
+        let (throttle, shelf) = (Throttle::default(), Shelf::new(records));
+        Self { clients, minter, throttle, shelf, own_tokens, clock, entropy }
     }
 }
 
 /// Why there is no token, in the words of RFC 6749 section 5.2.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// A parameter is missing, repeated or malformed.
     #[error("{0}")]
@@ -41,8 +74,15 @@ pub enum TokenError {
     /// The client is not known, or its secret is wrong: which of the two is not told.
     #[error("the client is not known or its secret is wrong")]
     InvalidClient,
+    /// What the token was to be given for does not hold: a code, a refresh token or a device code that is unknown, used, expired, or
+    /// another client's. Which of these is told only as far as it helps who is in the right.
+    #[error("{0}")]
+    InvalidGrant(&'static str),
+    /// The client may not use this grant.
+    #[error("this client may not use this grant: its `grants` do not name it")]
+    UnauthorizedClient,
     /// The grant is not offered.
-    #[error("only the grant client_credentials is offered")]
+    #[error("the grants that are offered are: {}", grant_type::offered())]
     UnsupportedGrantType,
     /// A scope is asked for that the client does not have.
     #[error("{0}")]
@@ -56,15 +96,20 @@ pub enum TokenError {
         /// When the next attempt is looked at.
         retry_after: Duration,
     },
+    /// The store could not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// A token as RFC 6749 section 5.1 answers it.
 #[derive(Debug)]
-pub struct Grant {
+pub struct Issued {
     /// The token.
     pub access_token: String,
     /// For how long it is valid.
     pub lifetime: Duration,
     /// What it allows, separated by spaces.
     pub scope: String,
+    /// What the next token can be had for.
+    pub refresh_token: Option<SecretString>,
 }

@@ -14,8 +14,9 @@ use super::table::{self, Table};
 use super::{Proof, ScopeMeaning, Setup, Terms, Unverified, UnverifiedJwt, Verifier, VerifierSettings};
 use crate::core::BoxFuture;
 use crate::core::claim_path::ClaimPath;
-use crate::core::claims::{OwnerClaim, Reading};
+use crate::core::claims::{Caller, OwnerClaim, Reading};
 use crate::core::error::Misconfiguration;
+use crate::core::own_tokens::OwnTokens;
 use crate::core::policy::Audience;
 use crate::core::verdict::{Reason, Refusal, Verdict};
 
@@ -27,6 +28,8 @@ pub struct OwnIssuer {
     pub audience: Vec<String>,
     /// What they may be signed with: each one verifies, so that secrets can be changed without a gap.
     pub secrets: Vec<SecretString>,
+    /// What is known of them.
+    pub tokens: Arc<OwnTokens>,
 }
 
 /// The table of the kind `self`: nothing, for `[issuer]` says it all.
@@ -57,6 +60,7 @@ impl VerifierSettings for SelfSettings {
 struct SelfIssued {
     issuer: String,
     keys: HmacKeys,
+    tokens: Arc<OwnTokens>,
     rules: Rules,
     scope: ClaimPath,
     email: ClaimPath,
@@ -75,6 +79,7 @@ impl SelfIssued {
         Ok(Self {
             issuer: own.url.clone(),
             keys: HmacKeys::new(&own.secrets),
+            tokens: Arc::clone(&own.tokens),
             rules: Rules {
                 algorithms: vec![HmacKeys::ALGORITHM],
                 types: vec![ACCESS_TOKEN.to_owned()],
@@ -94,6 +99,9 @@ impl SelfIssued {
         self.rules.judge(&jwt, terms)?;
         self.keys.check(&jwt)?;
         let claims = jwt.unverified_claims;
+        if self.tokens.is_revoked(&claims.subject, claims.issued_at, &claims.all) {
+            return Err(Reason::TokenRevoked.into());
+        }
         let scopes: BTreeSet<_> = self.scope.words(&claims.all).map(str::to_owned).collect();
         let reading = Reading { audience: &self.rules.audience_claim, email: &self.email, owner: self.rules.owner };
         Ok(Verdict::Accepted(Arc::new(claims.into_caller(scopes, reading))))
@@ -115,6 +123,13 @@ impl Verifier for SelfIssued {
 
     fn generation(&self) -> Option<u64> {
         Some(0)
+    }
+
+    fn recall(&self, accepted: &Arc<Caller>, terms: Terms<'_>) -> Verdict {
+        if self.tokens.is_revoked(&accepted.subject, accepted.issued_at, &accepted.claims) {
+            return Verdict::Rejected(Reason::TokenRevoked.into());
+        }
+        self.rules.recall(accepted, terms)
     }
 
     fn rules(&self) -> &Rules {

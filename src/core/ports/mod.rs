@@ -10,6 +10,7 @@ use super::BoxFuture;
 use super::clock::Timestamp;
 use super::request::RequestId;
 
+pub mod records;
 pub mod requests;
 pub mod webhooks;
 
@@ -29,6 +30,9 @@ pub trait Store: Send + Sync {
 
     /// The webhooks.
     fn webhooks(&self) -> Arc<dyn webhooks::Webhooks>;
+
+    /// The records of the authorization server.
+    fn records(&self) -> Arc<dyn records::Records>;
 
     /// What it is, and what it promises.
     fn describe(&self) -> StoreDescription;

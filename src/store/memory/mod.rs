@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::core::BoxFuture;
 use crate::core::clock::{Clock, Timestamp};
 use crate::core::error::{Misconfiguration, StoreError};
+use crate::core::ports::records::Records;
 use crate::core::ports::requests::{
     Backlog, Claim, Claimed, Filter, NewRequest, Order, Outcome, Position, Purged, Requests, Retention, Submission,
 };
@@ -16,11 +17,13 @@ use crate::core::request::{Event, Output, Owner, Request, RequestId};
 use crate::telemetry::metrics::StoreMetrics;
 
 mod leases;
+mod records;
 mod retention;
 mod state;
 mod webhooks;
 mod webhooks_port;
 
+use records::AllRecords;
 use state::State;
 
 /// Opens an empty store. There is no place to name, and nothing is committed that could be counted.
@@ -33,7 +36,7 @@ pub(super) fn open(
     if !place.is_empty() {
         return Err(super::mistake("the store in memory has no place", "Write it as \"memory:\""));
     }
-    Ok(Arc::new(Memory(Arc::new(Kept { clock, state: Mutex::default() }))))
+    Ok(Arc::new(Memory(Arc::new(Kept { clock, state: Mutex::default(), records: Mutex::default() }))))
 }
 
 /// Nothing is kept that could be damaged.
@@ -51,6 +54,10 @@ impl Store for Memory {
 
     fn webhooks(&self) -> Arc<dyn Webhooks> {
         Arc::clone(&self.0) as Arc<dyn Webhooks>
+    }
+
+    fn records(&self) -> Arc<dyn Records> {
+        Arc::clone(&self.0) as Arc<dyn Records>
     }
 
     fn describe(&self) -> StoreDescription {
@@ -73,6 +80,7 @@ impl Store for Memory {
 struct Kept {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    records: Mutex<AllRecords>,
 }
 
 impl Kept {

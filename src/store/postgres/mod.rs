@@ -18,6 +18,7 @@ mod migrate;
 mod names;
 mod place;
 mod reads;
+mod records;
 mod requests;
 mod retention;
 mod rows;
@@ -38,6 +39,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::core::BoxFuture;
 use crate::core::clock::Clock;
 use crate::core::error::Misconfiguration;
+use crate::core::ports::records::Records;
 use crate::core::ports::requests::Requests;
 use crate::core::ports::webhooks::Webhooks;
 use crate::core::ports::{Change, Store, StoreDescription};
@@ -50,6 +52,7 @@ use link::{Link, Listener};
 use migrate::Trouble;
 use names::Names;
 use place::Place;
+use records::PostgresRecords;
 use requests::PostgresRequests;
 use shared::{Known, Shared};
 use thread::Thread;
@@ -166,6 +169,10 @@ impl Store for Postgres {
 
     fn webhooks(&self) -> Arc<dyn Webhooks> {
         Arc::new(PostgresWebhooks { shared: Arc::clone(&self.shared), thread: Arc::clone(&self.thread) })
+    }
+
+    fn records(&self) -> Arc<dyn Records> {
+        Arc::new(PostgresRecords { shared: Arc::clone(&self.shared), thread: Arc::clone(&self.thread) })
     }
 
     fn is_ready(&self) -> bool {

@@ -12,6 +12,7 @@ const STEPS: &[&str] = &[
     include_str!("../migrations/sqlite/0001_requests.sql"),
     include_str!("../migrations/sqlite/0002_work.sql"),
     include_str!("../migrations/sqlite/0003_webhooks.sql"),
+    include_str!("../migrations/sqlite/0004_records.sql"),
 ];
 
 /// The first version in which what somebody did to a request is kept as an event.

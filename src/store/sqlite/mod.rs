@@ -22,6 +22,7 @@ mod purge;
 mod reader;
 mod reads;
 mod recent;
+mod records;
 mod requests;
 mod rows;
 mod timelines;
@@ -36,6 +37,7 @@ use std::sync::{Arc, RwLock};
 use crate::core::BoxFuture;
 use crate::core::clock::Clock;
 use crate::core::error::Misconfiguration;
+use crate::core::ports::records::Records;
 use crate::core::ports::requests::Requests;
 use crate::core::ports::webhooks::Webhooks;
 use crate::core::ports::{Store, StoreDescription};
@@ -156,6 +158,10 @@ impl Store for Sqlite {
 
     fn webhooks(&self) -> Arc<dyn Webhooks> {
         Arc::clone(&self.requests) as Arc<dyn Webhooks>
+    }
+
+    fn records(&self) -> Arc<dyn Records> {
+        Arc::clone(&self.requests) as Arc<dyn Records>
     }
 
     fn describe(&self) -> StoreDescription {

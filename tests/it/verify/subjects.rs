@@ -61,7 +61,12 @@ pub(crate) fn tables(toml: &str) -> BTreeMap<String, config::Value> {
 /// Our own issuer, with these secrets.
 pub(crate) fn own_issuer(secrets: &[&str]) -> OwnIssuer {
     let secrets = secrets.iter().map(|secret| SecretString::from((*secret).to_owned())).collect();
-    OwnIssuer { url: OWN.into(), audience: vec!["anteroom".into(), "api-prototype".into()], secrets }
+    OwnIssuer {
+        url: OWN.into(),
+        audience: vec!["anteroom".into(), "api-prototype".into()],
+        secrets,
+        tokens: Arc::default(),
+    }
 }
 
 pub(crate) fn setup<'a>(base: &'a Path, clock: &SetClock, own: Option<OwnIssuer>) -> Setup<'a> {

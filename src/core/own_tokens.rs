@@ -1,0 +1,77 @@
+//! What is known of the tokens that this gateway issues itself, shared by what issues them and what verifies them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde_json::{Map, Value};
+
+use super::clock::Timestamp;
+
+/// The claim that names the [grant](crate::core::ports::records::RecordKind::Grant) that a token came of.
+pub const GRANT_CLAIM: &str = "grant_id";
+
+/// By what a token can be told not to be believed any more.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Revoked {
+    /// This one, by its `jti`.
+    Token(String),
+    /// All that came of a grant, by its id.
+    Grant(String),
+    /// All that a client was given.
+    Client(String),
+    /// All that speak for a subject.
+    Subject(String),
+}
+
+/// How far a revocation goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Tokens issued by then are not believed.
+    pub issued_by: Timestamp,
+    /// By then all of them have expired, and it can be forgotten.
+    pub until: Timestamp,
+}
+
+/// What is not believed any more.
+pub type Revocations = HashMap<Revoked, Extent>;
+
+/// What is known of our own tokens.
+#[derive(Debug, Default)]
+pub struct OwnTokens {
+    revocations: RwLock<Arc<Revocations>>,
+}
+
+impl OwnTokens {
+    /// What is not believed any more, as far as this process knows.
+    pub fn revocations(&self) -> Arc<Revocations> {
+        Arc::clone(&self.revocations.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Makes that what is not believed any more.
+    pub fn set_revocations(&self, revocations: Revocations) {
+        *self.revocations.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(revocations);
+    }
+
+    /// Adds to what is not believed any more; takes effect at once.
+    pub fn revoke(&self, revoked: Revoked, extent: Extent) {
+        let mut revocations = self.revocations.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut revocations).insert(revoked, extent);
+    }
+
+    /// Whether a token of ours with these claims is not believed any more.
+    pub fn is_revoked(&self, subject: &str, issued_at: Option<Timestamp>, claims: &Map<String, Value>) -> bool {
+        let revocations = self.revocations.read().unwrap_or_else(PoisonError::into_inner);
+        if revocations.is_empty() {
+            return false;
+        }
+        let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+        let names = [
+            text("jti").map(Revoked::Token),
+            text(GRANT_CLAIM).map(Revoked::Grant),
+            text("client_id").map(Revoked::Client),
+            Some(Revoked::Subject(subject.to_owned())),
+        ];
+        let covers = |extent: &Extent| issued_at.is_none_or(|issued_at| issued_at <= extent.issued_by);
+        names.into_iter().flatten().filter_map(|name| revocations.get(&name)).any(covers)
+    }
+}
