@@ -102,8 +102,9 @@ fn queries(
     let from = |select: String, table: &'static str| Query::restricted(select, table, wanted, owner);
     let all = || from(SELECT.clone(), "r");
     if !filter.ids.is_empty() || filter.idempotency_key.is_some() {
+        // With the plus no index has the order or the owner: else SQLite would go through all of the owner's for the sake of the order.
         return Ok(vec![
-            from(select("requests AS r CROSS JOIN owners AS o ON o.owner = r.owner"), "r").named(filter, owner),
+            from(select("requests AS r CROSS JOIN owners AS o ON o.owner = r.owner"), "+r").named(filter, owner),
         ]);
     }
     if filter.statuses.is_empty() {
@@ -258,4 +259,37 @@ impl Query {
 
 fn json(texts: &[String]) -> Value {
     serde_json::json!(texts).to_string().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::{Connection, params_from_iter};
+
+    use super::{Timelines, Wanted, queries};
+    use crate::core::clock::Timestamp;
+    use crate::core::ports::requests::Filter;
+    use crate::store::sqlite::migrate;
+
+    fn plan(filter: Filter, owner: Option<i64>) -> String {
+        let mut connection = Connection::open_in_memory().expect("a database");
+        migrate::migrate(&mut connection, 0).expect("the tables");
+        let wanted = Wanted { owner: None, filter, after: None, limit: 50, now: Timestamp::from_millis(0) };
+        let queries = queries(&connection, &Timelines::default(), &wanted, owner).expect("queries");
+        let [query] = &queries[..] else { panic!("{} queries", queries.len()) };
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", query.sql())).expect("a statement");
+        let steps = statement.query_map(params_from_iter(&query.parameters), |row| row.get::<_, String>(3));
+        steps.expect("a plan").collect::<Result<Vec<_>, _>>().expect("steps").join("\n")
+    }
+
+    #[test]
+    fn those_that_are_named_are_looked_up_and_not_looked_for() {
+        let id = "req_01JD9W3W7QX5T4N0V6K8B2C1DE".parse().expect("an id");
+        for owner in [None, Some(1)] {
+            let by_id = plan(Filter { ids: vec![id], ..Filter::default() }, owner);
+            assert!(by_id.contains("SEARCH r USING INDEX sqlite_autoindex_requests_1 (id=?)"), "{by_id}");
+            let key = Some(("POST /v1/requests", "order 4711".to_owned()));
+            let by_key = plan(Filter { idempotency_key: key, ..Filter::default() }, owner);
+            assert!(by_key.contains("SEARCH r USING INTEGER PRIMARY KEY (rowid=?)"), "{by_key}");
+        }
+    }
 }
