@@ -13,7 +13,7 @@ use crate::http::{Guard, Guards, Mode, TokenPlaces};
 use crate::net::{Net, NetSettings};
 use crate::oauth::clients::{Client, generate_secret};
 use crate::oauth::issuer::Issuer;
-use crate::queue::types::Types;
+use crate::queue::types::{self, Types};
 use crate::settings::Settings;
 use crate::store;
 use crate::telemetry::metrics::Metrics;
@@ -73,9 +73,10 @@ impl Plan {
     ) -> Result<Self, Vec<Misconfiguration>> {
         let metrics = Arc::new(Metrics::new());
         let mut mistakes: Vec<_> = store::judge(&settings.store).err().into_iter().collect();
+        let type_scopes = types::scopes(&settings.types);
         let mut clients = Vec::new();
         for (id, client) in &settings.clients {
-            Client::build(id, client, &settings.base)
+            Client::build(id, client, &settings.base, &type_scopes)
                 .map_or_else(|found| mistakes.extend(found), |client| clients.push(client));
         }
         let types = Types::build(&settings.types, &settings.base).map_err(|found| mistakes.extend(found));
@@ -101,7 +102,8 @@ impl Plan {
         let chain = {
             let (clock, entropy, metrics) = (Arc::clone(&clock), Arc::clone(&entropy), Arc::clone(&metrics));
             let waiting = Waiting::within(settings.server.max_in_flight);
-            let setup = Setup { base: &settings.base, net, clock, entropy, metrics, waiting, own: Some(own) };
+            let setup =
+                Setup { base: &settings.base, net, clock, entropy, metrics, waiting, type_scopes, own: Some(own) };
             build_chain(settings, &setup).map_err(|found| mistakes.extend(found))
         };
         let token_places = TokenPlaces::of(&settings.verify).map_err(|mistake| mistakes.push(mistake));
