@@ -9,6 +9,7 @@ use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
 use crate::core::own_tokens::OwnTokens;
+use crate::core::type_scopes::TypeScopes;
 use crate::http::{Guard, Guards, Mode, TokenPlaces};
 use crate::net::{Net, NetSettings};
 use crate::oauth::clients::{Client, generate_secret};
@@ -74,11 +75,7 @@ impl Plan {
         let metrics = Arc::new(Metrics::new());
         let mut mistakes: Vec<_> = store::judge(&settings.store).err().into_iter().collect();
         let type_scopes = types::scopes(&settings.types);
-        let mut clients = Vec::new();
-        for (id, client) in &settings.clients {
-            Client::build(id, client, &settings.base, &type_scopes)
-                .map_or_else(|found| mistakes.extend(found), |client| clients.push(client));
-        }
+        let clients = build_clients(settings, &type_scopes, &mut mistakes);
         let types = Types::build(&settings.types, &settings.base).map_err(|found| mistakes.extend(found));
         // In place of what can not be used something stands in, so that what is built with it is judged as well.
         let (secrets, secret_origin) = signing_secrets(settings, &*entropy).unwrap_or_else(|found| {
@@ -168,6 +165,12 @@ fn plan_webhooks(
         now: clock.now(),
         entropy,
     })
+}
+
+fn build_clients(settings: &Settings, type_scopes: &TypeScopes, mistakes: &mut Vec<Misconfiguration>) -> Vec<Client> {
+    let tables = settings.clients.iter();
+    let built = tables.map(|(id, client)| Client::build(id, client, &settings.base, type_scopes));
+    built.filter_map(|built| built.map_err(|found| mistakes.extend(found)).ok()).collect()
 }
 
 fn build_guards(settings: &Settings) -> Result<Vec<Guard>, Vec<Misconfiguration>> {
