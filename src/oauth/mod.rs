@@ -16,6 +16,7 @@ pub mod clients;
 pub mod grant_type;
 pub mod issuer;
 pub mod minter;
+pub mod redirect_uri;
 pub mod scopes;
 mod shelf;
 pub mod throttle;
