@@ -14,6 +14,7 @@ use crate::http::{Guard, Guards, Mode, TokenPlaces};
 use crate::net::{Net, NetSettings};
 use crate::oauth::clients::{Client, generate_secret};
 use crate::oauth::issuer::Issuer;
+use crate::oauth::scopes::Scopes;
 use crate::queue::types::{self, Types};
 use crate::settings::Settings;
 use crate::store;
@@ -75,6 +76,8 @@ impl Plan {
         let metrics = Arc::new(Metrics::new());
         let mut mistakes: Vec<_> = store::judge(&settings.store).err().into_iter().collect();
         let type_scopes = types::scopes(&settings.types);
+        let is_development = settings.server.effective_mode() == Mode::Development;
+        mistakes.extend(settings.accounts.mistakes(is_development, &Scopes::new(&type_scopes)));
         let clients = build_clients(settings, &type_scopes, &mut mistakes);
         let types = Types::build(&settings.types, &settings.base).map_err(|found| mistakes.extend(found));
         // In place of what can not be used something stands in, so that what is built with it is judged as well.
