@@ -74,10 +74,8 @@ impl Plan {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, Vec<Misconfiguration>> {
         let metrics = Arc::new(Metrics::new());
-        let mut mistakes: Vec<_> = store::judge(&settings.store).err().into_iter().collect();
         let type_scopes = types::scopes(&settings.types);
-        let is_development = settings.server.effective_mode() == Mode::Development;
-        mistakes.extend(settings.accounts.mistakes(is_development, &Scopes::new(&type_scopes)));
+        let mut mistakes = judge(settings, &Scopes::new(&type_scopes));
         let clients = build_clients(settings, &type_scopes, &mut mistakes);
         let types = Types::build(&settings.types, &settings.base).map_err(|found| mistakes.extend(found));
         // In place of what can not be used something stands in, so that what is built with it is judged as well.
@@ -168,6 +166,13 @@ fn plan_webhooks(
         now: clock.now(),
         entropy,
     })
+}
+
+/// The sections of which nothing is made here.
+fn judge(settings: &Settings, scopes: &Scopes) -> Vec<Misconfiguration> {
+    let is_development = settings.server.effective_mode() == Mode::Development;
+    let accounts = settings.accounts.mistakes(is_development, scopes);
+    store::judge(&settings.store).err().into_iter().chain(accounts).collect()
 }
 
 fn build_clients(settings: &Settings, type_scopes: &TypeScopes, mistakes: &mut Vec<Misconfiguration>) -> Vec<Client> {
