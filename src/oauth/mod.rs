@@ -17,6 +17,7 @@ pub mod grant_type;
 pub mod issuer;
 pub mod keeper;
 pub mod minter;
+pub mod redirect_uri;
 pub mod revocations;
 pub mod scopes;
 mod shelf;
