@@ -95,12 +95,7 @@ impl Plan {
         let signing_secret = secrets[0].clone();
         let issuer = Issuer::new(settings.issuer_url(), &settings.issuer, &signing_secret, Arc::clone(&entropy));
         let own_tokens = Arc::new(OwnTokens::default());
-        let own = OwnIssuer {
-            url: settings.issuer_url(),
-            audience: settings.issuer.audience.clone(),
-            secrets,
-            tokens: Arc::clone(&own_tokens),
-        };
+        let own = own_issuer(settings, secrets, Arc::clone(&own_tokens));
         let chains = {
             let (clock, entropy, metrics) = (Arc::clone(&clock), Arc::clone(&entropy), Arc::clone(&metrics));
             let waiting = Waiting::within(settings.server.max_in_flight);
@@ -182,6 +177,10 @@ fn build_guards(settings: &Settings) -> Result<Vec<Guard>, Vec<Misconfiguration>
         }
     }
     if mistakes.is_empty() { Ok(guards) } else { Err(mistakes) }
+}
+
+fn own_issuer(settings: &Settings, secrets: Vec<SecretString>, tokens: Arc<OwnTokens>) -> OwnIssuer {
+    OwnIssuer { url: settings.issuer_url(), audience: settings.issuer.audience.clone(), secrets, tokens }
 }
 
 /// The verifiers that guard the API, and that of our own tokens.
