@@ -1,4 +1,4 @@
-//! Requests as a sheet for people. What clients have chosen is printed without control characters.
+//! What commands print for people. What clients have chosen is printed without control characters.
 
 use std::io::{self, Write};
 
@@ -90,7 +90,7 @@ pub(super) fn show(whole: &Value, out: &mut impl Write) -> io::Result<()> {
     }
 }
 
-fn items(list: &Value) -> &[Value] {
+pub(super) fn items(list: &Value) -> &[Value] {
     list.as_array().map_or(&[], Vec::as_slice)
 }
 
@@ -132,7 +132,8 @@ pub(super) fn list(page: &Value, out: &mut impl Write) -> io::Result<()> {
     }
 }
 
-fn table<const N: usize>(head: [&str; N], rows: &[[String; N]], out: &mut impl Write) -> io::Result<()> {
+/// Columns under their names.
+pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]], out: &mut impl Write) -> io::Result<()> {
     let head = head.map(str::to_owned);
     let width = |column: usize| {
         let cells = rows.iter().chain([&head]).map(|row| row[column].chars().count());
