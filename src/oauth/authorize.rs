@@ -168,14 +168,18 @@ impl AuthorizationServer {
             return nowhere("The link does not name the program that sent you here: client_id is missing.");
         };
         let Some(client) = self.clients.find(id).await? else {
-            return nowhere("The program that sent you here is not known to this gateway: its client_id is none of a client.");
+            return nowhere(
+                "The program that sent you here is not known to this gateway: its client_id is none of a client.",
+            );
         };
         let Some(asked) = parameters.get("redirect_uri") else {
             return nowhere("The link does not say where to go on to: redirect_uri is missing.");
         };
         let is_own = |known: &String| redirect_uri::matches(known, asked, client.is_public);
         if !client.redirect_uris.iter().any(is_own) {
-            return nowhere("The link would go on to an address that is not registered for the program that sent you here.");
+            return nowhere(
+                "The link would go on to an address that is not registered for the program that sent you here.",
+            );
         }
         Ok((client, asked.to_owned()))
     }
@@ -190,11 +194,14 @@ impl AuthorizationServer {
         person: &Person,
     ) -> Result<Vec<(String, String)>, AuthorizationError> {
         let is_asked = |scope: &String| request.asked.is_empty() || request.asked.contains(scope);
-        let granted = self.grantable(&request.client, person.is_admin).into_iter().filter(is_asked);
+        let granted = self.grantable(&request.client, person).into_iter().filter(is_asked);
         let allows = |scope: &str| self.minter.scopes.get(scope).map(|scope| scope.allows.clone()).unwrap_or_default();
-        let offered: Vec<_> = granted.map(|scope| (allows(&scope), scope)).map(|(allows, scope)| (scope, allows)).collect();
+        let offered: Vec<_> =
+            granted.map(|scope| (allows(&scope), scope)).map(|(allows, scope)| (scope, allows)).collect();
         if offered.is_empty() {
-            return Err(request.refuse("invalid_scope", "none of the scopes asked for is one that this client can have"));
+            return Err(
+                request.refuse("invalid_scope", "none of the scopes asked for is one that this client can have")
+            );
         }
         Ok(offered)
     }
@@ -214,6 +221,7 @@ impl AuthorizationServer {
         let grant = Grant {
             client_id: request.client.id.clone(),
             subject: person.id.clone(),
+            name: person.name.clone(),
             scope: scopes.join(" "),
             granted_at: now,
             expires_at,
@@ -243,10 +251,7 @@ impl AuthorizationServer {
 type Told = (&'static str, &'static str);
 
 /// What is told to the client when it is wrong: all but who and where.
-fn judge_rest(
-    client: &Client,
-    parameters: &AuthorizationParameters,
-) -> Result<(Prompt, String, Vec<String>), Told> {
+fn judge_rest(client: &Client, parameters: &AuthorizationParameters) -> Result<(Prompt, String, Vec<String>), Told> {
     let invalid = |description| Err(("invalid_request", description));
     if !parameters.repeated.is_empty() {
         return invalid("a parameter is repeated");
@@ -263,7 +268,10 @@ fn judge_rest(
         return Err(("request_not_supported", "requests are taken as parameters alone"));
     }
     if !client.grants.contains(&GrantType::AuthorizationCode) {
-        return Err(("unauthorized_client", "this client may not use this grant: its grants do not name authorization_code"));
+        return Err((
+            "unauthorized_client",
+            "this client may not use this grant: its grants do not name authorization_code",
+        ));
     }
     let challenge = challenge(parameters).map_err(|description| ("invalid_request", description))?;
     let scope = parameters.get("scope").unwrap_or_default();
@@ -279,13 +287,16 @@ fn challenge(parameters: &AuthorizationParameters) -> Result<String, &'static st
     let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     let challenge = parameters.get("code_challenge").unwrap_or_default();
     if challenge.len() != 43 || !challenge.bytes().all(is_base64url) {
-        return Err("PKCE is required: code_challenge must be the SHA-256 of the code_verifier as base64url, 43 characters");
+        return Err(
+            "PKCE is required: code_challenge must be the SHA-256 of the code_verifier as base64url, 43 characters",
+        );
     }
     Ok(challenge.to_owned())
 }
 
 fn prompt(parameters: &AuthorizationParameters) -> Result<Prompt, Told> {
-    let words: BTreeSet<_> = parameters.get("prompt").unwrap_or_default().split(' ').filter(|word| !word.is_empty()).collect();
+    let words: BTreeSet<_> =
+        parameters.get("prompt").unwrap_or_default().split(' ').filter(|word| !word.is_empty()).collect();
     if words.iter().any(|word| !["none", "login", "consent", "select_account"].contains(word)) {
         return Err(("invalid_request", "prompt knows none, login, consent and select_account"));
     }

@@ -81,7 +81,9 @@ impl AuthorizationServer {
         let verifier = request.parameter("code_verifier")?;
         judge_verifier(verifier)?;
         if request.scope.is_some() {
-            return Err(TokenError::InvalidRequest("scope is part of the authorization request, not of this one".into()));
+            return Err(TokenError::InvalidRequest(
+                "scope is part of the authorization request, not of this one".into(),
+            ));
         }
         let key = hashed(code);
         let Some(found) = self.shelf.find::<Code>(&key).await?.filter(|code| code.value.client_id == client.id) else {
@@ -91,7 +93,7 @@ impl AuthorizationServer {
             return self.seen_again(&found.value).await;
         }
         found.value.judge(redirect_uri, verifier, self.clock.now())?;
-        let Some(grant) = self.grant(&found.value.grant_id).await? else {
+        let Some((grant, _)) = self.grant(&found.value.grant_id).await? else {
             return Err(NO_CODE);
         };
         let used = found.replace(&Code { is_used: true, ..found.value.clone() })?;

@@ -7,11 +7,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use super::AuthorizationServer;
+use super::accounts::Person;
 use super::clients::Client;
 use super::shelf::{Found, Kept};
 use crate::core::clock::Timestamp;
 use crate::core::error::StoreError;
-use crate::core::own_tokens::{Extent, Revoked};
+use crate::core::own_tokens::{Extent, GRANT_CLAIM, Revoked};
 use crate::core::ports::records::RecordKind;
 
 /// What a person has granted to a client.
@@ -21,6 +22,8 @@ pub(super) struct Grant {
     pub(super) client_id: String,
     /// Whom its tokens speak for.
     pub(super) subject: String,
+    /// The name of that person's account.
+    pub(super) name: String,
     /// What they allow at most, separated by spaces.
     pub(super) scope: String,
     /// When.
@@ -43,16 +46,21 @@ impl AuthorizationServer {
         URL_SAFE_NO_PAD.encode(self.entropy.draw::<16>())
     }
 
-    /// The grant of that id, as long as tokens may be given for it.
-    pub(super) async fn grant(&self, id: &str) -> Result<Option<Found<Grant>>, StoreError> {
+    /// The grant of that id, as long as tokens may be given for it, and who has given it.
+    pub(super) async fn grant(&self, id: &str) -> Result<Option<(Found<Grant>, Person)>, StoreError> {
         let now = self.clock.now();
-        let found = self.shelf.find::<Grant>(id).await?;
-        Ok(found.filter(|grant| now < grant.value.expires_at && !self.is_ended(&grant.value)))
+        let found = self.shelf.find::<Grant>(id).await?.filter(|grant| now < grant.value.expires_at);
+        let Some(grant) = found.filter(|grant| !self.is_revoked(&grant.key, &grant.value)) else {
+            return Ok(None);
+        };
+        // The account may have gone since, or have another password.
+        let person = self.still_logged_in(&grant.value.name, &grant.value.subject, grant.value.granted_at).await?;
+        Ok(person.map(|person| (grant, person)))
     }
 
-    /// Whether what it was granted by is not believed any more: its person's account or its client.
-    fn is_ended(&self, grant: &Grant) -> bool {
-        let claims = [("client_id".to_owned(), grant.client_id.clone().into())].into_iter().collect();
+    fn is_revoked(&self, id: &str, grant: &Grant) -> bool {
+        let claims = [("client_id", &*grant.client_id), (GRANT_CLAIM, id)];
+        let claims = claims.map(|(name, value)| (name.to_owned(), value.into())).into_iter().collect();
         self.own_tokens.is_revoked(&grant.subject, Some(grant.granted_at), &claims)
     }
 
@@ -74,11 +82,10 @@ impl AuthorizationServer {
         self.minter.issuer.lifetime()
     }
 
-    /// What a client may have of what is asked for: what it has, and there is; nothing that only operators may do, unless the person is
-    /// one.
-    pub(super) fn grantable(&self, client: &Client, is_admin: bool) -> Vec<String> {
-        let is_for = |scope: &&String| is_admin || *scope != crate::core::policy::ADMIN;
-        let is_known = |scope: &&String| self.minter.scopes.get(scope).is_some();
-        client.scopes.iter().filter(is_for).filter(is_known).cloned().collect()
+    /// What a client can have of a person's: of what it may ask for, what the person may let it have.
+    pub(super) fn grantable(&self, client: &Client, person: &Person) -> Vec<String> {
+        let of_person = self.scopes_of(person);
+        let is_known = |scope: &&String| self.minter.scopes.get(scope).is_some() && of_person.contains(scope);
+        client.scopes.iter().filter(is_known).cloned().collect()
     }
 }

@@ -76,7 +76,8 @@ impl IssuerSettings {
         }
         if self.refresh_lifetime.duration() < SHORTEST_LIFETIME {
             let problem = "is less than a second, so that a refresh token would be expired as soon as it is given";
-            let remedy = "Leave it out, or write one like \"30 days\"; who may not refresh has no refresh_token in `grants`";
+            let remedy =
+                "Leave it out, or write one like \"30 days\"; who may not refresh has no refresh_token in `grants`";
             mistakes.push(Misconfiguration::new("issuer.refresh_lifetime", problem, remedy));
         }
         mistakes

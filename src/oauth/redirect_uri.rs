@@ -140,7 +140,12 @@ mod tests {
     #[test]
     fn byte_for_byte_but_for_the_port_of_a_program_on_this_machine() {
         assert!(matches("https://app.example/cb", "https://app.example/cb", false));
-        for other in ["https://app.example/cb/", "https://app.example/cb?a", "https://app.example:443/cb", "https://APP.example/cb"] {
+        for other in [
+            "https://app.example/cb/",
+            "https://app.example/cb?a",
+            "https://app.example:443/cb",
+            "https://APP.example/cb",
+        ] {
             assert!(!matches("https://app.example/cb", other, true), "{other}");
         }
         for (registered, asked) in [
@@ -168,7 +173,10 @@ mod tests {
     #[test]
     fn a_query_of_its_own_is_kept() {
         let code = [("code", "a b"), ("iss", "https://gw.example")];
-        assert_eq!(with_parameters("https://a.example/cb", &code), "https://a.example/cb?code=a+b&iss=https%3A%2F%2Fgw.example");
+        assert_eq!(
+            with_parameters("https://a.example/cb", &code),
+            "https://a.example/cb?code=a+b&iss=https%3A%2F%2Fgw.example"
+        );
         assert_eq!(with_parameters("https://a.example/cb?t=1", &code[..1]), "https://a.example/cb?t=1&code=a+b");
         assert_eq!(with_parameters("https://a.example/cb?", &code[..1]), "https://a.example/cb?code=a+b");
     }

@@ -87,15 +87,17 @@ impl AuthorizationServer {
         if !found.value.is_current(one) {
             return self.used_again(&found.value).await;
         }
-        let Some(grant) = self.grant(&found.value.grant_id).await? else {
+        let Some((grant, person)) = self.grant(&found.value.grant_id).await? else {
             return Err(NO_TOKEN);
         };
         // What the person has granted is the most there is, and what the client or the person may do has perhaps become less.
-        let granted: Vec<_> = grant.value.scope.split(' ').map(str::to_owned).collect();
-        let granted: Vec<_> = granted.into_iter().filter(|scope| client.scopes.contains(scope)).collect();
+        let is_granted = |scope: &String| grant.value.scope.split(' ').any(|granted| granted == scope);
+        let granted: Vec<_> = self.grantable(&client, &person).into_iter().filter(is_granted).collect();
         let scope = narrow(&granted, request.scope.as_deref())?;
         if scope.is_empty() {
-            return Err(TokenError::InvalidScope("this client has none of the scopes any more that were granted".into()));
+            return Err(TokenError::InvalidScope(
+                "this client has none of the scopes any more that were granted".into(),
+            ));
         }
         let next = generate_secret(&*self.entropy);
         let rotated = Family { current: hashed(next.expose_secret()), ..found.value.clone() };

@@ -21,7 +21,6 @@ pub const LIFETIME: Duration = Duration::from_hours(8);
 struct Session {
     subject: String,
     name: String,
-    is_admin: bool,
     logged_in_at: Timestamp,
     expires_at: Timestamp,
 }
@@ -45,7 +44,6 @@ impl AuthorizationServer {
         let session = Session {
             subject: person.id.clone(),
             name: person.name.clone(),
-            is_admin: person.is_admin,
             logged_in_at: now,
             expires_at: now.plus(LIFETIME),
         };
@@ -63,11 +61,12 @@ impl AuthorizationServer {
         let Some(found) = self.shelf.find::<Session>(&hashed(cookie)).await? else {
             return Ok(None);
         };
-        let Session { subject, name, is_admin, logged_in_at, expires_at } = found.value;
-        let has_ended = self.clock.now() >= expires_at
-            // The account was removed since, or its password changed.
-            || self.own_tokens.is_revoked(&subject, Some(logged_in_at), &serde_json::Map::new());
-        Ok((!has_ended).then_some(Person { id: subject, name, is_admin }))
+        let Session { subject, name, logged_in_at, expires_at } = found.value;
+        if self.clock.now() >= expires_at {
+            return Ok(None);
+        }
+        // The account may have gone since, or have another password.
+        self.still_logged_in(&name, &subject, logged_in_at).await
     }
 
     /// Ends the session of that cookie.

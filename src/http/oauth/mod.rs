@@ -1,6 +1,8 @@
 //! The authorization server's endpoints, a file for each operation.
 
+pub(in crate::http) mod authorize;
 mod client_authentication;
 pub(in crate::http) mod form;
+pub(in crate::http) mod login;
 pub(in crate::http) mod refusal;
 pub(in crate::http) mod token;
