@@ -187,6 +187,7 @@ fn assemble(settings: &Settings, plan: Plan, demo: Option<Client>, store: &Arc<d
     let queue = Queue::new(store.requests(), types, Arc::clone(&clock), Arc::clone(&entropy), metrics.leases());
     let authorization = AuthorizationServer::new(Parts {
         clients: Clients::new(clients),
+        accounts: settings.accounts.clone(),
         minter: Minter { issuer, scopes: Scopes::default(), clock: Arc::clone(&clock) },
         records: store.records(),
         own_tokens,

@@ -13,6 +13,7 @@ use crate::http::{Guard, Guards, Mode, TokenPlaces};
 use crate::net::{Net, NetSettings};
 use crate::oauth::clients::{Client, generate_secret};
 use crate::oauth::issuer::Issuer;
+use crate::oauth::scopes::Scopes;
 use crate::queue::types::Types;
 use crate::settings::Settings;
 use crate::store;
@@ -73,6 +74,8 @@ impl Plan {
     ) -> Result<Self, Vec<Misconfiguration>> {
         let metrics = Arc::new(Metrics::new());
         let mut mistakes: Vec<_> = store::judge(&settings.store).err().into_iter().collect();
+        let is_development = settings.server.effective_mode() == Mode::Development;
+        mistakes.extend(settings.accounts.mistakes(is_development, &Scopes::default()));
         let mut clients = Vec::new();
         for (id, client) in &settings.clients {
             Client::build(id, client, &settings.base)

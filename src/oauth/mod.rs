@@ -28,6 +28,8 @@ mod shelf;
 pub mod throttle;
 pub mod token;
 
+use accounts::Accounts;
+use accounts::settings::AccountSettings;
 use clients::Clients;
 use minter::Minter;
 use shelf::Shelf;
@@ -36,6 +38,7 @@ use throttle::Throttle;
 /// The authorization server.
 pub struct AuthorizationServer {
     clients: Clients,
+    accounts: Accounts,
     minter: Minter,
     throttle: Throttle,
     shelf: Shelf,
@@ -48,6 +51,8 @@ pub struct AuthorizationServer {
 pub struct Parts {
     /// The clients that are configured.
     pub clients: Clients,
+    /// The `[accounts]` section.
+    pub accounts: AccountSettings,
     /// What mints tokens.
     pub minter: Minter,
     /// Where it keeps what it must not forget.
@@ -63,9 +68,10 @@ pub struct Parts {
 impl AuthorizationServer {
     /// An authorization server of these parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { clients, minter, records, own_tokens, clock, entropy } = parts;
+        let Parts { clients, accounts, minter, records, own_tokens, clock, entropy } = parts;
         let (throttle, shelf) = (Throttle::default(), Shelf::new(records));
-        Self { clients, minter, throttle, shelf, own_tokens, clock, entropy }
+        let accounts = Accounts::new(accounts, &entropy);
+        Self { clients, accounts, minter, throttle, shelf, own_tokens, clock, entropy }
     }
 }
 
