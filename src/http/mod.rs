@@ -81,6 +81,8 @@ pub struct Services {
     pub webhooks: Arc<Webhooks>,
     /// The authorization server.
     pub authorization: AuthorizationServer,
+    /// What judges the tokens that it issues, also where they do not guard the API.
+    pub own_tokens: Chain,
     /// The store, for its readiness.
     pub store: Arc<dyn Store>,
     /// The clock.
@@ -159,6 +161,8 @@ fn api() -> Vec<Row> {
     let mut rows = operations![Access::Open;
         // tokens
         issue_token in oauth::token,
+        introspect_token in oauth::introspect,
+        revoke_token in oauth::revoke,
         issue_token_by_basic in auth,
         issue_token_at_auth in auth,
         // the contract

@@ -90,7 +90,7 @@ impl AuthorizationServer {
             return Err(NO_CODE);
         };
         if found.value.is_used {
-            return self.seen_again(&found.value).await;
+            return self.seen_again(&client, &found.value).await;
         }
         found.value.judge(redirect_uri, verifier, self.clock.now())?;
         let Some((grant, _)) = self.grant(&found.value.grant_id).await? else {
@@ -100,13 +100,13 @@ impl AuthorizationServer {
         let (refresh_token, mut changes) = self.first_refresh_token(&client, &grant)?;
         changes.push(used);
         if !self.shelf.commit(changes).await? {
-            return self.seen_again(&found.value).await;
+            return self.seen_again(&client, &found.value).await;
         }
         self.issue_for(&client, grant.value.subject.as_str(), grant.value.scope.clone(), &grant.key, refresh_token)
     }
 
-    async fn seen_again(&self, code: &Code) -> Result<Issued, TokenError> {
-        self.end_grant(&code.grant_id).await?;
+    async fn seen_again(&self, client: &Client, code: &Code) -> Result<Issued, TokenError> {
+        self.end_grant(&code.grant_id, client).await?;
         Err(NO_CODE)
     }
 

@@ -1,7 +1,5 @@
 //! What people have granted to clients: every token that came of a grant is believed as long as the grant is.
 
-use std::time::Duration;
-
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -12,7 +10,7 @@ use super::clients::Client;
 use super::shelf::{Found, Kept};
 use crate::core::clock::Timestamp;
 use crate::core::error::StoreError;
-use crate::core::own_tokens::{Extent, GRANT_CLAIM, Revoked};
+use crate::core::own_tokens::{GRANT_CLAIM, Revoked};
 use crate::core::ports::records::RecordKind;
 
 /// What a person has granted to a client.
@@ -66,20 +64,15 @@ impl AuthorizationServer {
 
     /// Ends a grant: none of its tokens is believed any more, and none is given for it. Done again it does no harm, so that what a crash
     /// has cut short is made good by the next who sees that it has to be.
-    pub(super) async fn end_grant(&self, id: &str) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        // Whatever its tokens were given for is good no longer than that.
-        let until = now.plus(self.longest_lifetime());
-        self.own_tokens.revoke(Revoked::Grant(id.to_owned()), Extent { issued_by: until, until });
+    pub(super) async fn end_grant(&self, id: &str, client: &Client) -> Result<(), StoreError> {
+        let usual = self.minter.issuer.lifetime();
+        let longest = client.lifetime.map_or(usual, |lifetime| lifetime.max(usual));
+        self.revoke(Revoked::Grant(id.to_owned()), self.clock.now().plus(longest)).await?;
         if let Some(grant) = self.shelf.find::<Grant>(id).await? {
             // Another that removes it meanwhile does as well.
             self.shelf.commit(vec![grant.remove()]).await?;
         }
         Ok(())
-    }
-
-    fn longest_lifetime(&self) -> Duration {
-        self.minter.issuer.lifetime()
     }
 
     /// What a client can have of a person's: of what it may ask for, what the person may let it have.

@@ -85,7 +85,7 @@ impl AuthorizationServer {
             return Err(NO_TOKEN);
         };
         if !found.value.is_current(one) {
-            return self.used_again(&found.value).await;
+            return self.used_again(&client, &found.value).await;
         }
         let Some((grant, person)) = self.grant(&found.value.grant_id).await? else {
             return Err(NO_TOKEN);
@@ -102,7 +102,7 @@ impl AuthorizationServer {
         let next = generate_secret(&*self.entropy);
         let rotated = Family { current: hashed(next.expose_secret()), ..found.value.clone() };
         if !self.shelf.commit(vec![found.replace(&rotated)?]).await? {
-            return self.used_again(&found.value).await;
+            return self.used_again(&client, &found.value).await;
         }
         self.issue_for(&client, &grant.value.subject, scope, &grant.key, Some(joined(family, &next)))
     }
@@ -119,7 +119,7 @@ impl AuthorizationServer {
         let Some(found) = self.family(client, family).await? else {
             return Ok(false);
         };
-        self.end_grant(&found.value.grant_id).await?;
+        self.end_grant(&found.value.grant_id, client).await?;
         Ok(true)
     }
 
@@ -129,8 +129,8 @@ impl AuthorizationServer {
         Ok(found.filter(|found| found.value.client_id == client.id && now < found.value.expires_at))
     }
 
-    async fn used_again(&self, family: &Family) -> Result<Issued, TokenError> {
-        self.end_grant(&family.grant_id).await?;
+    async fn used_again(&self, client: &Client, family: &Family) -> Result<Issued, TokenError> {
+        self.end_grant(&family.grant_id, client).await?;
         Err(NO_TOKEN)
     }
 }

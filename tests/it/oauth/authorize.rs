@@ -10,7 +10,8 @@ use crate::gateway::{Answer, Gateway};
 fn assert_page(answer: &Answer, status: u16, onward: &str) {
     assert_eq!((answer.status, answer.header("content-type")), (status, "text/html; charset=utf-8"), "{}", answer.text);
     let policy = answer.header("content-security-policy");
-    let (style, rest) = policy.strip_prefix("default-src 'none'; style-src 'sha256-").unwrap().split_once("='; ").unwrap();
+    let (style, rest) =
+        policy.strip_prefix("default-src 'none'; style-src 'sha256-").unwrap().split_once("='; ").unwrap();
     assert_eq!(style.len(), 43);
     assert_eq!(rest, format!("form-action 'self'{onward}; base-uri 'none'; frame-ancestors 'none'"));
     assert_eq!((answer.header("x-frame-options"), answer.header("cache-control")), ("DENY", "no-store"));
@@ -54,7 +55,10 @@ async fn a_person_logs_in_and_allows_what_is_asked_for() {
     let allowed = browser.submit(&asked, &consent, &[("decision", "allow")]).await;
     let code = parameter(&allowed, "code");
     let whole = format!("{APP_URI}&code={code}&state=a+b%26c&iss=http%3A%2F%2Flocalhost%3A8080");
-    assert_eq!((allowed.header("location"), allowed.header("cache-control"), code.len()), (whole.as_str(), "no-store", 43));
+    assert_eq!(
+        (allowed.header("location"), allowed.header("cache-control"), code.len()),
+        (whole.as_str(), "no-store", 43)
+    );
     let issued = redeem(&gateway, &code, &[]).await;
     let (access, refresh) = (member(&issued, "access_token"), member(&issued, "refresh_token"));
     let whole = json!({
@@ -139,7 +143,10 @@ async fn what_else_is_wrong_is_told_to_the_client() {
         assert_eq!(parameter(&answer, "error"), error, "{asked}");
         assert_eq!(parameter(&answer, "state"), "a b&c");
         assert_eq!(parameter(&answer, "iss"), "http://localhost:8080");
-        assert!(answer.header("location").starts_with(&format!("{APP_URI}&error=")) && answer.header("set-cookie").is_empty());
+        assert!(
+            answer.header("location").starts_with(&format!("{APP_URI}&error="))
+                && answer.header("set-cookie").is_empty()
+        );
     }
     let two_states = Browser::new(&gateway).get(&repeated("state")).await;
     assert!(!two_states.header("location").contains("state="), "which is meant is not guessed at");
@@ -214,7 +221,16 @@ async fn a_login_goes_on_to_pages_of_the_gateway_alone() {
     let gateway = gateway();
     let browser = Browser::new(&gateway);
     browser.get(&request("app", APP_URI, &[])).await;
-    for to in ["", "https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "authorize#x", "../ui/", "authorize?\r\nx"] {
+    for to in [
+        "",
+        "https://evil.example",
+        "//evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "authorize#x",
+        "../ui/",
+        "authorize?\r\nx",
+    ] {
         let answer = browser.send("/oauth/login", &[("name", "ada"), ("password", "x"), ("to", to)]).await;
         assert_eq!((answer.status, &answer.json()["code"]), (400, &Value::from("malformed")), "{to}");
     }
@@ -245,7 +261,8 @@ async fn what_is_written_into_a_page_stays_text() {
 #[tokio::test]
 async fn behind_a_prefix_the_cookie_is_the_prefixs_own() {
     let toml = configuration().replace("login = \"any\"", "registration = \"off\"");
-    let server = "[server]\nmode = \"production\"\npublic_url = \"https://gw.example/anteroom\"\n[shutdown]\ndelay = \"0s\"\n";
+    let server =
+        "[server]\nmode = \"production\"\npublic_url = \"https://gw.example/anteroom\"\n[shutdown]\ndelay = \"0s\"\n";
     let gateway = Gateway::configured(&format!("{server}{toml}"));
     let (browser, asked) = (Browser::new(&gateway), request("app", APP_URI, &[]));
     let login = browser.get(&asked).await;
@@ -254,5 +271,9 @@ async fn behind_a_prefix_the_cookie_is_the_prefixs_own() {
     assert_eq!(attributes, "Path=/anteroom; Max-Age=28800; HttpOnly; SameSite=Lax; Secure");
     let wrong = browser.submit("/oauth/login", &login, &[("name", "ada"), ("password", "not a password")]).await;
     assert_page(&wrong, 403, " https://app.example");
-    assert!(wrong.text.contains("role=\"alert\">There is no such account, or the password is wrong."), "{}", wrong.text);
+    assert!(
+        wrong.text.contains("role=\"alert\">There is no such account, or the password is wrong."),
+        "{}",
+        wrong.text
+    );
 }

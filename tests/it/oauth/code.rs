@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::flow::{
-    APP_URI, Browser, SITE_SECRET, SITE_URI, VERIFIER, assert_no_grant, configuration, gateway, member, redeem, refresh,
-    request, standing,
+    APP_URI, Browser, SITE_SECRET, SITE_URI, VERIFIER, assert_no_grant, configuration, gateway, member, redeem,
+    refresh, request, standing,
 };
 use crate::gateway::Gateway;
 
@@ -24,7 +24,9 @@ async fn a_code_is_bound_to_its_client_address_and_verifier() {
     ] {
         assert_no_grant(&redeem(&gateway, &code, &but).await);
     }
-    for but in [("redirect_uri", ""), ("code_verifier", ""), ("code_verifier", "short"), ("code", ""), ("scope", "admin")] {
+    for but in
+        [("redirect_uri", ""), ("code_verifier", ""), ("code_verifier", "short"), ("code", ""), ("scope", "admin")]
+    {
         let answer = redeem(&gateway, &code, &[but]).await;
         assert_eq!((answer.status, &answer.json()["error"]), (400, &json!("invalid_request")), "{but:?}");
     }

@@ -55,7 +55,8 @@ async fn a_family_ends_thirty_days_after_the_grant_however_often_it_is_refreshed
 #[tokio::test]
 async fn the_scope_is_narrowed_for_one_token_and_never_grows() {
     let gateway = gateway();
-    let code = Browser::new(&gateway).code(&request("app", APP_URI, &[("scope", "requests:read requests:write")])).await;
+    let code =
+        Browser::new(&gateway).code(&request("app", APP_URI, &[("scope", "requests:read requests:write")])).await;
     let answer = redeem(&gateway, &code, &[]).await;
     let narrowed = refresh(&gateway, &member(&answer, "refresh_token"), &[("scope", "requests:read")]).await;
     assert_eq!(member(&narrowed, "scope"), "requests:read");
@@ -92,7 +93,8 @@ async fn a_client_with_a_secret_must_prove_itself_each_time() {
     let own = member(&answer, "refresh_token");
     let unproven = token(&gateway, &[("grant_type", "refresh_token"), proven[0], ("refresh_token", &own)]).await;
     assert_eq!(unproven.status, 401);
-    let again = token(&gateway, &[("grant_type", "refresh_token"), proven[0], proven[1], ("refresh_token", &own)]).await;
+    let again =
+        token(&gateway, &[("grant_type", "refresh_token"), proven[0], proven[1], ("refresh_token", &own)]).await;
     member(&again, "access_token");
 }
 
