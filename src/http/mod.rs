@@ -158,18 +158,13 @@ fn table(listener: Listener, mode: Mode, partner: bool) -> Vec<Row> {
 
 /// What clients call.
 fn api() -> Vec<Row> {
-    let mut rows = operations![Access::Open;
-        // tokens
-        issue_token in oauth::token,
-        introspect_token in oauth::introspect,
-        revoke_token in oauth::revoke,
-        issue_token_by_basic in auth,
-        issue_token_at_auth in auth,
+    let mut rows = authorization();
+    rows.extend(operations![Access::Open;
         // the contract
         get_openapi_json in openapi,
         get_openapi_yaml in openapi,
         get_protected_resource in well_known,
-    ];
+    ]);
     rows.extend(operations![Access::Decision;
         // other services, for reverse proxies
         decide in guard,
@@ -224,6 +219,18 @@ fn pages() -> [Row; 8] {
         Row::page("/", get, || Route::new().to(ui::redirect)),
         Row::page("/ui", get, || Route::new().to(ui::redirect)),
         Row::page("/ui/{file:.*}", get, || Route::new().to(ui::asset)),
+    ]
+}
+
+/// The authorization server.
+fn authorization() -> Vec<Row> {
+    operations![Access::Open;
+        // tokens
+        issue_token in oauth::token,
+        issue_token_by_basic in auth,
+        issue_token_at_auth in auth,
+        introspect_token in oauth::introspect,
+        revoke_token in oauth::revoke,
     ]
 }
 
