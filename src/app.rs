@@ -11,7 +11,7 @@ use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
 use crate::core::period::Period;
 use crate::core::ports::Store;
-use crate::http::{Contract, Gateway, Mode, Server, Services};
+use crate::http::{Contract, Gateway, Mode, Server, Services, UiLogin};
 use crate::oauth::clients::{Client, Clients, demo_scopes};
 use crate::oauth::minter::Minter;
 use crate::oauth::scopes::Scopes;
@@ -28,6 +28,7 @@ mod offline;
 mod plan;
 mod steady;
 mod system;
+mod ui_client;
 
 use admin_socket::AdminSocket;
 pub use admin_socket::admin_socket;
@@ -73,7 +74,7 @@ impl Application {
             settings.has_demo_client().then(|| data_dir.demo_secret(&*plan.entropy)).transpose().map_err(one)?;
         let demo =
             demo_secret.as_ref().map(|secret| Client::new(DEMO_CLIENT, secret, demo_scopes(plan.types.scopes())));
-        let contract = Contract::of(&plan.types, &settings.server)
+        let contract = Contract::of(&plan.types, &settings.server, settings.ui_client().is_some())
             .map_err(|error| one(Misconfiguration::new("types", error.to_string(), "Mend the schema of the type")))?;
         let metrics = plan.metrics.store();
         let store = store::open(&settings.store, data_dir.path(), Arc::clone(&plan.clock), metrics).map_err(one)?;
@@ -182,7 +183,9 @@ fn assemble(settings: &Settings, plan: Plan, demo: Option<Client>, store: &Arc<d
         metrics,
         ..
     } = plan;
-    let ui_client_id = demo.is_some().then(|| DEMO_CLIENT.to_owned());
+    let mut ui_logins: Vec<_> = demo.iter().map(|demo| UiLogin::by_client_credentials(&demo.id)).collect();
+    ui_logins.extend(settings.ui_client().map(UiLogin::by_code));
+    clients.extend(ui_client::ui_client(settings, demo_scopes(types.scopes())));
     clients.extend(demo);
     let webhooks = {
         let (clock, entropy) = (Arc::clone(&clock), Arc::clone(&entropy));
@@ -213,7 +216,7 @@ fn assemble(settings: &Settings, plan: Plan, demo: Option<Client>, store: &Arc<d
         clock,
         entropy,
         server: settings.server.clone(),
-        ui_client_id,
+        ui_logins,
         access_log: AccessLog::new(settings.log_format()),
         metrics,
     }))

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::error::Misconfiguration;
 use crate::core::period::Period;
-use crate::http::{GuardSettings, Mode, ServerSettings};
+use crate::http::{GuardSettings, Mode, ServerSettings, UiSettings};
 use crate::net::NetSettings;
 use crate::oauth::accounts::settings::AccountSettings;
 use crate::oauth::clients::ClientSettings;
@@ -27,8 +27,11 @@ mod mistakes;
 /// Sections whose tables are named by the user.
 const NAMED_TABLES: [&str; 4] = ["verifiers", "clients", "types", "guards"];
 /// Sections with keys of their own.
-const SECTIONS: [&str; 10] =
-    ["server", "log", "store", "retention", "shutdown", "net", "verify", "issuer", "accounts", "webhooks"];
+const SECTIONS: [&str; 11] =
+    ["server", "log", "store", "retention", "shutdown", "net", "verify", "issuer", "accounts", "webhooks", "ui"];
+
+/// The client with which people log in at `/ui/`, unless another is named.
+const UI_CLIENT: &str = "swagger-ui";
 
 /// The whole configuration, defaults filled in.
 #[derive(Clone, Debug)]
@@ -61,6 +64,8 @@ pub struct Settings {
     pub guards: BTreeMap<String, GuardSettings>,
     /// `[webhooks]`
     pub webhooks: WebhookSettings,
+    /// `[ui]`
+    pub ui: UiSettings,
     /// What paths in the configuration are relative to: the folder of its file.
     pub base: PathBuf,
     /// Where each value came from.
@@ -182,6 +187,13 @@ impl Settings {
         self.server.effective_mode() == Mode::Development && nobody_else && self.believes_itself()
     }
 
+    /// The client with which people log in at `/ui/`: the one that is named, and in development mode one that exists by itself, where
+    /// our tokens are believed.
+    pub fn ui_client(&self) -> Option<&str> {
+        let exists = self.server.effective_mode() == Mode::Development && self.believes_itself();
+        self.ui.client_id.as_deref().or(exists.then_some(UI_CLIENT))
+    }
+
     /// The names of the verifiers that guard the API.
     pub fn chain(&self) -> &[String] {
         self.verify.chain.as_deref().unwrap_or_default()
@@ -297,6 +309,7 @@ impl Sections {
             types: if types.is_empty() { built_in() } else { types },
             guards: self.section("guards"),
             webhooks: self.section("webhooks"),
+            ui: self.section("ui"),
             base,
             origin,
         }

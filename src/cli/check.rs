@@ -88,6 +88,8 @@ fn effective(settings: &Settings) -> Result<Value, Failure> {
     shutdown["delay"] = json(&shutdown_delay(settings))?;
     let mut issuer = json(&settings.issuer)?;
     issuer["url"] = settings.issuer_url().into();
+    let mut ui = json(&settings.ui)?;
+    ui["client_id"] = json(&settings.ui_client())?;
     let named = |name: &String| Some((name.clone(), settings.verifiers.get(name)?.clone()));
     let by_guards: Vec<_> = settings.named_by_guards().into_iter().map(|mention| mention.name).collect();
     let verifiers = settings.chain().iter().chain(&by_guards).filter_map(named).filter_map(|(name, table)| {
@@ -109,6 +111,7 @@ fn effective(settings: &Settings) -> Result<Value, Failure> {
         "types": json(&settings.types)?,
         "guards": json(&settings.guards)?,
         "webhooks": json(&settings.webhooks)?,
+        "ui": ui,
     })))
 }
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use actix_web::web::Bytes;
 use serde_json::{Map, Value, json};
-use utoipa::openapi::security::{ClientCredentials, Flow, Http, HttpAuthScheme, OAuth2, Scopes, SecurityScheme};
+use utoipa::openapi::security::{
+    AuthorizationCode, ClientCredentials, Flow, Http, HttpAuthScheme, OAuth2, Scopes, SecurityScheme,
+};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     ComponentsBuilder, InfoBuilder, License, OpenApi, OpenApiBuilder, PathItem, PathsBuilder, RefOr, Schema, Server,
@@ -57,6 +59,8 @@ const WITH_BODY: &[(u16, &str)] = &[
 
 /// Where tokens are to be had; relative to the server, so that it holds behind a path prefix.
 const TOKEN_URL: &str = "oauth/token";
+/// Where people log in.
+const AUTHORIZATION_URL: &str = "oauth/authorize";
 
 /// The contract, serialized.
 #[derive(Clone, Debug)]
@@ -74,14 +78,15 @@ pub struct Contract {
 }
 
 impl Contract {
-    /// The contract of what a gateway with these request types serves to clients.
+    /// The contract of what a gateway with these request types serves to clients; `has_ui_client` says whether people can log in at its
+    /// page.
     ///
     /// # Errors
     /// The serializer's.
-    pub fn of(types: &Types, server: &ServerSettings) -> Result<Self, serde_json::Error> {
+    pub fn of(types: &Types, server: &ServerSettings, has_ui_client: bool) -> Result<Self, serde_json::Error> {
         let listener = server.main_listener();
         let rows = super::table(listener, server.effective_mode(), types.partner().is_some());
-        let mut document = serde_json::to_value(assemble(rows, listener))?;
+        let mut document = serde_json::to_value(assemble(rows, listener, has_ui_client))?;
         describe_errors(&mut document);
         describe_types(&mut document, types);
         describe_scopes(&mut document, types.scopes());
@@ -100,7 +105,7 @@ fn etag(content: &[u8]) -> String {
 }
 
 /// The document as the handlers tell it.
-fn assemble(rows: Vec<Row>, listener: Listener) -> OpenApi {
+fn assemble(rows: Vec<Row>, listener: Listener, has_ui_client: bool) -> OpenApi {
     let mut schemas: BTreeMap<String, RefOr<Schema>> = BTreeMap::from([
         (ProblemBody::name().into_owned(), ProblemBody::schema()),
         (FaultBody::name().into_owned(), FaultBody::schema()),
@@ -124,10 +129,12 @@ fn assemble(rows: Vec<Row>, listener: Listener) -> OpenApi {
             || scope == ADMIN && listener.has_admin()
     };
     let scopes = SCOPES.iter().filter(|(scope, _)| offered(scope)).copied().collect::<Scopes>();
-    let client_credentials = Flow::ClientCredentials(ClientCredentials::new(TOKEN_URL, scopes));
+    let by_code = has_ui_client
+        .then(|| Flow::AuthorizationCode(AuthorizationCode::new(AUTHORIZATION_URL, TOKEN_URL, scopes.clone())));
+    let flows = [Flow::ClientCredentials(ClientCredentials::new(TOKEN_URL, scopes))].into_iter().chain(by_code);
     let components = ComponentsBuilder::new()
         .schemas_from_iter(schemas)
-        .security_scheme("oauth2", SecurityScheme::OAuth2(OAuth2::new([client_credentials])))
+        .security_scheme("oauth2", SecurityScheme::OAuth2(OAuth2::new(flows)))
         .security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)))
         .security_scheme("basic", SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)));
     let license = License::builder().name("MIT OR Apache-2.0").identifier(Some("MIT OR Apache-2.0")).build();
@@ -147,13 +154,17 @@ fn assemble(rows: Vec<Row>, listener: Listener) -> OpenApi {
         .build()
 }
 
-/// Moves the relative addresses into a folder below. Swagger UI takes `tokenUrl` as relative to its page, where the specification
+/// Moves the relative addresses into a folder below. Swagger UI takes these as relative to its page, where the specification
 /// says: to the server; so the page reads a document of its own, in which both come to the same.
 fn move_below(document: &mut Value) {
     document["servers"] = json!([{ "url": "../" }]);
-    let flow = "/components/securitySchemes/oauth2/flows/clientCredentials/tokenUrl";
-    if let Some(url) = document.pointer_mut(flow) {
-        *url = format!("../{TOKEN_URL}").into();
+    let flows = document.pointer_mut("/components/securitySchemes/oauth2/flows").and_then(Value::as_object_mut);
+    for flow in flows.into_iter().flat_map(Map::values_mut) {
+        for (name, url) in [("authorizationUrl", AUTHORIZATION_URL), ("tokenUrl", TOKEN_URL)] {
+            if flow.get(name).is_some() {
+                flow[name] = format!("../{url}").into();
+            }
+        }
     }
 }
 

@@ -61,6 +61,7 @@ pub use guard::{Asked, Guard, GuardSettings, Guards};
 pub use server::{Server, SocketServer};
 pub use settings::{AdminBind, Listener, Mode, ServerSettings};
 pub use token_places::TokenPlaces;
+pub use ui::{UiLogin, UiSettings};
 pub use whoami::CallerView;
 
 use limits::InFlight;
@@ -91,8 +92,8 @@ pub struct Services {
     pub entropy: Arc<dyn Entropy>,
     /// The `[server]` section.
     pub server: ServerSettings,
-    /// The client id that the Authorize dialog of `/ui/` shows.
-    pub ui_client_id: Option<String>,
+    /// With which clients the Authorize dialog of `/ui/` is filled in.
+    pub ui_logins: Vec<UiLogin>,
     /// Where the line of each exchange goes.
     pub access_log: AccessLog,
     /// What is counted.

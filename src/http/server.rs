@@ -180,7 +180,7 @@ fn start(
     let partner = gateway.queue.types().partner().is_some();
     let routes = Data::new(Routes::new(super::table(listener, gateway.mode, partner), &gateway.metrics));
     let documents = contract.map(|contract| {
-        let assets = Assets::load(&contract, gateway.ui_client_id.as_deref());
+        let assets = Assets::load(&contract, &gateway.ui_logins);
         (Data::new(contract), Data::new(assets))
     });
     let has_api = listener.has_api();

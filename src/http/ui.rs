@@ -7,7 +7,8 @@ use std::sync::{Arc, OnceLock};
 use actix_web::http::header;
 use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
-use utoipa_swagger_ui::{Config, oauth};
+use serde::{Deserialize, Serialize};
+use utoipa_swagger_ui::Config;
 
 use super::code::Code;
 use super::conditional::is_known;
@@ -25,7 +26,6 @@ const FILES: &[&str] = &[
     "swagger-ui.css",
     "swagger-ui-bundle.js",
     "swagger-ui-standalone-preset.js",
-    "swagger-initializer.js",
     "oauth2-redirect.html",
     "oauth2-redirect.js",
     "favicon-16x16.png",
@@ -34,6 +34,41 @@ const FILES: &[&str] = &[
 
 /// The contract as the page reads it, beside the page.
 const CONTRACT: &str = "openapi.json";
+
+/// What makes the page of them.
+const INITIALIZER: &str = include_str!("ui/initializer.js");
+
+/// The section `[ui]`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UiSettings {
+    /// The public client with which people log in at `/ui/`.
+    pub client_id: Option<String>,
+}
+
+/// A way to log in that the contract offers, and the client with which the Authorize dialog is filled in there.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UiLogin {
+    /// The security scheme.
+    pub scheme: &'static str,
+    /// Which of its flows.
+    pub flow: &'static str,
+    /// The client.
+    pub client_id: String,
+}
+
+impl UiLogin {
+    /// A client with its secret, at our own token endpoint.
+    pub fn by_client_credentials(client_id: &str) -> Self {
+        Self { scheme: "oauth2", flow: "clientCredentials", client_id: client_id.into() }
+    }
+
+    /// A person, at our own page.
+    pub fn by_code(client_id: &str) -> Self {
+        Self { scheme: "oauth2", flow: "authorizationCode", client_id: client_id.into() }
+    }
+}
 
 /// The files of the page, ready to be sent.
 pub(super) struct Assets(HashMap<&'static str, Asset>);
@@ -48,15 +83,9 @@ struct Asset {
 }
 
 impl Assets {
-    /// Loads them; the page shows `contract`, and the Authorize dialog is filled with `client_id`.
-    pub(super) fn load(contract: &Contract, client_id: Option<&str>) -> Self {
-        let mut login = oauth::Config::new().app_name("Anteroom");
-        login.client_id = client_id.map(str::to_owned);
-        let config = Config::with_oauth_config([CONTRACT], login)
-            .persist_authorization(true)
-            .try_it_out_enabled(true)
-            .display_request_duration(true);
-        let config = Arc::new(config);
+    /// Loads them; the page shows `contract`, and its Authorize dialog offers these logins.
+    pub(super) fn load(contract: &Contract, logins: &[UiLogin]) -> Self {
+        let config = Arc::new(Config::new([CONTRACT]));
         let load = |name: &&'static str| {
             let file = utoipa_swagger_ui::serve(name, Arc::clone(&config)).ok()??;
             let content = match file.bytes {
@@ -67,11 +96,10 @@ impl Assets {
             Some((*name, Asset { content, plain: OnceLock::new(), media_type, gzipped, etag }))
         };
         let mut assets = FILES.iter().filter_map(load).collect::<HashMap<_, _>>();
-        let (content, media_type) = (contract.page.clone(), "application/json".into());
-        assets.insert(
-            CONTRACT,
-            Asset { etag: etag(&content), content, plain: OnceLock::new(), media_type, gzipped: false },
-        );
+        assets.insert(CONTRACT, Asset::made_here(contract.page.clone(), "application/json"));
+        let logins = serde_json::to_string_pretty(logins).unwrap_or_else(|_| "[]".into());
+        let script = INITIALIZER.replace("{{logins}}", &logins);
+        assets.insert("swagger-initializer.js", Asset::made_here(script.into(), "text/javascript"));
         Self(assets)
     }
 }
@@ -115,6 +143,11 @@ pub(super) async fn asset(
 }
 
 impl Asset {
+    fn made_here(content: Bytes, media_type: &str) -> Self {
+        let (plain, media_type) = (OnceLock::new(), media_type.to_owned());
+        Self { etag: etag(&content), content, plain, media_type, gzipped: false }
+    }
+
     /// The content without gzip.
     fn plain(&self) -> Result<Bytes, Problem> {
         if let Some(plain) = self.plain.get() {

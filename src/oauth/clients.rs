@@ -211,6 +211,21 @@ impl Client {
         }
     }
 
+    /// A client without a secret, through which people let themselves in.
+    pub fn public(id: &str, name: &str, redirect_uris: Vec<String>, scopes: Vec<String>) -> Self {
+        Self {
+            id: id.into(),
+            name: name.into(),
+            is_public: true,
+            grants: vec![GrantType::AuthorizationCode],
+            redirect_uris,
+            consent: Consent::Ask,
+            scopes,
+            lifetime: None,
+            secrets: Vec::new(),
+        }
+    }
+
     /// Builds a client from its table; `file:` paths are relative to `base`, and it may have the scopes of types besides our own.
     ///
     /// # Errors

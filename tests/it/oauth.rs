@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::gateway::{Answer, Gateway, NOON, client};
 
 mod authorize;
+mod clock;
 mod code;
 mod flow;
 mod introspect;

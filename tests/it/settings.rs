@@ -297,6 +297,7 @@ fn the_reference_names_every_key_and_no_other() {
     assert_eq!(documented(&["net"]), keys_of(&settings.net));
     assert_eq!(documented(&["verify"]), keys_of(&settings.verify));
     assert_eq!(documented(&["issuer"]), keys_of(&settings.issuer));
+    assert_eq!(documented(&["ui"]), keys_of(&settings.ui));
     assert_eq!(documented(&["clients", "acme"]), keys_of(&settings.clients["acme"]));
     assert_eq!(documented(&["types", "default"]), keys_of(&settings.types["default"]));
     let guard = &settings.guards["billing"];

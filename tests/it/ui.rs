@@ -111,14 +111,39 @@ async fn the_page_reads_the_contract_beside_it() {
     assert!(script.contains("\"openapi.json\"") && script.contains("\"clientId\": \"demo\""), "{script}");
     let mut page = Answer::to(gateway.call(Method::GET, "/ui/openapi.json")).await.json();
     assert_eq!(page["servers"], serde_json::json!([{ "url": "../" }]));
-    let flow = page.pointer_mut("/components/securitySchemes/oauth2/flows/clientCredentials/tokenUrl").unwrap();
-    assert_eq!(*flow, "../oauth/token");
-    *flow = "oauth/token".into();
+    let places = [
+        ("clientCredentials/tokenUrl", "oauth/token"),
+        ("authorizationCode/tokenUrl", "oauth/token"),
+        ("authorizationCode/authorizationUrl", "oauth/authorize"),
+    ];
+    for (place, url) in places {
+        let shown = page.pointer_mut(&format!("/components/securitySchemes/oauth2/flows/{place}")).unwrap();
+        assert_eq!(*shown, format!("../{url}"));
+        *shown = url.into();
+    }
     page["servers"][0]["url"] = "./".into();
     assert_eq!(page, Answer::to(gateway.call(Method::GET, "/openapi.json")).await.json());
-    let gateway = Gateway::configured(&client("acme", "an-example-of-a-secret", &["admin"]));
-    let script = Answer::to(gateway.call(Method::GET, "/ui/swagger-initializer.js")).await.text;
-    assert!(!script.contains("clientId") && !script.contains("acme"), "{script}");
+}
+
+#[tokio::test]
+async fn each_way_to_log_in_is_filled_in_with_the_client_that_there_is_for_it() {
+    let acme = client("acme", "an-example-of-a-secret", &["admin"]);
+    let production = format!("server.mode = \"production\"\nshutdown.delay = \"0s\"\n{acme}");
+    for (configuration, filled_in) in [
+        (String::new(), vec!["demo", "swagger-ui"]),
+        (acme.clone(), vec!["swagger-ui"]),
+        (production.clone(), vec![]),
+        (format!("ui.client_id = \"pages\"\n{production}"), vec!["pages"]),
+    ] {
+        let gateway = Gateway::configured(&configuration);
+        let script = Answer::to(gateway.call(Method::GET, "/ui/swagger-initializer.js")).await.text;
+        let shown: Vec<_> =
+            script.split("\"clientId\": \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert_eq!(shown, filled_in, "{script}");
+        let document = Answer::to(gateway.call(Method::GET, "/openapi.json")).await.json();
+        let by_code = &document["components"]["securitySchemes"]["oauth2"]["flows"]["authorizationCode"];
+        assert_eq!(by_code.is_object(), filled_in.iter().any(|client| *client != "demo"));
+    }
 }
 
 #[tokio::test]
