@@ -197,18 +197,9 @@ pub(super) struct SecretHash {
 impl Client {
     /// A client with one secret, which gets tokens by it.
     pub fn new(id: impl Into<String>, secret: &SecretString, scopes: Vec<String>) -> Self {
-        let id = id.into();
-        Self {
-            name: id.clone(),
-            id,
-            is_public: false,
-            grants: vec![GrantType::ClientCredentials],
-            redirect_uris: Vec::new(),
-            consent: Consent::Ask,
-            scopes,
-            lifetime: None,
-            secrets: vec![SecretHash { sha256: hash(secret.expose_secret()), expires_at: None }],
-        }
+        let (id, grants) = (id.into(), vec![GrantType::ClientCredentials]);
+        let secrets = vec![SecretHash { sha256: hash(secret.expose_secret()), expires_at: None }];
+        Self { is_public: false, grants, secrets, ..Self::public(&id, &id, Vec::new(), scopes) }
     }
 
     /// A client without a secret, through which people let themselves in.
