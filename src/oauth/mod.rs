@@ -59,6 +59,7 @@ impl AuthorizationServer {
     pub fn new(parts: Parts) -> Self {
         let Parts { clients, minter, records, own_tokens, clock, entropy } = parts;
         let (throttle, shelf) = (Throttle::default(), Shelf::new(records));
+        let clients = clients.kept_on(shelf.clone(), Arc::clone(&clock));
         Self { clients, minter, throttle, shelf, own_tokens, clock, entropy }
     }
 }

@@ -15,6 +15,7 @@ use crate::store_contract::webhooks;
 use crate::stores::{Opened, Place, START, by, id, owner, request, worker};
 
 mod operations;
+mod records;
 
 use operations::{ALIASES, Draft, FilterDraft, KINDS, OWNERS, Operation, ROUTES, Right, operations};
 
@@ -119,6 +120,8 @@ impl Both {
                 let (of, filter) = (of.map(|of| owner(OWNERS[of])), self.filter(&filter));
                 self.walk(of.as_ref(), &filter, limit).await;
             }
+            Operation::Change(drafts) => self.change(&drafts).await,
+            Operation::Forget(millis) => self.forget(millis).await,
             Operation::Reopen if self.tested.persists() => {
                 let place = Opened::new("memory:");
                 self.tested = std::mem::replace(&mut self.tested, place).reopened().await;
@@ -265,6 +268,7 @@ impl Both {
             }
         }
         self.walk(None, &Filter::default(), 7).await;
+        self.compare_records().await;
         same!(self, requests => backlogs(&*requests));
     }
 }
