@@ -149,6 +149,12 @@ async fn what_is_wrong_with_a_client_is_told() {
         let refused = gateway.post(&token, CLIENTS, &body).await;
         assert_eq!((refused.status, &refused.problem()["code"]), (400, &json!("malformed")), "{body}");
     }
+}
+
+#[tokio::test]
+async fn what_is_taken_configured_or_not_there_is_told() {
+    let gateway = operated("");
+    let token = operator(&gateway).await;
     add(&gateway, &token, &json!({ "client_id": "acme" })).await;
     for (id, detail) in [
         ("acme", "There is a client of this id already: remove it first, or choose another."),

@@ -9,6 +9,7 @@ mod auth;
 mod cli;
 mod cli_client;
 mod cli_request;
+mod client_authentication;
 mod clients;
 mod crash;
 mod dead_letters;

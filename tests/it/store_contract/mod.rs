@@ -53,6 +53,11 @@ macro_rules! contract {
             fn it_does_what_the_reference_does() {
                 crate::store_model::it_does_what_the_reference_does(place);
             }
+
+            #[test]
+            fn records_are_what_the_reference_has() {
+                crate::store_model::records_are_what_the_reference_has(place);
+            }
         }
     };
 }

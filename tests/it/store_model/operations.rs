@@ -6,7 +6,6 @@ use anteroom::core::request::{Act, Status};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::records::{RecordDraft, record_drafts};
 use crate::invariants::lives::{Processor, acts, later, processors};
 
 pub(crate) const OWNERS: [&str; 3] = ["anna", "bob", "carl"];
@@ -33,10 +32,6 @@ pub(crate) enum Operation {
     Purge { most_requests: Option<u64> },
     /// Looks at pages of so many, to the end.
     List { owner: Option<usize>, filter: FilterDraft, limit: usize },
-    /// Changes records of the authorization server.
-    Change(Vec<RecordDraft>),
-    /// Has forgotten which of them had expired at that time, counted from now.
-    Forget(i64),
     /// Closes the store and opens it again.
     Reopen,
 }
@@ -144,8 +139,6 @@ pub(crate) fn operations() -> impl Strategy<Value = Vec<Operation>> {
         1 => (1_usize..3).prop_map(Operation::Settle),
         1 => prop::option::weighted(0.3, 0_u64..6).prop_map(|most_requests| Operation::Purge { most_requests }),
         4 => list,
-        3 => record_drafts().prop_map(Operation::Change),
-        1 => (-5_i64..5).prop_map(Operation::Forget),
         1 => Just(Operation::Reopen),
     ];
     prop::collection::vec(operation, 1..48)
