@@ -154,7 +154,7 @@ pub fn errors_document() -> String {
     let mut text = String::from(
         "# Errors\n\nMade from the code by `anteroom openapi --errors`; do not edit. Every error is `application/problem+json` (RFC 9457) \
          with the members `type` (`urn:anteroom:error:CODE`), `title`, `status`, `detail`, `code`, `trace_id` and, where the \
-         body is at fault, `errors` with a JSON Pointer to each fault. `POST /oauth/token` and `/auth` answer most errors in the \
+         body is at fault, `errors` with a JSON Pointer to each fault. `POST /oauth/token`, `/oauth/introspect`, `/oauth/revoke` and `/auth` answer most errors in the \
          form of RFC 6749, below; their 403 `development_mode`, 405 and 503 are problems like those of any path. Errors of HTTP parsing itself (400, 408, 431) have an empty body.\n\n\
          | code | status | meaning | what to do |\n|---|---|---|---|\n",
     );
@@ -172,7 +172,7 @@ pub fn errors_document() -> String {
         let _ = writeln!(text, "| `{code}` | {meaning} |");
     }
     text.push_str(
-        "\n## Why there is no token\n\n`POST /oauth/token` and `/auth` answer `error` and `error_description` (RFC 6749 section 5.2), \
+        "\n## Why there is no token\n\n`POST /oauth/token`, `/oauth/introspect`, `/oauth/revoke` and `/auth` answer `error` and `error_description` (RFC 6749 section 5.2), \
          where `error` is one of:\n\n| error | status | meaning |\n|---|---|---|\n",
     );
     for (error, status, meaning) in OAUTH_ERRORS {

@@ -80,6 +80,8 @@ pub struct Services {
     pub webhooks: Arc<Webhooks>,
     /// The authorization server.
     pub authorization: AuthorizationServer,
+    /// What judges the tokens that it issues, also where they do not guard the API.
+    pub own_tokens: Chain,
     /// The store, for its readiness.
     pub store: Arc<dyn Store>,
     /// The clock.
@@ -161,16 +163,13 @@ fn table(listener: Listener, mode: Mode, partner: bool) -> Vec<Row> {
 
 /// What clients call.
 fn api() -> Vec<Row> {
-    let mut rows = operations![Access::Open;
-        // tokens
-        issue_token in oauth::token,
-        issue_token_by_basic in auth,
-        issue_token_at_auth in auth,
+    let mut rows = authorization();
+    rows.extend(operations![Access::Open;
         // the contract
         get_openapi_json in openapi,
         get_openapi_yaml in openapi,
         get_protected_resource in well_known,
-    ];
+    ]);
     rows.extend(operations![Access::Decision;
         // other services, for reverse proxies
         decide in guard,
@@ -218,6 +217,18 @@ fn api() -> Vec<Row> {
         Row::page("/ui/{file:.*}", get, || Route::new().to(ui::asset)),
     ]);
     rows
+}
+
+/// The authorization server.
+fn authorization() -> Vec<Row> {
+    operations![Access::Open;
+        // tokens
+        issue_token in oauth::token,
+        issue_token_by_basic in auth,
+        issue_token_at_auth in auth,
+        introspect_token in oauth::introspect,
+        revoke_token in oauth::revoke,
+    ]
 }
 
 impl Gateway {

@@ -11,17 +11,22 @@ use crate::core::error::StoreError;
 use crate::core::own_tokens::OwnTokens;
 use crate::core::ports::records::Records;
 
+pub mod accounts;
 pub mod client_credentials;
 pub mod clients;
 pub mod grant_type;
 pub mod issuer;
+pub mod keeper;
 pub mod minter;
 pub mod redirect_uri;
+pub mod revocations;
 pub mod scopes;
 mod shelf;
 pub mod throttle;
 pub mod token;
 
+use accounts::Accounts;
+use accounts::settings::AccountSettings;
 use clients::Clients;
 use minter::Minter;
 use shelf::Shelf;
@@ -30,6 +35,7 @@ use throttle::Throttle;
 /// The authorization server.
 pub struct AuthorizationServer {
     clients: Clients,
+    accounts: Accounts,
     minter: Minter,
     throttle: Throttle,
     shelf: Shelf,
@@ -42,6 +48,8 @@ pub struct AuthorizationServer {
 pub struct Parts {
     /// The clients that are configured.
     pub clients: Clients,
+    /// The `[accounts]` section.
+    pub accounts: AccountSettings,
     /// What mints tokens.
     pub minter: Minter,
     /// Where it keeps what it must not forget.
@@ -57,10 +65,11 @@ pub struct Parts {
 impl AuthorizationServer {
     /// An authorization server of these parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { clients, minter, records, own_tokens, clock, entropy } = parts;
+        let Parts { clients, accounts, minter, records, own_tokens, clock, entropy } = parts;
         let (throttle, shelf) = (Throttle::default(), Shelf::new(records));
         let clients = clients.kept_on(shelf.clone(), Arc::clone(&clock));
-        Self { clients, minter, throttle, shelf, own_tokens, clock, entropy }
+        let accounts = Accounts::new(accounts, &entropy);
+        Self { clients, accounts, minter, throttle, shelf, own_tokens, clock, entropy }
     }
 }
 

@@ -49,6 +49,11 @@ impl Shelf {
         self.0.list(T::KIND, after, limit).await?.into_iter().map(read).collect()
     }
 
+    /// Removes what expired before `now`, at most so much. Answers how much.
+    pub(super) async fn forget(&self, now: Timestamp, most: usize) -> Result<usize, StoreError> {
+        self.0.forget(now, most).await
+    }
+
     /// Makes all of the changes, or none when one of the records is not as it was read.
     pub(super) async fn commit(&self, changes: Vec<RecordChange>) -> Result<bool, StoreError> {
         self.0.commit(changes).await

@@ -32,7 +32,8 @@ async fn both() -> (Gateway, String) {
     let toml = client("root", SECRET, &["admin"]) + &client("acme", SECRET, &["requests:read"]);
     let gateway = Gateway::configured(&toml);
     let token = gateway.token("root", SECRET, None).await;
-    let added = gateway.post(&token, "/v1/admin/clients", &json!({ "client_id": ID, "scopes": ["requests:read"] })).await;
+    let added =
+        gateway.post(&token, "/v1/admin/clients", &json!({ "client_id": ID, "scopes": ["requests:read"] })).await;
     let secret = added.json()["client_secret"].as_str().unwrap().to_owned();
     let app = json!({ "client_id": "app", "public": true, "grants": ["device_code"] });
     assert_eq!(gateway.post(&token, "/v1/admin/clients", &app).await.status, 201);
@@ -62,7 +63,8 @@ async fn credentials_come_encoded_by_basic_or_in_the_body() {
 async fn whatever_is_wrong_is_answered_alike() {
     let (gateway, added) = both().await;
     let unknown = by_basic(&gateway, "nobody:nothing", GRANT).await;
-    let said = json!({ "error": "invalid_client", "error_description": "the client is not known or its secret is wrong" });
+    let said =
+        json!({ "error": "invalid_client", "error_description": "the client is not known or its secret is wrong" });
     assert_eq!((unknown.status, unknown.json()), (401, said));
     assert_eq!((unknown.header("cache-control"), unknown.header("pragma")), ("no-store", "no-cache"));
     for credentials in [

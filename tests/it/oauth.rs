@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use crate::gateway::{Answer, Gateway, NOON, client};
 
+mod introspect;
+mod revoke;
+
 const FORM: &str = "application/x-www-form-urlencoded";
 const SECRET: &str = "an-example-of-a-secret-of-a-client";
 
@@ -17,6 +20,12 @@ fn acme() -> Gateway {
 
 fn ask(gateway: &Gateway) -> RequestBuilder {
     gateway.call(Method::POST, "/oauth/token")
+}
+
+/// A form that is sent to an endpoint of the authorization server.
+fn form_call(gateway: &Gateway, path: &str, form: &[(&str, &str)]) -> RequestBuilder {
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    gateway.call(Method::POST, path).header("content-type", FORM).body(body)
 }
 
 async fn ask_form(gateway: &Gateway, form: &str) -> Answer {

@@ -2,5 +2,8 @@
 
 mod client_authentication;
 pub(in crate::http) mod form;
+pub(in crate::http) mod introspect;
+mod own_token;
 pub(in crate::http) mod refusal;
+pub(in crate::http) mod revoke;
 pub(in crate::http) mod token;

@@ -10,7 +10,7 @@ use super::{Client, ClientSecret, ClientSettings, generate_secret, hash, judge_i
 use crate::core::clock::Timestamp;
 use crate::core::error::{Error, Fault, Misconfiguration, StoreError};
 use crate::core::hex;
-use crate::core::own_tokens::{Extent, Revoked};
+use crate::core::own_tokens::Revoked;
 use crate::oauth::AuthorizationServer;
 use crate::oauth::shelf::insert;
 
@@ -135,19 +135,19 @@ impl AuthorizationServer {
         }
         for _ in 0..ATTEMPTS {
             let found = self.shelf.find::<StoredClient>(id).await?.ok_or(Error::NotFound)?;
+            // Before, so that what a crash cuts short leaves a client that can be removed again; after, for what it got meanwhile.
+            self.disown(id).await?;
             if self.shelf.commit(vec![found.remove()]).await? {
                 self.clients.forget(id);
-                self.disown(id);
+                self.disown(id).await?;
                 return Ok(());
             }
         }
         Err(StoreError::Busy.into())
     }
 
-    fn disown(&self, id: &str) {
-        let now = self.clock.now();
-        let extent = Extent { issued_by: now, until: now.plus(REVOKED_FOR) };
-        self.own_tokens.revoke(Revoked::Client(id.to_owned()), extent);
+    async fn disown(&self, id: &str) -> Result<(), StoreError> {
+        self.revoke(Revoked::Client(id.to_owned()), self.clock.now().plus(REVOKED_FOR)).await
     }
 
     /// What is wrong with a client that is to be added, each with a pointer into what was sent.
