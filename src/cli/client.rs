@@ -40,8 +40,8 @@ pub(super) struct Add {
     /// A scope that the client may ask for; repeat it for more [default: requests:read requests:write]
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
-    /// A way in which it may come to a token; repeat it for more [default: client-credentials, or of a public one
-    /// authorization-code and refresh-token]
+    /// A way in which it may come to a token; repeat it for more [default: client-credentials, unless it is public;
+    /// authorization-code and refresh-token, if it has redirect URIs]
     #[arg(long = "grant", value_name = "GRANT")]
     grants: Vec<Grant>,
     /// Where people's browsers may be sent with a code, byte for byte; repeat it for more
@@ -154,11 +154,7 @@ impl Add {
             Grant::RefreshToken => "refresh_token",
             Grant::DeviceCode => "device_code",
         };
-        let grants: Vec<_> = match self.grants.as_slice() {
-            [] if self.public => vec!["authorization_code", "refresh_token"],
-            [] => vec!["client_credentials"],
-            grants => grants.iter().map(name).collect(),
-        };
+        let grants = Some(self.grants.iter().map(name).collect::<Vec<_>>()).filter(|grants| !grants.is_empty());
         let consent = match self.consent {
             Consent::Ask => "ask",
             Consent::Auto => "auto",

@@ -40,7 +40,8 @@ pub struct ClientSettings {
     /// Whether it has no secret, since it could not keep one: a program in a browser or on somebody's machine.
     #[serde(default)]
     pub public: bool,
-    /// The ways in which it may come to a token; default: by its own credentials, if it has any.
+    /// The ways in which it may come to a token; default: by its own credentials, if it has any, and by codes and refresh tokens, if
+    /// it has redirect URIs.
     #[serde(default)]
     pub grants: Option<Vec<GrantType>>,
     /// Where people's browsers may be sent with a code, each byte for byte.
@@ -57,6 +58,16 @@ pub struct ClientSettings {
     pub lifetime: Option<Period>,
 }
 
+impl ClientSettings {
+    /// The ways in which it may come to a token.
+    fn grants(&self) -> Vec<GrantType> {
+        let by_secret = (!self.public).then_some(GrantType::ClientCredentials);
+        let by_browser = [GrantType::AuthorizationCode, GrantType::RefreshToken];
+        let by_browser = by_browser.into_iter().filter(|_| !self.redirect_uris.is_empty());
+        self.grants.clone().unwrap_or_else(|| by_secret.into_iter().chain(by_browser).collect())
+    }
+}
+
 /// Whether people are asked before a client gets a token for them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -66,14 +77,6 @@ pub enum Consent {
     Ask,
     /// They are not: the client is the Provider's own.
     Auto,
-}
-
-impl ClientSettings {
-    /// The ways in which it may come to a token.
-    fn grants(&self) -> Vec<GrantType> {
-        let by_secret = || if self.public { Vec::new() } else { vec![GrantType::ClientCredentials] };
-        self.grants.clone().unwrap_or_else(by_secret)
-    }
 }
 
 /// What a client gets that is configured without scopes.

@@ -84,7 +84,7 @@ impl AuthorizationServer {
     /// Everything that is wrong with it; its id is taken; the store's.
     pub async fn add_client(&self, id: &str, settings: ClientSettings) -> Result<(Shown, Option<SecretString>), Error> {
         let secret = (!settings.public).then(|| generate_secret(&*self.entropy));
-        let settings = ClientSettings { secrets: Vec::new(), ..settings };
+        let settings = ClientSettings { secrets: Vec::new(), grants: Some(settings.grants()), ..settings };
         self.judge(id, &settings, secret.as_ref())?;
         if self.clients.configured(id).is_some() {
             return Err(Error::ClientConflict(IS_CONFIGURED));
@@ -165,6 +165,10 @@ impl AuthorizationServer {
         if let Some(unknown) = settings.scopes.iter().find(|scope| self.minter.scopes.get(scope).is_none()) {
             let known = self.minter.scopes.names().collect::<Vec<_>>().join(", ");
             faults.push(fault("/scopes", format!("{unknown:?} is not a scope. Use {known}.")));
+        }
+        if settings.grants().is_empty() {
+            let remedy = "Name authorization_code, refresh_token or device_code, or redirect_uris.";
+            faults.push(fault("/grants", format!("There is none, so the client can not get a token. {remedy}")));
         }
         let secrets = secret.iter().map(|secret| ClientSecret::Sha256(hash(secret.expose_secret()))).collect();
         let rest = ClientSettings { secrets, scopes: Vec::new(), ..settings.clone() };

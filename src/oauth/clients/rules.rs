@@ -29,10 +29,6 @@ pub(super) fn judge(settings: &ClientSettings) -> Vec<Mistake> {
         let remedy = "Take client_credentials away, or public = true";
         add("grants", "client_credentials needs a secret, and a public client has none".into(), remedy);
     }
-    if grants.is_empty() {
-        let remedy = "Name authorization_code, refresh_token or device_code; with a secret, client_credentials";
-        add("grants", "there is none, so the client can not get a token".into(), remedy);
-    }
     if grants.contains(&GrantType::AuthorizationCode) && settings.redirect_uris.is_empty() {
         let remedy = "Name the addresses that people's browsers come back to with a code";
         add("redirect_uris", "there is none, and `grants` names authorization_code".into(), remedy);

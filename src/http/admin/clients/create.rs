@@ -32,8 +32,8 @@ pub(in crate::http) struct NewClient {
     /// Whether it has no secret, since it could not keep one: a program in a browser or on somebody's machine.
     #[serde(default)]
     public: bool,
-    /// The ways in which it may come to a token: `client_credentials` (the default, but of a public one), `authorization_code`,
-    /// `refresh_token`, `device_code`.
+    /// The ways in which it may come to a token: `client_credentials` (by default, unless it is public), `authorization_code` and
+    /// `refresh_token` (by default, if it has redirect URIs), `device_code`.
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>, example = json!(["client_credentials"]))]
     grants: Option<Vec<GrantType>>,
