@@ -11,6 +11,7 @@ use crate::core::clock::Timestamp;
 use crate::core::error::{Error, Fault, Misconfiguration, StoreError};
 use crate::core::hex;
 use crate::core::own_tokens::Revoked;
+use crate::core::type_scopes::TypeScopes;
 use crate::oauth::AuthorizationServer;
 use crate::oauth::shelf::insert;
 
@@ -172,7 +173,7 @@ impl AuthorizationServer {
         }
         let secrets = secret.iter().map(|secret| ClientSecret::Sha256(hash(secret.expose_secret()))).collect();
         let rest = ClientSettings { secrets, scopes: Vec::new(), ..settings.clone() };
-        let judged = Client::build(id, &rest, Path::new("")).err().unwrap_or_default();
+        let judged = Client::build(id, &rest, Path::new(""), &TypeScopes::default()).err().unwrap_or_default();
         let prefix = format!("clients.{id}.");
         faults.extend(judged.into_iter().map(|Misconfiguration { key, problem, remedy }| {
             let key = key.strip_prefix(&prefix).unwrap_or_default();
