@@ -145,6 +145,8 @@ fn table(listener: Listener, mode: Mode, partner: bool) -> Vec<Row> {
             // issuers and their keys
             list_issuers in admin::issuers,
             refresh_issuer in admin::issuers,
+            list_signing_keys in admin::keys,
+            rotate_signing_keys in admin::keys,
             // anybody's requests
             list_all_requests in admin::requests::list,
             inspect_request in admin::requests::get,
@@ -222,6 +224,7 @@ fn authorization() -> Vec<Row> {
         issue_token_at_auth in auth,
         introspect_token in oauth::introspect,
         revoke_token in oauth::revoke,
+        get_jwks in well_known,
     ]
 }
 

@@ -282,6 +282,11 @@ impl Clients {
         Self(clients.into_iter().map(|client| (client.id.clone(), Arc::new(client))).collect())
     }
 
+    /// How long tokens live that are given to those that are configured, where it is not as long as everybody's.
+    pub(super) fn longest_lifetime(&self) -> Option<Duration> {
+        self.0.values().filter_map(|client| client.lifetime).max()
+    }
+
     /// The client of that id that is configured.
     pub fn configured(&self, id: &str) -> Option<Arc<Client>> {
         self.0.get(id).cloned()

@@ -22,6 +22,8 @@ pub mod redirect_uri;
 pub mod revocations;
 pub mod scopes;
 mod shelf;
+pub mod signer;
+pub mod signing_keys;
 pub mod throttle;
 pub mod token;
 

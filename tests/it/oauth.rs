@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::gateway::{Answer, Gateway, NOON, client};
 
 mod introspect;
+mod keys;
 mod revoke;
 
 const FORM: &str = "application/x-www-form-urlencoded";
