@@ -99,8 +99,7 @@ impl Plan {
         })?;
         let webhooks = plan_webhooks(settings, &net, &*clock, &*entropy).map_err(|found| mistakes.extend(found));
         let signing_secret = secrets.as_ref().and_then(|secrets| secrets.first().cloned());
-        let signer = signing_secret.as_ref().map_or_else(Signer::keys, Signer::secret);
-        let issuer = Issuer::new(settings.issuer_url(), &settings.issuer, signer, Arc::clone(&entropy));
+        let issuer = issuer(settings, signing_secret.as_ref(), Arc::clone(&entropy));
         let own_tokens = Arc::new(OwnTokens::default());
         let own = own_issuer(settings, secrets, Arc::clone(&own_tokens));
         let chains = {
@@ -187,6 +186,12 @@ fn build_guards(settings: &Settings) -> Result<Vec<Guard>, Vec<Misconfiguration>
         }
     }
     if mistakes.is_empty() { Ok(guards) } else { Err(mistakes) }
+}
+
+/// What signs with that secret; without one, with the keys in the store.
+fn issuer(settings: &Settings, secret: Option<&SecretString>, entropy: Arc<dyn Entropy>) -> Issuer {
+    let signer = secret.map_or_else(Signer::keys, Signer::secret);
+    Issuer::new(settings.issuer_url(), &settings.issuer, signer, entropy)
 }
 
 fn own_issuer(settings: &Settings, secrets: Option<Vec<SecretString>>, tokens: Arc<OwnTokens>) -> OwnIssuer {

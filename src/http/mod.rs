@@ -65,6 +65,7 @@ pub use whoami::CallerView;
 use limits::InFlight;
 use routes::{Access, Row, operations};
 use trace::TraceIds;
+use well_known::authorization_server::{OPENID_PATH, get_authorization_server};
 
 /// What the handlers work with.
 pub struct Services {
@@ -165,6 +166,7 @@ fn api() -> Vec<Row> {
         get_openapi_json in openapi,
         get_openapi_yaml in openapi,
         get_protected_resource in well_known,
+        get_authorization_server in well_known::authorization_server,
     ]);
     rows.extend(operations![Access::Decision;
         // other services, for reverse proxies
@@ -208,6 +210,7 @@ fn api() -> Vec<Row> {
     rows.extend([
         Row::page("/auth", get, || Route::new().to(auth::issue_token_by_basic)),
         Row::page("/auth", &[Method::POST], || Route::new().to(auth::issue_token_at_auth)),
+        Row::page(OPENID_PATH, get, || Route::new().to(get_authorization_server)),
         Row::page("/", get, || Route::new().to(ui::redirect)),
         Row::page("/ui", get, || Route::new().to(ui::redirect)),
         Row::page("/ui/{file:.*}", get, || Route::new().to(ui::asset)),

@@ -1,4 +1,4 @@
-//! `/.well-known/oauth-protected-resource`: RFC 9728, what a client needs to know to call this API.
+//! `/.well-known/…`: what a client needs to know before it calls, RFC 9728 and RFC 8414, and the keys of our tokens.
 
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Data, Json};
@@ -16,7 +16,10 @@ use crate::core::policy::{REQUESTS_READ, REQUESTS_WRITE};
 use crate::oauth::clients::hash;
 use crate::oauth::signing_keys::MAX_AGE;
 
+pub(super) mod authorization_server;
+
 const PATH: &str = "/.well-known/oauth-protected-resource";
+const JWKS_PATH: &str = "/.well-known/jwks.json";
 
 /// The metadata of this API, RFC 9728 section 2.
 #[derive(Serialize, ToSchema)]

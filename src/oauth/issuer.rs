@@ -169,6 +169,11 @@ impl Issuer {
         self.open_subject.as_deref()
     }
 
+    /// The `iss` of its tokens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// What signs them.
     pub(super) fn signer(&self) -> &Signer {
         &self.signer

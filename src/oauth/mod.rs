@@ -17,6 +17,7 @@ pub mod clients;
 pub mod grant_type;
 pub mod issuer;
 pub mod keeper;
+pub mod metadata;
 pub mod minter;
 pub mod redirect_uri;
 pub mod revocations;

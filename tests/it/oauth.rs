@@ -10,6 +10,7 @@ use crate::gateway::{Answer, Gateway, NOON, client};
 
 mod introspect;
 mod keys;
+mod metadata;
 mod revoke;
 
 const FORM: &str = "application/x-www-form-urlencoded";

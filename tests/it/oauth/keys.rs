@@ -141,9 +141,3 @@ async fn a_restart_keeps_the_keys() {
     assert_eq!(keys(&gateway).await.text, published);
     assert_eq!(gateway.get(&token, "/v1/whoami").await.status, 200);
 }
-
-#[tokio::test]
-async fn secrets_and_keys_are_not_both_configured() {
-    let refused = Gateway::refusal("[issuer]\nalgorithm = \"ES256\"\nsecrets = [\"env:HOME\"]\n");
-    assert_eq!(refused[0].key, "issuer.secrets");
-}
