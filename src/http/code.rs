@@ -144,7 +144,13 @@ const OAUTH_ERRORS: &[(&str, &str, &str)] = &[
         "A parameter is missing, repeated or malformed, or the body can not be read.",
     ),
     ("invalid_client", "401", "The client is not known, or its secret is wrong."),
-    ("unsupported_grant_type", "400", "The grant is another than `client_credentials`."),
+    (
+        "invalid_grant",
+        "400",
+        "The code or the refresh token is unknown, expired, used already or another client's, or does not go with the other parameters.",
+    ),
+    ("unauthorized_client", "400", "The client may not use this grant: its `grants` do not name it."),
+    ("unsupported_grant_type", "400", "The grant is none that is offered."),
     ("invalid_scope", "400", "A scope is not one that the client has."),
     ("temporarily_unavailable", "429", "There were too many attempts with wrong credentials: wait for `Retry-After`."),
 ];

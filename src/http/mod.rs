@@ -37,6 +37,7 @@ mod oauth;
 mod openapi;
 mod origin;
 mod page;
+mod pages;
 mod partner;
 mod prefer;
 mod problem;
@@ -206,16 +207,24 @@ fn api() -> Vec<Row> {
         // oneself
         whoami in whoami,
     ]);
+    rows.extend(pages());
+    rows
+}
+
+/// What people see in their browsers, and what leads there.
+fn pages() -> [Row; 9] {
     let get = &[Method::GET];
-    rows.extend([
+    [
         Row::page("/auth", get, || Route::new().to(auth::issue_token_by_basic)),
         Row::page("/auth", &[Method::POST], || Route::new().to(auth::issue_token_at_auth)),
         Row::page(OPENID_PATH, get, || Route::new().to(get_authorization_server)),
+        Row::page("/oauth/authorize", get, || Route::new().to(oauth::authorize::ask)),
+        Row::page("/oauth/authorize", &[Method::POST], || Route::new().to(oauth::authorize::decide)),
+        Row::page("/oauth/login", &[Method::POST], || Route::new().to(oauth::login::log_in)),
         Row::page("/", get, || Route::new().to(ui::redirect)),
         Row::page("/ui", get, || Route::new().to(ui::redirect)),
         Row::page("/ui/{file:.*}", get, || Route::new().to(ui::asset)),
-    ]);
-    rows
+    ]
 }
 
 /// The authorization server.

@@ -32,6 +32,8 @@ pub struct IssuerSettings {
     pub secrets: Vec<Source>,
     /// How long a token is valid.
     pub lifetime: Period,
+    /// How long what a person has granted can be refreshed.
+    pub refresh_lifetime: Period,
     /// Gives tokens without credentials (development mode only).
     pub open: bool,
     /// The subject of those tokens.
@@ -46,6 +48,7 @@ impl Default for IssuerSettings {
             algorithm: SigningAlgorithm::HS256,
             secrets: Vec::new(),
             lifetime: Period::seconds(3600),
+            refresh_lifetime: Period::seconds(30 * 24 * 3600),
             open: false,
             open_subject: String::new(),
         }
@@ -77,6 +80,12 @@ impl IssuerSettings {
             let problem = "are given, and issuer.algorithm is \"ES256\", which signs with keys that are in the store";
             mistakes.push(Misconfiguration::new("issuer.secrets", problem, "Leave them out, or write \"HS256\""));
         }
+        if self.refresh_lifetime.duration() < SHORTEST_LIFETIME {
+            let problem = "is less than a second, so that a refresh token would be expired as soon as it is given";
+            let remedy =
+                "Leave it out, or write one like \"30 days\"; who may not refresh has no refresh_token in `grants`";
+            mistakes.push(Misconfiguration::new("issuer.refresh_lifetime", problem, remedy));
+        }
         mistakes
     }
 
@@ -106,6 +115,7 @@ pub struct Issuer {
     audience: Vec<String>,
     lifetime: Duration,
     signer: Signer,
+    refresh_lifetime: Duration,
     open_subject: Option<String>,
     entropy: std::sync::Arc<dyn Entropy>,
 }
@@ -159,6 +169,7 @@ impl Issuer {
             audience: settings.audience.clone(),
             lifetime: settings.lifetime.duration(),
             signer,
+            refresh_lifetime: settings.refresh_lifetime.duration(),
             open_subject: settings.open.then(|| settings.open_subject.clone()),
             entropy,
         }
@@ -177,6 +188,11 @@ impl Issuer {
     /// What signs them.
     pub(super) fn signer(&self) -> &Signer {
         &self.signer
+    }
+
+    /// How long a grant can be refreshed.
+    pub fn refresh_lifetime(&self) -> Duration {
+        self.refresh_lifetime
     }
 
     /// How long its tokens are valid, unless client or scope say otherwise.

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::clients::hash;
 use crate::core::clock::Timestamp;
 use crate::core::error::StoreError;
+use crate::core::hex;
 use crate::core::ports::records::{Record, RecordChange, RecordKind, Records};
 
 /// What is kept as a record.
@@ -65,6 +67,11 @@ fn read<T: Kept>(record: Record) -> Result<Found<T>, StoreError> {
     let value = serde_json::from_str(&body)
         .map_err(|_| StoreError::Damaged(format!("of a {} of the authorization server", T::KIND.name())))?;
     Ok(Found { key, version, value })
+}
+
+/// The key of what is found by a secret: it is kept as its SHA-256 alone.
+pub(super) fn hashed(secret: &str) -> String {
+    hex(&hash(secret))
 }
 
 /// The change that keeps something new under a key.

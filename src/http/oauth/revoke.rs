@@ -32,7 +32,7 @@ pub(in crate::http) struct RevocationForm {
 /// Give a token back
 ///
 /// Token revocation (RFC 7009): the client's own token is not believed any more, here at once, and within 5 s by other gateways on the
-/// same store. Of a token that is unknown, expired or another client's the answer is the same, and nothing happens.
+/// same store. With a refresh token everything ends that came of what the person has granted. Of a token that is unknown, expired or another client's the answer is the same, and nothing happens.
 #[utoipa::path(post, path = "/oauth/revoke", tag = "tokens",
     security((), ("basic" = [])),
     request_body(content(
@@ -58,6 +58,9 @@ pub(in crate::http) async fn revoke_token(gateway: Data<Gateway>, http: HttpRequ
 
 async fn revoke(gateway: &Gateway, http: &HttpRequest, payload: Payload) -> Result<(), Refusal> {
     let (client, token) = asked(gateway, http, &mut parameters(http, payload).await?).await?;
+    if gateway.authorization.revoke_refresh_token(&client, &token).await? {
+        return Ok(());
+    }
     let Some(caller) = judge(gateway, &token).await? else { return Ok(()) };
     let id = caller.claims.get("jti").and_then(|id| id.as_str());
     if let Some(id) = id.filter(|_| caller.client_id.as_ref() == Some(&client.id)) {
