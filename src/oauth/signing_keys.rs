@@ -15,7 +15,7 @@ use super::shelf::{Kept, insert};
 use super::signer::{Signer, SigningKey};
 use crate::core::clock::Timestamp;
 use crate::core::entropy::Entropy;
-use crate::core::error::StoreError;
+use crate::core::error::{Error, StoreError};
 use crate::core::ports::records::RecordKind;
 
 /// How long anybody may keep the published keys; what `Cache-Control` says of them.
@@ -26,6 +26,8 @@ const MOST: usize = 8;
 const RECORD: &str = "ES256";
 /// So often is the record read again that another gateway has changed meanwhile.
 const ATTEMPTS: usize = 8;
+/// So many clients are looked at at once.
+const PAGE: usize = 200;
 
 /// A key as it is kept.
 #[derive(Clone, Serialize, Deserialize)]
@@ -165,7 +167,7 @@ impl AuthorizationServer {
         for _ in 0..ATTEMPTS {
             self.learn_keys().await?;
             let Some(found) = self.shelf.find::<KeyRing>(RECORD).await? else { continue };
-            let next = found.value.rotated(&*self.entropy, self.clock.now(), self.longest_life())?;
+            let next = found.value.rotated(&*self.entropy, self.clock.now(), self.longest_life().await?)?;
             if self.shelf.commit(vec![found.replace(&next)?]).await? {
                 self.adopt(&next)?;
                 return Ok(next.facts()?);
@@ -219,8 +221,19 @@ impl AuthorizationServer {
         Ok(())
     }
 
-    /// How long a token can live that is signed now.
-    fn longest_life(&self) -> Duration {
-        self.minter.issuer.lifetime().max(self.clients.longest_lifetime().unwrap_or_default())
+    /// How long a token can live that is signed now, whichever client it is for.
+    async fn longest_life(&self) -> Result<Duration, StoreError> {
+        let (mut longest, mut after) = (self.minter.issuer.lifetime(), None);
+        loop {
+            let page = self.list_clients(after.as_deref(), PAGE).await.map_err(|error| match error {
+                Error::Store(error) => error,
+                other => StoreError::Failed(other.into()),
+            })?;
+            longest = page.iter().filter_map(|shown| shown.client.lifetime).fold(longest, Duration::max);
+            match page.last() {
+                Some(last) if page.len() == PAGE => after = Some(last.client.id.clone()),
+                _ => return Ok(longest),
+            }
+        }
     }
 }
