@@ -15,6 +15,7 @@ mod check;
 mod client;
 mod explain;
 mod healthcheck;
+mod key;
 mod openapi;
 mod operate;
 mod request;
@@ -66,6 +67,9 @@ enum Command {
     /// Look at requests, whoever's they are: asks the running gateway, or opens its store when none runs
     #[command(subcommand)]
     Request(request::Request),
+    /// Keys that our tokens are signed with: asks the running gateway, or opens its store when none runs
+    #[command(subcommand)]
+    Key(key::Key),
     /// Print the contract, as the configured gateway serves it
     Openapi(openapi::Openapi),
     /// Ask the configured gateway whether it is alive: exit code 0 or 1
@@ -103,6 +107,7 @@ pub fn run() -> ExitCode {
         Command::Token(arguments) => token::run(&flags, arguments).map(succeeded),
         Command::Explain(arguments) => explain::run(&flags, &arguments),
         Command::Request(command) => request::run(&flags, &command).map(succeeded),
+        Command::Key(command) => key::run(&flags, &command).map(succeeded),
         Command::Openapi(arguments) => openapi::run(&flags, &arguments).map(succeeded),
         Command::Healthcheck => healthcheck::run(&flags).map(succeeded),
     };

@@ -13,6 +13,8 @@ mod clock;
 mod code;
 mod flow;
 mod introspect;
+mod keys;
+mod metadata;
 mod refresh;
 mod revoke;
 
