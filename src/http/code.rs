@@ -144,6 +144,10 @@ const OAUTH_ERRORS: &[(&str, &str, &str)] = &[
     ("invalid_client", "401", "The client is not known, or its secret is wrong."),
     ("unsupported_grant_type", "400", "The grant is another than `client_credentials`."),
     ("invalid_scope", "400", "A scope is not one that the client has."),
+    ("authorization_pending", "400", "The person has not confirmed the device yet: ask again after the interval."),
+    ("slow_down", "400", "The same, and the device asked too early: from now on it has to wait for 5 seconds more."),
+    ("access_denied", "400", "The person has denied it."),
+    ("expired_token", "400", "The person has not confirmed the device in time: begin again."),
     ("temporarily_unavailable", "429", "There were too many attempts with wrong credentials: wait for `Retry-After`."),
 ];
 

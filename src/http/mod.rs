@@ -158,6 +158,7 @@ fn api() -> Vec<Row> {
     let mut rows = operations![Access::Open;
         // tokens
         issue_token in oauth::token,
+        begin_device in oauth::device,
         issue_token_by_basic in auth,
         issue_token_at_auth in auth,
         // the contract

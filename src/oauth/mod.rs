@@ -13,6 +13,7 @@ use crate::core::ports::records::Records;
 
 pub mod client_credentials;
 pub mod clients;
+pub mod device;
 pub mod grant_type;
 pub mod issuer;
 pub mod minter;
@@ -22,6 +23,7 @@ pub mod throttle;
 pub mod token;
 
 use clients::Clients;
+use device::DeviceLimits;
 use minter::Minter;
 use shelf::Shelf;
 use throttle::Throttle;
@@ -31,6 +33,7 @@ pub struct AuthorizationServer {
     clients: Clients,
     minter: Minter,
     throttle: Throttle,
+    device_limits: DeviceLimits,
     shelf: Shelf,
     own_tokens: Arc<OwnTokens>,
     clock: Arc<dyn Clock>,
@@ -57,8 +60,9 @@ impl AuthorizationServer {
     /// An authorization server of these parts.
     pub fn new(parts: Parts) -> Self {
         let Parts { clients, minter, records, own_tokens, clock, entropy } = parts;
-        let (throttle, shelf) = (Throttle::default(), Shelf::new(records));
-        Self { clients, minter, throttle, shelf, own_tokens, clock, entropy }
+        let (throttle, device_limits) = (Throttle::default(), DeviceLimits::default());
+        let shelf = Shelf::new(records);
+        Self { clients, minter, throttle, device_limits, shelf, own_tokens, clock, entropy }
     }
 }
 
@@ -90,6 +94,24 @@ pub enum TokenError {
     /// The fault is the gateway's: the token could not be signed, for this reason, which is for the log.
     #[error("the token can not be signed")]
     SigningFailed(String),
+    /// The person has not decided yet, RFC 8628 section 3.5.
+    #[error("the person has not confirmed it yet: ask again after the interval")]
+    AuthorizationPending,
+    /// The device asks too often; from now on it has to wait for longer, RFC 8628 section 3.5.
+    #[error("the person has not confirmed it yet, and this was too early: wait for 5 seconds more from now on")]
+    SlowDown,
+    /// The person has said no.
+    #[error("the person has denied it")]
+    AccessDenied,
+    /// The person has not decided in time, RFC 8628 section 3.5.
+    #[error("the device code has expired: begin again")]
+    ExpiredToken,
+    /// Too many devices have begun to wait.
+    #[error("too many devices have begun to wait")]
+    TooManyDevices {
+        /// When the next one may.
+        retry_after: Duration,
+    },
     /// Too many wrong credentials came.
     #[error("too many attempts with wrong credentials")]
     Throttled {

@@ -57,9 +57,8 @@ impl AuthorizationServer {
         };
         match grant_type {
             GrantType::ClientCredentials => self.by_client_credentials(request).await,
-            GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::DeviceCode => {
-                Err(TokenError::UnsupportedGrantType)
-            }
+            GrantType::DeviceCode => self.by_device_code(request).await,
+            GrantType::AuthorizationCode | GrantType::RefreshToken => Err(TokenError::UnsupportedGrantType),
         }
     }
 
