@@ -13,7 +13,7 @@ use crate::net::{LocalClient, LocalError};
 use crate::settings::{Flags, Settings};
 use crate::telemetry::logs::{LogFormat, LogSettings};
 
-mod sheet;
+pub(super) mod sheet;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Request {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde_json::Value;
 
 /// A value as a word; what is not there is a dash.
-pub(super) fn text(value: &Value) -> String {
+pub(in crate::cli) fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".into(),
         Value::String(text) if text.is_empty() => "-".into(),
@@ -26,7 +26,7 @@ fn is_harmful(character: char) -> bool {
 }
 
 /// JSON for a terminal: the same value, and nothing in its strings that a terminal obeys.
-pub(super) fn json(value: &Value) -> String {
+pub(in crate::cli) fn json(value: &Value) -> String {
     let escaped = |character: char| match character {
         // Between the lines; within a string it is escaped already.
         '\n' => "\n".to_owned(),
