@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use crate::gateway::{Answer, Gateway, NOON, client};
 
+mod device;
+
 const FORM: &str = "application/x-www-form-urlencoded";
 const SECRET: &str = "an-example-of-a-secret-of-a-client";
 
