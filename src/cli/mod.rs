@@ -17,8 +17,10 @@ mod client;
 mod explain;
 mod healthcheck;
 mod openapi;
+mod operate;
 mod request;
 mod serve;
+mod sheet;
 mod token;
 mod warnings;
 

@@ -1,19 +1,12 @@
-//! `anteroom request`: what operators want to know of requests. The running gateway is asked over its admin socket; where none runs,
-//! the store is opened for the moment.
+//! `anteroom request`: what operators want to know of requests.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
 
-use super::{Failure, load};
-use crate::app::{Offline, SystemClock, SystemEntropy, admin_socket};
-use crate::net::{LocalClient, LocalError};
-use crate::settings::{Flags, Settings};
-use crate::telemetry::logs::{LogFormat, LogSettings};
-
-pub(super) mod sheet;
+use super::operate::{escaped, get};
+use super::{Failure, load, sheet};
+use crate::settings::Flags;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Request {
@@ -69,7 +62,7 @@ pub(super) fn run(flags: &Flags, command: &Request) -> Result<(), Failure> {
         Request::Show(show) => (format!("/v1/admin/requests/{}", escaped(&show.id)), show.json),
         Request::List(list) => (format!("/v1/admin/requests?{}", list.query()?), list.json),
     };
-    let answer = ask(&settings, &path)?;
+    let answer = get(&settings, &path)?;
     let mut out = io::stdout().lock();
     if json {
         writeln!(out, "{}", sheet::json(&answer))?;
@@ -107,34 +100,4 @@ impl List {
         }
         Ok(query.append_pair("limit", limit).finish())
     }
-}
-
-/// A segment of a path.
-fn escaped(text: &str) -> String {
-    form_urlencoded::byte_serialize(text.as_bytes()).collect()
-}
-
-/// What is answered at a path of the administration.
-fn ask(settings: &Settings, path: &str) -> Result<Value, Failure> {
-    // What goes wrong on the way is told by what is answered.
-    LogSettings { level: Some("error".into()), ..LogSettings::default() }.start(LogFormat::Pretty);
-    let socket = admin_socket(&settings.server.data_dir);
-    let client = LocalClient::of(&socket).map_err(|error| Failure::Failed(error.to_string()))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answer = runtime.block_on(async {
-        match client.get(path).await {
-            Err(LocalError::Absent) => {
-                let (clock, entropy) = (Arc::new(SystemClock::start()), Arc::new(SystemEntropy));
-                let offline =
-                    Offline::open(settings, clock, entropy).map_err(|mistakes| settings.unusable(mistakes))?;
-                Ok::<_, Failure>(offline.serve_while(client.get(path)).await)
-            }
-            answer => Ok(answer),
-        }
-    })?;
-    let (status, body) =
-        answer.map_err(|error| Failure::Failed(format!("{} does not answer: {error}", socket.display())))?;
-    let body: Value = serde_json::from_slice(&body)
-        .map_err(|_| Failure::Failed(format!("{} answered {status}, and no JSON", socket.display())))?;
-    if status == 200 { Ok(body) } else { Err(Failure::Failed(sheet::text(&body["detail"]))) }
 }

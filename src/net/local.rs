@@ -5,7 +5,9 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::Duration;
 
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, redirect};
+use serde_json::Value;
 
 use super::error::innermost;
 
@@ -17,6 +19,17 @@ const MAX_BODY_BYTES: usize = 64 << 20;
 /// Asks the gateway that listens on one socket.
 #[derive(Clone, Debug)]
 pub struct LocalClient(Client);
+
+/// What is wanted of a path.
+#[derive(Clone, Copy, Debug)]
+pub enum LocalCall<'a> {
+    /// To read it.
+    Get,
+    /// To send JSON to it.
+    Post(&'a Value),
+    /// To delete it.
+    Delete,
+}
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -39,12 +52,17 @@ impl LocalClient {
         client.unix_socket(path).build().map(Self).map_err(|error| LocalError::Failed(innermost(&error)))
     }
 
-    /// What is answered at a path, with its query: status and body.
+    /// What is answered to a call of a path, with its query: status and body.
     ///
     /// # Errors
     /// Nobody listens, or the answer does not come whole.
-    pub async fn get(&self, path: &str) -> Result<(u16, Vec<u8>), LocalError> {
-        let request = self.0.get(format!("http://localhost{path}"));
+    pub async fn call(&self, path: &str, call: LocalCall<'_>) -> Result<(u16, Vec<u8>), LocalError> {
+        let url = format!("http://localhost{path}");
+        let request = match call {
+            LocalCall::Get => self.0.get(url),
+            LocalCall::Post(body) => self.0.post(url).header(CONTENT_TYPE, "application/json").body(body.to_string()),
+            LocalCall::Delete => self.0.delete(url),
+        };
         let mut answer = request.send().await.map_err(|error| explain(&error))?;
         let (status, mut body) = (answer.status().as_u16(), Vec::new());
         while let Some(chunk) = answer.chunk().await.map_err(|error| explain(&error))? {

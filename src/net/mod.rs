@@ -21,9 +21,10 @@ pub use address::{secure_url, shown};
 pub use caller::{Call, Caller, Reply};
 pub use client::{Answer, Fetched, HttpClient, Validators};
 pub use error::{FetchErrorClass, NetError};
-pub use local::{LocalClient, LocalError};
+pub use local::{LocalCall, LocalClient, LocalError};
 pub use private::{Range, is_public};
 pub use push::{Pushed, Pusher, Reach};
+pub use reqwest::Url;
 
 /// The section `[net]`: how the gateway talks to identity providers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,6 +17,7 @@ pub mod device;
 pub mod grant_type;
 pub mod issuer;
 pub mod minter;
+pub mod redirect_uri;
 pub mod scopes;
 mod shelf;
 pub mod throttle;

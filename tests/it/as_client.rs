@@ -125,10 +125,7 @@ async fn a_refusal_is_told_and_keeps_nothing() {
     let home = tempfile::tempdir().unwrap();
     for (error, expected) in [
         (json!({ "error": "access_denied" }), "anteroom: the person who was asked has denied it\n".to_owned()),
-        (
-            json!({ "error": "expired_token" }),
-            "anteroom: nobody has confirmed it in time: log in again\n".to_owned(),
-        ),
+        (json!({ "error": "expired_token" }), "anteroom: nobody has confirmed it in time: log in again\n".to_owned()),
         (
             json!({ "error": "invalid_client", "error_description": "no\u{1b}[2J" }),
             "answered 400: no\\u{1b}[2J\n".to_owned(),
@@ -140,7 +137,8 @@ async fn a_refusal_is_told_and_keeps_nothing() {
         assert_eq!((code, told.ends_with(&expected)), (Some(3), true), "{told}");
     }
     let (code, _, told) = run_as(home.path(), &["submit", "-"], "{}");
-    let expected = "anteroom: there is no token: log in with `anteroom login`, or give --client-id and --client-secret\n";
+    let expected =
+        "anteroom: there is no token: log in with `anteroom login`, or give --client-id and --client-secret\n";
     assert_eq!((code, told.as_str()), (Some(3), expected));
 }
 
@@ -151,9 +149,11 @@ async fn a_secret_goes_by_basic_and_slow_down_is_honoured() {
     let server = provider().await;
     answer_once(&server, 400, json!({ "error": "slow_down" })).await;
     // "cli" and "a s&cret", form-encoded.
-    let proven = Mock::given(method("POST")).and(path("/token")).and(header("authorization", "Basic Y2xpOmErcyUyNmNyZXQ="));
+    let proven =
+        Mock::given(method("POST")).and(path("/token")).and(header("authorization", "Basic Y2xpOmErcyUyNmNyZXQ="));
     proven.respond_with(ResponseTemplate::new(200).set_body_json(given("t", 60))).mount(&server).await;
-    let login = ["login", "--discovery-url", &server.uri(), "--client-id", "cli", "--client-secret", "file:secret", "-d"];
+    let login =
+        ["login", "--discovery-url", &server.uri(), "--client-id", "cli", "--client-secret", "file:secret", "-d"];
     let (code, _, told) = run_as(home.path(), &login, "");
     assert_eq!(code, Some(0), "{told}");
     assert_eq!(told.matches("POST http").count(), 3, "{told}");
@@ -169,12 +169,14 @@ async fn who_is_not_who_was_asked_gets_nothing() {
     let url = server.uri();
     answer(&server, "GET", DOCUMENT, 200, json!({ "issuer": "https://idp.example" })).await;
     let (code, _, told) = run_as(home.path(), &["login", "--discovery-url", &url], "");
-    let expected = format!("anteroom: {url}{DOCUMENT} is the document of https://idp.example, and not of who was asked: ");
+    let expected =
+        format!("anteroom: {url}{DOCUMENT} is the document of https://idp.example, and not of who was asked: ");
     assert_eq!((code, told.starts_with(&expected)), (Some(3), true), "{told}");
     let server = MockServer::start().await;
     answer(&server, "GET", DOCUMENT, 200, json!({ "issuer": server.uri() })).await;
     let (code, _, told) = run_as(home.path(), &["login", "--discovery-url", &server.uri()], "");
-    let expected = format!("anteroom: {} names no device_authorization_endpoint: it does not offer this\n", server.uri());
+    let expected =
+        format!("anteroom: {} names no device_authorization_endpoint: it does not offer this\n", server.uri());
     assert_eq!((code, told), (Some(3), expected));
 }
 
@@ -183,11 +185,19 @@ fn what_is_wrong_with_the_command_line_is_told_before_anything_is_asked() {
     let home = tempfile::tempdir().unwrap();
     let secret = ["login", "--client-secret", "s3cret-itself"];
     for (arguments, code, expected) in [
-        (&secret[..], 2, "--client-secret: write it as \"file:PATH\" or \"env:NAME\". A secret never stands on a command line"),
+        (
+            &secret[..],
+            2,
+            "--client-secret: write it as \"file:PATH\" or \"env:NAME\". A secret never stands on a command line",
+        ),
         (&["submit", "gone.json"], 2, "FILE: gone.json can not be read: "),
         (&["login", "--ca-file", "gone.pem"], 2, "--ca-file"),
         (&["login", "--discovery-url", "http://idp.example"], 2, "is not https"),
-        (&["login", "--discovery-url", "http://127.0.0.1:1"], 4, "http://127.0.0.1:1/.well-known/openid-configuration can not be reached"),
+        (
+            &["login", "--discovery-url", "http://127.0.0.1:1"],
+            4,
+            "http://127.0.0.1:1/.well-known/openid-configuration can not be reached",
+        ),
     ] {
         let (ended, out, told) = run_as(home.path(), arguments, "");
         assert_eq!((ended, out.as_str(), told.contains(expected)), (Some(code), "", true), "{told}");

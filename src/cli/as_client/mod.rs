@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::request::sheet::text;
+use super::sheet::text;
 use super::{Failure, MISCONFIGURED, load};
 use crate::app::SystemClock;
 use crate::core::clock::Clock;

@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::talk::{complaint, json};
 use super::{Client, EXIT_CODES, Options, refused, run};
 use crate::cli::Failure;
-use crate::cli::request::sheet::{self, text};
+use crate::cli::sheet::{self, text};
 use crate::net::{Call, NetError, Reply};
 use crate::settings::Flags;
 

@@ -1,11 +1,11 @@
-//! Requests as a sheet for people. What clients have chosen is printed without control characters.
+//! What commands print for people. What clients have chosen is printed without control characters.
 
 use std::io::{self, Write};
 
 use serde_json::Value;
 
 /// A value as a word; what is not there is a dash.
-pub(in crate::cli) fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".into(),
         Value::String(text) if text.is_empty() => "-".into(),
@@ -26,7 +26,7 @@ fn is_harmful(character: char) -> bool {
 }
 
 /// JSON for a terminal: the same value, and nothing in its strings that a terminal obeys.
-pub(in crate::cli) fn json(value: &Value) -> String {
+pub(super) fn json(value: &Value) -> String {
     let escaped = |character: char| match character {
         // Between the lines; within a string it is escaped already.
         '\n' => "\n".to_owned(),
@@ -90,7 +90,7 @@ pub(super) fn show(whole: &Value, out: &mut impl Write) -> io::Result<()> {
     }
 }
 
-fn items(list: &Value) -> &[Value] {
+pub(super) fn items(list: &Value) -> &[Value] {
     list.as_array().map_or(&[], Vec::as_slice)
 }
 
@@ -132,7 +132,8 @@ pub(super) fn list(page: &Value, out: &mut impl Write) -> io::Result<()> {
     }
 }
 
-fn table<const N: usize>(head: [&str; N], rows: &[[String; N]], out: &mut impl Write) -> io::Result<()> {
+/// Columns under their names.
+pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]], out: &mut impl Write) -> io::Result<()> {
     let head = head.map(str::to_owned);
     let width = |column: usize| {
         let cells = rows.iter().chain([&head]).map(|row| row[column].chars().count());
