@@ -66,6 +66,18 @@ pub(super) struct Options {
     debug: bool,
 }
 
+impl Options {
+    /// Where the client's secret is; a file is named so that it is found from any folder.
+    fn secret(&self) -> Result<Option<Source>, Failure> {
+        let Some(place) = &self.client_secret else { return Ok(None) };
+        let mistake = |problem: String| misused("--client-secret", problem, "A secret never stands on a command line");
+        match place.parse().map_err(mistake)? {
+            Source::File(path) => Ok(Some(Source::File(std::path::absolute(path)?))),
+            source @ Source::Env(_) => Ok(Some(source)),
+        }
+    }
+}
+
 /// What a command works with.
 struct Client {
     options: Options,
@@ -82,6 +94,7 @@ fn run<T>(
 ) -> Result<T, Failure> {
     // What goes wrong on the way is told by the sentence at the end.
     LogSettings { level: Some("error".into()), ..LogSettings::default() }.start(LogFormat::Pretty);
+    options.secret()?;
     let settings = load(flags)?;
     let net = settings.net.open(&settings.base).map_err(|mistakes| settings.unusable(mistakes))?;
     let caller = net.caller(options.ca_file.as_deref()).map_err(|mistake| settings.unusable(vec![mistake]))?;
@@ -94,16 +107,6 @@ fn run<T>(
 impl Client {
     fn client_id(&self) -> &str {
         self.options.client_id.as_deref().unwrap_or(CLIENT_ID)
-    }
-
-    /// Where the client's secret is; a file is named so that it is found from any folder.
-    fn secret(&self) -> Result<Option<Source>, Failure> {
-        let Some(place) = &self.options.client_secret else { return Ok(None) };
-        let mistake = |problem: String| misused("--client-secret", problem, "A secret never stands on a command line");
-        match place.parse().map_err(mistake)? {
-            Source::File(path) => Ok(Some(Source::File(std::path::absolute(path)?))),
-            source @ Source::Env(_) => Ok(Some(source)),
-        }
     }
 
     /// The gateway of the command line or of the configuration, without a slash at the end.

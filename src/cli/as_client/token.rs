@@ -55,7 +55,7 @@ impl Given {
             issuer: provider.issuer.clone(),
             token_endpoint: provider.token_endpoint()?.to_owned(),
             client_id: client.client_id().to_owned(),
-            client_secret: client.secret()?,
+            client_secret: client.options.secret()?,
             basic: provider.takes_basic(),
             expires_at: self.expires_at(client.clock.now()),
             access_token: self.access_token,
@@ -80,7 +80,7 @@ pub(super) struct Access {
 impl Client {
     /// Who this client says it is to a provider.
     pub(super) fn asking(&self, provider: &Provider) -> Result<Asking<'_>, Failure> {
-        let secret = self.secret()?.map(|place| place.read(&self.settings.base)).transpose();
+        let secret = self.options.secret()?.map(|place| place.read(&self.settings.base)).transpose();
         let secret = secret.map_err(|problem| misused("--client-secret", problem, "Put the secret there"))?;
         Ok(Asking { client_id: self.client_id(), secret, basic: provider.takes_basic() })
     }
