@@ -11,6 +11,7 @@ use crate::core::error::Misconfiguration;
 use crate::core::period::Period;
 use crate::http::{GuardSettings, Mode, ServerSettings};
 use crate::net::NetSettings;
+use crate::oauth::accounts::settings::AccountSettings;
 use crate::oauth::clients::ClientSettings;
 use crate::oauth::issuer::IssuerSettings;
 use crate::queue::retention::RetentionSettings;
@@ -26,7 +27,8 @@ mod mistakes;
 /// Sections whose tables are named by the user.
 const NAMED_TABLES: [&str; 4] = ["verifiers", "clients", "types", "guards"];
 /// Sections with keys of their own.
-const SECTIONS: [&str; 9] = ["server", "log", "store", "retention", "shutdown", "net", "verify", "issuer", "webhooks"];
+const SECTIONS: [&str; 10] =
+    ["server", "log", "store", "retention", "shutdown", "net", "verify", "issuer", "accounts", "webhooks"];
 
 /// The whole configuration, defaults filled in.
 #[derive(Clone, Debug)]
@@ -49,6 +51,8 @@ pub struct Settings {
     pub verifiers: BTreeMap<String, Value>,
     /// `[issuer]`
     pub issuer: IssuerSettings,
+    /// `[accounts]`
+    pub accounts: AccountSettings,
     /// `[clients.NAME]`
     pub clients: BTreeMap<String, ClientSettings>,
     /// `[types.NAME]`
@@ -288,6 +292,7 @@ impl Sections {
             verify,
             verifiers,
             issuer: self.section("issuer"),
+            accounts: self.section("accounts"),
             clients: self.section("clients"),
             types: if types.is_empty() { built_in() } else { types },
             guards: self.section("guards"),

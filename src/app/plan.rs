@@ -1,5 +1,6 @@
 //! What follows from the settings alone: every section judged, and nothing opened, made or fetched for it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use secrecy::SecretString;
@@ -13,11 +14,12 @@ use crate::http::{Guard, Guards, Mode, TokenPlaces};
 use crate::net::{Net, NetSettings};
 use crate::oauth::clients::{Client, generate_secret};
 use crate::oauth::issuer::Issuer;
+use crate::oauth::scopes::Scopes;
 use crate::queue::types::Types;
 use crate::settings::Settings;
 use crate::store;
 use crate::telemetry::metrics::Metrics;
-use crate::verify::{Chain, OwnIssuer, Setup, Waiting, own_table, parse_table};
+use crate::verify::{Chain, OwnIssuer, Setup, Waiting, own_table};
 use crate::webhooks::{Judged, WebhookPlan};
 
 /// What a gateway is made of, and a command that does a part of its work.
@@ -28,6 +30,8 @@ pub struct Plan {
     pub types: Types,
     /// The verifiers that guard the API.
     pub chain: Chain,
+    /// The verifier of our own tokens, whether it guards the API or not.
+    pub own_chain: Chain,
     /// Where a token may be.
     pub token_places: TokenPlaces,
     /// What guards other services.
@@ -73,6 +77,8 @@ impl Plan {
     ) -> Result<Self, Vec<Misconfiguration>> {
         let metrics = Arc::new(Metrics::new());
         let mut mistakes: Vec<_> = store::judge(&settings.store).err().into_iter().collect();
+        let is_development = settings.server.effective_mode() == Mode::Development;
+        mistakes.extend(settings.accounts.mistakes(is_development, &Scopes::default()));
         let mut clients = Vec::new();
         for (id, client) in &settings.clients {
             Client::build(id, client, &settings.base)
@@ -98,21 +104,33 @@ impl Plan {
             secrets,
             tokens: Arc::clone(&own_tokens),
         };
-        let chain = {
+        let (chain, own_chain) = {
             let (clock, entropy, metrics) = (Arc::clone(&clock), Arc::clone(&entropy), Arc::clone(&metrics));
             let waiting = Waiting::within(settings.server.max_in_flight);
-            let setup = Setup { base: &settings.base, net, clock, entropy, metrics, waiting, own: Some(own) };
-            build_chain(settings, &setup).map_err(|found| mistakes.extend(found))
+            let mut setup = Setup { base: &settings.base, net, clock, entropy, metrics, waiting, own: Some(own) };
+            let chain = Chain::build(settings.chain(), &settings.named_by_guards(), &settings.verifiers, &setup);
+            // What judges tokens for others is none of the verifiers that are counted.
+            setup.metrics = Arc::new(Metrics::new());
+            (chain.map_err(|found| mistakes.extend(found)), own_chain(&setup))
         };
+        // The gateway gives tokens even where others alone believe them: their issuer is judged as its verifier would.
+        let own_chain = own_chain.map_err(|found| {
+            if !settings.believes_itself() {
+                mistakes.extend(found)
+            }
+        });
         let token_places = TokenPlaces::of(&settings.verify).map_err(|mistake| mistakes.push(mistake));
         let guards = build_guards(settings).map_err(|found| mistakes.extend(found));
-        match (types, chain, token_places, guards, webhooks) {
-            (Ok(types), Ok(chain), Ok(token_places), Ok(guards), Ok(webhooks)) if mistakes.is_empty() => {
+        match (types, chain, own_chain, token_places, guards, webhooks) {
+            (Ok(types), Ok(chain), Ok(own_chain), Ok(token_places), Ok(guards), Ok(webhooks))
+                if mistakes.is_empty() =>
+            {
                 let guards = Guards::new(guards, &chain);
                 Ok(Self {
                     clients,
                     types,
                     chain,
+                    own_chain,
                     token_places,
                     guards,
                     webhooks,
@@ -180,18 +198,8 @@ fn build_guards(settings: &Settings) -> Result<Vec<Guard>, Vec<Misconfiguration>
     if mistakes.is_empty() { Ok(guards) } else { Err(mistakes) }
 }
 
-fn build_chain(settings: &Settings, setup: &Setup<'_>) -> Result<Chain, Vec<Misconfiguration>> {
-    let chain = Chain::build(settings.chain(), &settings.named_by_guards(), &settings.verifiers, setup);
-    if settings.believes_itself() {
-        return chain;
-    }
-    // The gateway gives tokens even where others alone believe them: their issuer is judged as its verifier would.
-    let judged = parse_table("self", own_table()).map_err(|mistake| vec![mistake]);
-    match (chain, judged.and_then(|own| own.build("self", setup))) {
-        (Err(mut mistakes), Err(more)) => {
-            mistakes.extend(more);
-            Err(mistakes)
-        }
-        (chain, own) => own.and(chain),
-    }
+/// The verifier of our own tokens.
+fn own_chain(setup: &Setup<'_>) -> Result<Chain, Vec<Misconfiguration>> {
+    let name = "self".to_owned();
+    Chain::build(std::slice::from_ref(&name), &[], &BTreeMap::from([(name.clone(), own_table())]), setup)
 }

@@ -104,6 +104,7 @@ fn effective(settings: &Settings) -> Result<Value, Failure> {
         "verify": json(&settings.verify)?,
         "verifiers": verifiers.collect::<Map<_, _>>(),
         "issuer": issuer,
+        "accounts": json(&settings.accounts)?,
         "clients": json(&settings.clients)?,
         "types": json(&settings.types)?,
         "guards": json(&settings.guards)?,

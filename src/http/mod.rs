@@ -26,6 +26,7 @@ mod code;
 mod conditional;
 mod cors;
 mod dead_letters;
+mod device;
 mod document;
 mod guard;
 mod healthz;
@@ -37,6 +38,7 @@ mod oauth;
 mod openapi;
 mod origin;
 mod page;
+mod pages;
 mod partner;
 mod prefer;
 mod problem;
@@ -80,6 +82,8 @@ pub struct Services {
     pub webhooks: Arc<Webhooks>,
     /// The authorization server.
     pub authorization: AuthorizationServer,
+    /// What judges the tokens that it issues, also where they do not guard the API.
+    pub own_tokens: Chain,
     /// The store, for its readiness.
     pub store: Arc<dyn Store>,
     /// The clock.
@@ -159,6 +163,8 @@ fn api() -> Vec<Row> {
         // tokens
         issue_token in oauth::token,
         begin_device in oauth::device,
+        introspect_token in oauth::introspect,
+        revoke_token in oauth::revoke,
         issue_token_by_basic in auth,
         issue_token_at_auth in auth,
         // the contract
@@ -208,6 +214,12 @@ fn api() -> Vec<Row> {
     rows.extend([
         Row::page("/auth", get, || Route::new().to(auth::issue_token_by_basic)),
         Row::page("/auth", &[Method::POST], || Route::new().to(auth::issue_token_at_auth)),
+        // people, with their browsers
+        Row::page("/oauth/authorize", get, || Route::new().to(oauth::authorize::ask)),
+        Row::page("/oauth/authorize", &[Method::POST], || Route::new().to(oauth::authorize::decide)),
+        Row::page("/oauth/login", &[Method::POST], || Route::new().to(oauth::login::log_in)),
+        Row::page("/device", get, || Route::new().to(device::show)),
+        Row::page("/device", &[Method::POST], || Route::new().to(device::confirm)),
         Row::page("/", get, || Route::new().to(ui::redirect)),
         Row::page("/ui", get, || Route::new().to(ui::redirect)),
         Row::page("/ui/{file:.*}", get, || Route::new().to(ui::asset)),

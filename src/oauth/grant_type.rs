@@ -48,4 +48,4 @@ pub(super) fn offered() -> String {
 }
 
 /// Those that are offered.
-pub const OFFERED: [GrantType; 2] = [GrantType::ClientCredentials, GrantType::DeviceCode];
+pub const OFFERED: [GrantType; 4] = GrantType::ALL;

@@ -11,18 +11,28 @@ use crate::core::error::StoreError;
 use crate::core::own_tokens::OwnTokens;
 use crate::core::ports::records::Records;
 
+pub mod accounts;
+pub mod authorize;
 pub mod client_credentials;
 pub mod clients;
+mod code;
 pub mod device;
 pub mod grant_type;
+mod grants;
 pub mod issuer;
+pub mod keeper;
 pub mod minter;
 pub mod redirect_uri;
+mod refresh;
+pub mod revocations;
 pub mod scopes;
+pub mod sessions;
 mod shelf;
 pub mod throttle;
 pub mod token;
 
+use accounts::Accounts;
+use accounts::settings::AccountSettings;
 use clients::Clients;
 use device::DeviceLimits;
 use minter::Minter;
@@ -32,6 +42,7 @@ use throttle::Throttle;
 /// The authorization server.
 pub struct AuthorizationServer {
     clients: Clients,
+    accounts: Accounts,
     minter: Minter,
     throttle: Throttle,
     device_limits: DeviceLimits,
@@ -45,6 +56,8 @@ pub struct AuthorizationServer {
 pub struct Parts {
     /// The clients that are configured.
     pub clients: Clients,
+    /// The `[accounts]` section.
+    pub accounts: AccountSettings,
     /// What mints tokens.
     pub minter: Minter,
     /// Where it keeps what it must not forget.
@@ -60,10 +73,11 @@ pub struct Parts {
 impl AuthorizationServer {
     /// An authorization server of these parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { clients, minter, records, own_tokens, clock, entropy } = parts;
-        let (throttle, device_limits) = (Throttle::default(), DeviceLimits::default());
-        let shelf = Shelf::new(records);
-        Self { clients, minter, throttle, device_limits, shelf, own_tokens, clock, entropy }
+        let Parts { clients, accounts, minter, records, own_tokens, clock, entropy } = parts;
+        let (throttle, shelf) = (Throttle::default(), Shelf::new(records));
+        let device_limits = DeviceLimits::default();
+        let accounts = Accounts::new(accounts, &entropy);
+        Self { clients, accounts, minter, throttle, device_limits, shelf, own_tokens, clock, entropy }
     }
 }
 

@@ -8,8 +8,17 @@ use serde_json::{Value, json};
 
 use crate::gateway::{Answer, Gateway, NOON, client};
 
+mod authorize;
+mod code;
 mod device;
+mod device_page;
+mod flow;
+mod introspect;
+mod refresh;
+mod revoke;
 
+const OFFERED: &str = "the grants that are offered are: client_credentials, authorization_code, refresh_token, \
+                       urn:ietf:params:oauth:grant-type:device_code";
 const FORM: &str = "application/x-www-form-urlencoded";
 const SECRET: &str = "an-example-of-a-secret-of-a-client";
 
@@ -19,6 +28,12 @@ fn acme() -> Gateway {
 
 fn ask(gateway: &Gateway) -> RequestBuilder {
     gateway.call(Method::POST, "/oauth/token")
+}
+
+/// A form that is sent to an endpoint of the authorization server.
+fn form_call(gateway: &Gateway, path: &str, form: &[(&str, &str)]) -> RequestBuilder {
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    gateway.call(Method::POST, path).header("content-type", FORM).body(body)
 }
 
 async fn ask_form(gateway: &Gateway, form: &str) -> Answer {
@@ -186,7 +201,7 @@ async fn the_grant_and_every_parameter_are_read_strictly() {
     assert_malformed(&ask_as(&gateway, SECRET, "scope=requests:read").await, missing);
     assert_malformed(&Answer::to(ask(&gateway)).await, missing);
     let answer = ask_as(&gateway, SECRET, "grant_type=password").await;
-    assert_refused(&answer, 400, "unsupported_grant_type", "only the grant client_credentials is offered");
+    assert_refused(&answer, 400, "unsupported_grant_type", OFFERED);
     for form in [format!("{GRANT}&{GRANT}"), format!("{GRANT}&scope=requests:read&scope=admin")] {
         assert_malformed(&ask_as(&gateway, SECRET, &form).await, "a parameter is repeated");
     }

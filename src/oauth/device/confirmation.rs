@@ -8,8 +8,10 @@ use super::user_code::UserCode;
 use super::{Decision, Device, Named, TRIES};
 use crate::core::error::StoreError;
 use crate::oauth::AuthorizationServer;
+use crate::oauth::accounts::Person;
 use crate::oauth::clients::Client;
-use crate::oauth::shelf::Found;
+use crate::oauth::grants::Grant;
+use crate::oauth::shelf::{Found, insert};
 
 /// A device, as the person who is asked is told of it.
 #[derive(Debug)]
@@ -18,18 +20,21 @@ pub struct Asking {
     pub user_code: UserCode,
     /// What asks.
     pub client: Arc<Client>,
-    /// What it asks for, separated by spaces.
-    pub scope: String,
+    /// Which of the scopes that it asks for the person may let it have, and what each allows.
+    pub offered: Vec<(String, String)>,
 }
 
 /// Why a user code leads to no device.
 #[derive(Debug, thiserror::Error)]
 pub enum UserCodeError {
     /// No device shows this code, or not any more. Which of the two is not told.
-    #[error("no device waits with this code: it is mistyped, was used, or is older than ten minutes")]
+    #[error("No device waits with this code: it is mistyped, was used, or is older than ten minutes.")]
     Unknown,
+    /// The device asks for what this person may not do.
+    #[error("The device asks for nothing that you may let it have.")]
+    NothingToAllow,
     /// Too many codes were tried.
-    #[error("too many codes were tried that no device waits with")]
+    #[error("There were too many codes that no device waits with. Please wait before you try again.")]
     Throttled {
         /// When the next one is looked at.
         retry_after: Duration,
@@ -45,13 +50,18 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// There is none, there were too many such, and the store's.
-    pub async fn asking_device(&self, typed: &str, address: Option<IpAddr>) -> Result<Asking, UserCodeError> {
+    pub async fn asking_device(
+        &self,
+        typed: &str,
+        address: Option<IpAddr>,
+        person: &Person,
+    ) -> Result<Asking, UserCodeError> {
         let code: UserCode = typed.parse().map_err(|()| UserCodeError::Unknown)?;
         let (_, device) = self.waiting(&code, address).await?;
-        self.asking(device.value).await
+        self.asking(&device.value, person).await
     }
 
-    /// Says yes or no to the device that waits with that code, for the person `subject`. It can be said once.
+    /// Says yes or no to the device that waits with that code. It can be said once.
     ///
     /// # Errors
     /// As [`Self::asking_device`].
@@ -59,21 +69,40 @@ impl AuthorizationServer {
         &self,
         typed: &str,
         address: Option<IpAddr>,
-        subject: &str,
-        granted: bool,
+        person: &Person,
+        is_allowed: bool,
     ) -> Result<Asking, UserCodeError> {
         let code: UserCode = typed.parse().map_err(|()| UserCodeError::Unknown)?;
         for _ in 0..TRIES {
             let (named, device) = self.waiting(&code, address).await?;
-            let decision = if granted { Decision::Granted { subject: subject.to_owned() } } else { Decision::Denied };
-            let asking = self.asking(device.value.clone()).await?;
+            let asking = self.asking(&device.value, person).await?;
+            let (decision, granted) = if is_allowed {
+                let grant_id = self.new_grant_id();
+                let grant = insert(&grant_id, &self.device_grant(&device.value, &asking, person))?;
+                (Decision::Granted { grant_id }, Some(grant))
+            } else {
+                (Decision::Denied, None)
+            };
             let decided = device.replace(&Device { decision, ..device.value.clone() })?;
+            let changes = [named.remove(), decided].into_iter().chain(granted).collect();
             // Else the device asked at that very moment, or somebody else has decided.
-            if self.shelf.commit(vec![named.remove(), decided]).await? {
+            if self.shelf.commit(changes).await? {
                 return Ok(asking);
             }
         }
         Err(UserCodeError::Unknown)
+    }
+
+    fn device_grant(&self, device: &Device, asking: &Asking, person: &Person) -> Grant {
+        let scopes: Vec<_> = asking.offered.iter().map(|(scope, _)| scope.as_str()).collect();
+        Grant {
+            client_id: device.client_id.clone(),
+            subject: person.id.clone(),
+            name: person.name.clone(),
+            scope: scopes.join(" "),
+            granted_at: self.clock.now(),
+            expires_at: device.expires_at,
+        }
     }
 
     async fn waiting(
@@ -93,10 +122,17 @@ impl AuthorizationServer {
         Ok((named, device))
     }
 
-    async fn asking(&self, device: Device) -> Result<Asking, UserCodeError> {
-        let Device { client_id, scope, user_code, .. } = device;
+    async fn asking(&self, device: &Device, person: &Person) -> Result<Asking, UserCodeError> {
         // A client that was removed since asks for nothing any more.
-        let client = self.clients.find(&client_id).await?.ok_or(UserCodeError::Unknown)?;
-        Ok(Asking { user_code, client, scope })
+        let client = self.clients.find(&device.client_id).await?.ok_or(UserCodeError::Unknown)?;
+        let is_asked = |scope: &String| device.scope.split(' ').any(|asked| asked == scope);
+        let allows = |scope: &str| self.minter.scopes.get(scope).map(|scope| scope.allows.clone()).unwrap_or_default();
+        let granted = self.grantable(&client, person).into_iter().filter(is_asked);
+        let offered: Vec<_> =
+            granted.map(|scope| (allows(&scope), scope)).map(|(allows, scope)| (scope, allows)).collect();
+        if offered.is_empty() {
+            return Err(UserCodeError::NothingToAllow);
+        }
+        Ok(Asking { user_code: device.user_code.clone(), client, offered })
     }
 }

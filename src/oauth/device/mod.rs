@@ -6,9 +6,10 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::clients::{generate_secret, hash};
+use super::clients::{Client, generate_secret};
 use super::grant_type::GrantType;
-use super::shelf::{Kept, insert};
+use super::grants::Grant;
+use super::shelf::{Found, Kept, hashed, insert};
 use super::token::{Credentials, TokenRequest, narrow};
 use super::{AuthorizationServer, Issued, TokenError};
 use crate::core::clock::Timestamp;
@@ -57,8 +58,8 @@ enum Decision {
     Denied,
     /// Yes.
     Granted {
-        /// Who said it: whom the tokens speak for.
-        subject: String,
+        /// The grant that its tokens come of.
+        grant_id: String,
     },
 }
 
@@ -122,7 +123,7 @@ impl AuthorizationServer {
         let expires_at = self.clock.now().plus(LIFETIME);
         for _ in 0..TRIES {
             let device_code = generate_secret(&*self.entropy);
-            let (key, user_code) = (key(device_code.expose_secret()), UserCode::draw(&*self.entropy));
+            let (key, user_code) = (hashed(device_code.expose_secret()), UserCode::draw(&*self.entropy));
             let device = Device {
                 client_id: client.id.clone(),
                 scope: scope.clone(),
@@ -145,36 +146,45 @@ impl AuthorizationServer {
     /// A token for a device whose person has confirmed it; RFC 8628 section 3.4. It is given once.
     pub(super) async fn by_device_code(&self, request: &TokenRequest) -> Result<Issued, TokenError> {
         let client = self.client_for(GrantType::DeviceCode, request).await?;
-        let key = key(request.parameter("device_code")?);
+        let key = hashed(request.parameter("device_code")?);
         for _ in 0..TRIES {
             let unknown = TokenError::InvalidGrant("the device code is not known, or it was used before");
             let Some(found) = self.shelf.find::<Device>(&key).await? else { return Err(unknown) };
             if found.value.client_id != client.id {
                 return Err(unknown);
             }
-            let (answer, changes) = match found.value.asked(self.clock.now()) {
-                (Poll::Granted { subject }, _) => {
-                    let issued = self.minter.mint(&subject, Some(&client), found.value.scope.clone(), None)?;
-                    (Ok(issued), vec![found.remove()])
+            // Where a change is not made it asked twice at once, or the person decided just now: it is looked at again.
+            match found.value.asked(self.clock.now()) {
+                Poll::Granted { grant_id } => {
+                    if let Some(issued) = self.redeem_device(&client, &found, &grant_id).await? {
+                        return Ok(issued);
+                    }
                 }
-                (Poll::Refused(error), None) => return Err(error),
-                (Poll::Refused(error), Some(device)) => (Err(error), vec![found.replace(&device)?]),
-            };
-            // Else it asked twice at once, or the person decided just now: it is looked at again.
-            if self.shelf.commit(changes).await? {
-                return answer;
+                Poll::Refused(error, None) => return Err(error),
+                Poll::Refused(error, Some(device)) => {
+                    if self.shelf.commit(vec![found.replace(&device)?]).await? {
+                        return Err(error);
+                    }
+                }
             }
         }
         Err(TokenError::SlowDown)
     }
-}
 
-/// Under what a device is kept: the device code itself is not.
-fn key(device_code: &str) -> String {
-    hash(device_code).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        use std::fmt::Write;
-        // Writing to a string does not fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    /// The token for what a person has granted; none when the device was changed meanwhile.
+    async fn redeem_device(
+        &self,
+        client: &Client,
+        device: &Found<Device>,
+        grant_id: &str,
+    ) -> Result<Option<Issued>, TokenError> {
+        let Some((grant, _)) = self.grant(grant_id).await? else { return Err(TokenError::AccessDenied) };
+        let (refresh_token, mut changes) = self.first_refresh_token(client, &grant)?;
+        changes.push(device.remove());
+        if !self.shelf.commit(changes).await? {
+            return Ok(None);
+        }
+        let Grant { subject, scope, .. } = grant.value;
+        self.issue_for(client, &subject, scope, grant_id, refresh_token).map(Some)
+    }
 }

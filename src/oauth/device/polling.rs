@@ -11,37 +11,34 @@ use crate::oauth::TokenError;
 pub(super) enum Poll {
     /// The person has said yes.
     Granted {
-        /// Who it is.
-        subject: String,
+        /// What the tokens come of.
+        grant_id: String,
     },
-    /// There is no token, or not yet.
-    Refused(TokenError),
+    /// There is no token, or not yet; and what is kept of the device from then on, where that changes.
+    Refused(TokenError, Option<Device>),
 }
 
 impl Device {
-    /// What it is answered at `now`, and what is kept of it from then on, where that changes.
-    pub(super) fn asked(&self, now: Timestamp) -> (Poll, Option<Self>) {
+    /// What it is answered at `now`.
+    pub(super) fn asked(&self, now: Timestamp) -> Poll {
         if now >= self.expires_at {
-            return (Poll::Refused(TokenError::ExpiredToken), None);
+            return Poll::Refused(TokenError::ExpiredToken, None);
         }
         match &self.decision {
-            Decision::Granted { subject } => (Poll::Granted { subject: subject.clone() }, None),
-            Decision::Denied => (Poll::Refused(TokenError::AccessDenied), None),
-            Decision::Pending => self.asked_too_early(now),
+            Decision::Granted { grant_id } => Poll::Granted { grant_id: grant_id.clone() },
+            Decision::Denied => Poll::Refused(TokenError::AccessDenied, None),
+            Decision::Pending => self.asked_while_pending(now),
         }
     }
 
-    fn asked_too_early(&self, now: Timestamp) -> (Poll, Option<Self>) {
+    fn asked_while_pending(&self, now: Timestamp) -> Poll {
         let next = self.asked_at.map(|asked_at| asked_at.plus(Duration::from_secs(self.interval)));
         if next.is_none_or(|next| now >= next) {
-            return (
-                Poll::Refused(TokenError::AuthorizationPending),
-                Some(Self { asked_at: Some(now), ..self.clone() }),
-            );
+            return Poll::Refused(TokenError::AuthorizationPending, Some(Self { asked_at: Some(now), ..self.clone() }));
         }
         // A device that never waits is not worth a write each time: by now it has to wait for longer than there is to wait for.
         let interval = self.interval.saturating_add(INTERVAL.as_secs());
         let slower = (interval <= LIFETIME.as_secs()).then(|| Self { asked_at: Some(now), interval, ..self.clone() });
-        (Poll::Refused(TokenError::SlowDown), slower)
+        Poll::Refused(TokenError::SlowDown, slower)
     }
 }

@@ -104,8 +104,14 @@ fn conditions(owner: Option<i64>, filter: &Filter, now: Timestamp) -> Conditions
         all.and("r.submitted_at < ?", before.millis());
     }
     if let Some((route, key)) = &filter.idempotency_key {
-        let has_key = "EXISTS (SELECT FROM idempotency k WHERE k.id = r.id AND k.key = ?";
-        all.and(&format!("{has_key} AND k.route = '{}')", route.replace('\'', "''")), key.as_bytes());
+        // By whole entries of its index: without the owner it would be gone through.
+        let (from, owner) = match owner {
+            Some(owner) => ("idempotency k", owner.to_string()),
+            None => ("owners x CROSS JOIN idempotency k", "x.owner".into()),
+        };
+        let route = route.replace('\'', "''");
+        let with_key = format!("SELECT k.id FROM {from} WHERE k.owner = {owner} AND k.route = '{route}' AND k.key = ?");
+        all.and(&format!("r.id = ANY(ARRAY({with_key}))"), key.as_bytes());
     }
     if !filter.ids.is_empty() {
         all.and("r.id = ANY(?)", filter.ids.iter().map(ToString::to_string).collect::<Vec<_>>());
