@@ -29,7 +29,7 @@
 //! | `src/main.rs` | arguments in, exit code out |
 //!
 //! Who may import whom is a table in `tests/it/architecture/`, which fails when the code breaks it. Errors become answers in
-//! `src/http/problem.rs`, out of one list, `src/http/code.rs`; those of the token endpoint in `src/http/oauth.rs`, as RFC 6749 has them.
+//! `src/http/problem.rs`, out of one list, `src/http/code.rs`; those of the authorization server in `src/http/oauth/refusal.rs`, as RFC 6749 has them.
 //! Time and randomness are arguments: [`core::clock::Clock`], [`core::entropy::Entropy`].
 
 pub mod app;

@@ -1,13 +1,15 @@
-//! `anteroom login`, `submit` and `status`: the program as a client, at a provider that is not ours.
+//! `anteroom login`, `submit` and `status`: the program as a client, of a provider that is not ours and of the gateway itself.
 
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 use wiremock::matchers::{body_string_contains, header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use crate::oauth::Browser;
 use crate::process::{self, Gateway, program};
 
 const DOCUMENT: &str = "/.well-known/openid-configuration";
@@ -191,6 +193,7 @@ fn what_is_wrong_with_the_command_line_is_told_before_anything_is_asked() {
             "--client-secret: write it as \"file:PATH\" or \"env:NAME\". A secret never stands on a command line",
         ),
         (&["submit", "gone.json"], 2, "FILE: gone.json can not be read: "),
+        (&["login", "--bind", "127.0.0.1:1"], 4, "http://127.0.0.1:1/oauth/device can not be reached"),
         (&["login", "--ca-file", "gone.pem"], 2, "--ca-file"),
         (&["login", "--discovery-url", "http://idp.example"], 2, "is not https"),
         (
@@ -203,4 +206,35 @@ fn what_is_wrong_with_the_command_line_is_told_before_anything_is_asked() {
         assert_eq!((ended, out.as_str(), told.contains(expected)), (Some(code), "", true), "{told}");
         assert!(!told.contains("s3cret"), "{told}");
     }
+}
+
+#[tokio::test]
+async fn a_person_logs_in_at_the_gateway_itself() {
+    let home = tempfile::tempdir().unwrap();
+    let gateway = crate::gateway::Gateway::configured("[accounts]\nlogin = \"any\"\n");
+    let address = gateway.address.to_string();
+    let mut login = program();
+    login.current_dir(home.path()).env("XDG_STATE_HOME", home.path()).args(["--bind", &address, "login"]);
+    let mut login = login.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(login.stderr.take().unwrap());
+    let mut line = String::new();
+    told.read_line(&mut line).unwrap();
+    let user_code = line.split(" and enter the code ").nth(1).unwrap().split(' ').next().unwrap();
+    let browser = Browser::new(&gateway);
+    let page = browser.log_in(&format!("/device?user_code={user_code}")).await;
+    let question = browser.submit("/device", &page, &[("user_code", user_code)]).await;
+    let answer = browser.submit("/device", &question, &[("decision", "allow")]).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let mut rest = String::new();
+    told.read_to_string(&mut rest).unwrap();
+    assert!(login.wait().unwrap().success(), "{rest}");
+    let last = format!(
+        "Logged in. The token is kept in {}/anteroom/token.json and is renewed by itself.\n",
+        home.path().display()
+    );
+    assert!(rest.ends_with(&last), "{rest}");
+    let (code, out, told) = run_as(home.path(), &["submit", "-", "-q"], r#"{"payload": {}}"#);
+    assert_eq!((code, told.as_str()), (Some(0), ""));
+    let (code, shown, _) = run_as(home.path(), &["status", out.trim_end()], "");
+    assert_eq!((code, shown), (Some(0), format!("{} queued, stage received\n", out.trim_end())));
 }

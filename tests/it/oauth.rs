@@ -17,6 +17,8 @@ mod introspect;
 mod refresh;
 mod revoke;
 
+pub(crate) use flow::Browser;
+
 const OFFERED: &str = "the grants that are offered are: client_credentials, authorization_code, refresh_token, \
                        urn:ietf:params:oauth:grant-type:device_code";
 const FORM: &str = "application/x-www-form-urlencoded";

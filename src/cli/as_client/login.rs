@@ -53,7 +53,7 @@ async fn log_in(client: &Client, scope: Option<&str>) -> Result<(), Failure> {
     // Before a person has done what leads to nothing.
     let folder = Folder::of_user()?;
     drop(folder.lock()?);
-    let provider = Provider::discover(&client.talk, &client.place()).await?;
+    let provider = Provider::at(client.place(), &client.talk).await?;
     let asking = client.asking(&provider)?;
     let codes = begin(client, &provider, &asking, scope).await?;
     show(&codes)?;

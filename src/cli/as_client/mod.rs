@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::sheet::text;
 use super::{Failure, MISCONFIGURED, load};
-use crate::app::SystemClock;
+use crate::app::{CLI_CLIENT, SystemClock};
 use crate::core::clock::Clock;
 use crate::net::{FetchErrorClass, NetError};
 use crate::secret::Source;
@@ -36,9 +36,6 @@ const UNREACHABLE: u8 = 4;
 /// Exit codes, as `--help` tells them.
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed, or the request did not succeed; 2 the configuration or the command line can not \
                           be used; 3 refused by the server or by the person who was asked; 4 the server does not answer";
-
-/// The client id where none is given.
-const CLIENT_ID: &str = "anteroom-cli";
 
 /// Whom to talk to, as whom, and how much to tell about it.
 #[derive(Args, Debug)]
@@ -106,7 +103,7 @@ fn run<T>(
 
 impl Client {
     fn client_id(&self) -> &str {
-        self.options.client_id.as_deref().unwrap_or(CLIENT_ID)
+        self.options.client_id.as_deref().unwrap_or(CLI_CLIENT)
     }
 
     /// The gateway of the command line or of the configuration, without a slash at the end.
@@ -122,13 +119,9 @@ impl Client {
         url.trim_end_matches('/').to_owned()
     }
 
-    /// Where the provider says what it is.
+    /// Who gives tokens.
     fn place(&self) -> Place {
-        match (&self.options.discovery_url, &self.options.url) {
-            (Some(url), _) => Place::Named(url.clone()),
-            (None, Some(_)) => Place::Named(self.gateway()),
-            (None, None) => Place::Own { url: self.gateway(), issuer: self.settings.issuer_url() },
-        }
+        self.options.discovery_url.clone().map_or_else(|| Place::Gateway(self.gateway()), Place::Named)
     }
 
     fn progress(&self) -> Progress {

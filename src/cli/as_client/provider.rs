@@ -1,4 +1,4 @@
-//! The provider that gives tokens, as its discovery document tells (RFC 8414, OpenID Connect Discovery).
+//! The provider that gives tokens: a gateway, or who is told by a discovery document (RFC 8414, OpenID Connect Discovery).
 
 use serde::Deserialize;
 
@@ -7,17 +7,12 @@ use super::{printable, refused};
 use crate::cli::Failure;
 use crate::net::Call;
 
-/// Where the document is, and whose it has to be.
+/// Who gives tokens.
 pub(super) enum Place {
-    /// As the command line says: a document or an issuer.
+    /// A provider, by its discovery document or its issuer.
     Named(String),
-    /// At the gateway of the configuration, which says what its issuer is called.
-    Own {
-        /// The gateway's address.
-        url: String,
-        /// Its issuer.
-        issuer: String,
-    },
+    /// A gateway, by its address: its endpoints are the same everywhere.
+    Gateway(String),
 }
 
 /// What is needed of the document.
@@ -34,17 +29,29 @@ const WELL_KNOWN: &str = "/.well-known/";
 const DOCUMENTS: [&str; 2] = ["oauth-authorization-server", "openid-configuration"];
 
 impl Provider {
-    /// Asks for the document; it has to be its issuer's own (RFC 8414 section 3.3).
-    pub(super) async fn discover(talk: &Talk, place: &Place) -> Result<Self, Failure> {
-        let url = place.document();
-        let reply = talk.call(&url, Call::default()).await?;
-        if reply.status != 200 {
-            return Err(refused(format!("there is no discovery document: {}", complaint(&reply, &url))));
+    /// The provider at that place.
+    pub(super) async fn at(place: Place, talk: &Talk) -> Result<Self, Failure> {
+        match place {
+            Place::Named(named) => Self::discover(&document(&named), talk).await,
+            Place::Gateway(url) => Ok(Self {
+                token_endpoint: Some(format!("{url}/oauth/token")),
+                device_authorization_endpoint: Some(format!("{url}/oauth/device")),
+                token_endpoint_auth_methods_supported: None,
+                issuer: url,
+            }),
         }
-        let provider: Self = json(&reply, &url)?;
-        if !place.is_of(&url, &provider.issuer) {
+    }
+
+    /// Asks for the document; it has to be its issuer's own (RFC 8414 section 3.3).
+    async fn discover(url: &str, talk: &Talk) -> Result<Self, Failure> {
+        let reply = talk.call(url, Call::default()).await?;
+        if reply.status != 200 {
+            return Err(refused(format!("there is no discovery document: {}", complaint(&reply, url))));
+        }
+        let provider: Self = json(&reply, url)?;
+        if !is_of(url, &provider.issuer) {
             let found = printable(&provider.issuer);
-            let remedy = "ask for the document below the issuer's own address; for a gateway, that is issuer.url or server.public_url";
+            let remedy = "ask for the one below the issuer's own address";
             return Err(refused(format!("{url} is the document of {found}, and not of who was asked: {remedy}")));
         }
         Ok(provider)
@@ -77,23 +84,15 @@ impl Provider {
     }
 }
 
-impl Place {
-    fn document(&self) -> String {
-        match self {
-            Self::Named(url) if url.contains(WELL_KNOWN) => url.clone(),
-            Self::Named(issuer) => below(issuer, DOCUMENTS[1]),
-            Self::Own { url, .. } => below(url, DOCUMENTS[0]),
-        }
-    }
+/// The address of the document that is meant.
+fn document(named: &str) -> String {
+    if named.contains(WELL_KNOWN) { named.to_owned() } else { below(named, DOCUMENTS[1]) }
+}
 
-    fn is_of(&self, document: &str, issuer: &str) -> bool {
-        match self {
-            Self::Own { issuer: own, .. } => issuer == own,
-            Self::Named(_) => DOCUMENTS.iter().any(|name| {
-                below(issuer, name) == document || inserted(issuer, name).is_some_and(|url| url == document)
-            }),
-        }
-    }
+fn is_of(document: &str, issuer: &str) -> bool {
+    let is_at =
+        |name: &&str| below(issuer, name) == document || inserted(issuer, name).is_some_and(|url| url == document);
+    DOCUMENTS.iter().any(is_at)
 }
 
 fn below(issuer: &str, name: &str) -> String {
@@ -109,14 +108,11 @@ fn inserted(issuer: &str, name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::Place;
+    use super::{document, is_of};
 
     #[test]
     fn a_document_is_its_issuers_own_in_each_place_that_it_may_have() {
-        let of = |asked: &str, issuer: &str| {
-            let place = Place::Named(asked.into());
-            place.is_of(&place.document(), issuer)
-        };
+        let of = |asked: &str, issuer: &str| is_of(&document(asked), issuer);
         let tenant = "https://idp.example/realms/acme";
         for asked in [
             tenant,

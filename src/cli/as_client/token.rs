@@ -125,7 +125,7 @@ impl Client {
     }
 
     async fn own_access(&self) -> Result<Access, Failure> {
-        let provider = Provider::discover(&self.talk, &self.place()).await?;
+        let provider = Provider::at(self.place(), &self.talk).await?;
         let (url, asking) = (provider.token_endpoint()?, self.asking(&provider)?);
         let reply = self.ask(url, &[("grant_type", "client_credentials")], &asking).await?;
         if reply.status != 200 {

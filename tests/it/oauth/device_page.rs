@@ -1,4 +1,4 @@
-//! `/device`: a person lets a device in, and what the device gets for it; RFC 8628 sections 3.3 and 3.4, row D14.
+//! `/device`: a person lets a device in, and what the device gets for it; RFC 8628 sections 3.3 and 3.4.
 
 use reqwest::Method;
 use serde_json::json;
