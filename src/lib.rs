@@ -17,7 +17,7 @@
 //! | `src/store/` | stores behind the ports of `core`, and their migrations; the list is `SCHEMES` |
 //! | `src/queue/` | the request service, the request types with their schemas |
 //! | `src/webhooks/` | endpoints of owners, signatures, and the sender that tells them what becomes of their requests |
-//! | `src/oauth/` | clients, their authentication, and the tokens that we mint |
+//! | `src/oauth/` | clients and people, their authentication, what people grant, and the tokens that we mint |
 //! | `src/http/` | the only folder that knows actix-web: the route table is `src/http/mod.rs`; a path's first segment, `/v1` aside, is its file, and the partner prototype's `/request` is `src/http/partner.rs` |
 //! | `src/net/` | outbound HTTP, within limits of time and size |
 //! | `src/lock.rs` | locks on files: one process at a time |

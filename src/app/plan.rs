@@ -98,33 +98,17 @@ impl Plan {
         let signing_secret = secrets[0].clone();
         let issuer = Issuer::new(settings.issuer_url(), &settings.issuer, &signing_secret, Arc::clone(&entropy));
         let own_tokens = Arc::new(OwnTokens::default());
-        let own = OwnIssuer {
-            url: settings.issuer_url(),
-            audience: settings.issuer.audience.clone(),
-            secrets,
-            tokens: Arc::clone(&own_tokens),
-        };
-        let (chain, own_chain) = {
+        let own = own_issuer(settings, secrets, Arc::clone(&own_tokens));
+        let chains = {
             let (clock, entropy, metrics) = (Arc::clone(&clock), Arc::clone(&entropy), Arc::clone(&metrics));
             let waiting = Waiting::within(settings.server.max_in_flight);
-            let mut setup = Setup { base: &settings.base, net, clock, entropy, metrics, waiting, own: Some(own) };
-            let chain = Chain::build(settings.chain(), &settings.named_by_guards(), &settings.verifiers, &setup);
-            // What judges tokens for others is none of the verifiers that are counted.
-            setup.metrics = Arc::new(Metrics::new());
-            (chain.map_err(|found| mistakes.extend(found)), own_chain(&setup))
+            let setup = Setup { base: &settings.base, net, clock, entropy, metrics, waiting, own: Some(own) };
+            build_chains(settings, setup).map_err(|found| mistakes.extend(found))
         };
-        // The gateway gives tokens even where others alone believe them: their issuer is judged as its verifier would.
-        let own_chain = own_chain.map_err(|found| {
-            if !settings.believes_itself() {
-                mistakes.extend(found)
-            }
-        });
         let token_places = TokenPlaces::of(&settings.verify).map_err(|mistake| mistakes.push(mistake));
         let guards = build_guards(settings).map_err(|found| mistakes.extend(found));
-        match (types, chain, own_chain, token_places, guards, webhooks) {
-            (Ok(types), Ok(chain), Ok(own_chain), Ok(token_places), Ok(guards), Ok(webhooks))
-                if mistakes.is_empty() =>
-            {
+        match (types, chains, token_places, guards, webhooks) {
+            (Ok(types), Ok((chain, own_chain)), Ok(token_places), Ok(guards), Ok(webhooks)) if mistakes.is_empty() => {
                 let guards = Guards::new(guards, &chain);
                 Ok(Self {
                     clients,
@@ -198,8 +182,20 @@ fn build_guards(settings: &Settings) -> Result<Vec<Guard>, Vec<Misconfiguration>
     if mistakes.is_empty() { Ok(guards) } else { Err(mistakes) }
 }
 
-/// The verifier of our own tokens.
-fn own_chain(setup: &Setup<'_>) -> Result<Chain, Vec<Misconfiguration>> {
-    let name = "self".to_owned();
-    Chain::build(std::slice::from_ref(&name), &[], &BTreeMap::from([(name.clone(), own_table())]), setup)
+fn own_issuer(settings: &Settings, secrets: Vec<SecretString>, tokens: Arc<OwnTokens>) -> OwnIssuer {
+    OwnIssuer { url: settings.issuer_url(), audience: settings.issuer.audience.clone(), secrets, tokens }
+}
+
+/// The verifiers that guard the API, and that of our own tokens.
+fn build_chains(settings: &Settings, mut setup: Setup<'_>) -> Result<(Chain, Chain), Vec<Misconfiguration>> {
+    let chain = Chain::build(settings.chain(), &settings.named_by_guards(), &settings.verifiers, &setup);
+    // What judges tokens for others is none of the verifiers that are counted.
+    setup.metrics = Arc::new(Metrics::new());
+    let (name, tables) = ("self".to_owned(), BTreeMap::from([("self".to_owned(), own_table())]));
+    match (chain, Chain::build(&[name], &[], &tables, &setup)) {
+        (Ok(chain), Ok(own)) => Ok((chain, own)),
+        // Its mistakes are told already.
+        (Err(mistakes), Err(_)) if settings.believes_itself() => Err(mistakes),
+        (chain, own) => Err(chain.err().into_iter().chain(own.err()).flatten().collect()),
+    }
 }

@@ -65,7 +65,9 @@ impl OwnTokens {
     pub fn learn(&self, revoked: Revocations, now: Timestamp) {
         let mut revocations = self.revocations.write().unwrap_or_else(PoisonError::into_inner);
         let known = Arc::make_mut(&mut revocations);
-        revoked.into_iter().for_each(|(revoked, extent)| widen(known, revoked, extent));
+        for (revoked, extent) in revoked {
+            widen(known, revoked, extent);
+        }
         known.retain(|_, extent| now < extent.until);
     }
 

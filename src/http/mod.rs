@@ -159,19 +159,13 @@ fn table(listener: Listener, mode: Mode, partner: bool) -> Vec<Row> {
 
 /// What clients call.
 fn api() -> Vec<Row> {
-    let mut rows = operations![Access::Open;
-        // tokens
-        issue_token in oauth::token,
-        begin_device in oauth::device,
-        introspect_token in oauth::introspect,
-        revoke_token in oauth::revoke,
-        issue_token_by_basic in auth,
-        issue_token_at_auth in auth,
+    let mut rows = authorization();
+    rows.extend(operations![Access::Open;
         // the contract
         get_openapi_json in openapi,
         get_openapi_yaml in openapi,
         get_protected_resource in well_known,
-    ];
+    ]);
     rows.extend(operations![Access::Decision;
         // other services, for reverse proxies
         decide in guard,
@@ -210,11 +204,16 @@ fn api() -> Vec<Row> {
         // oneself
         whoami in whoami,
     ]);
+    rows.extend(pages());
+    rows
+}
+
+/// What people see in their browsers, and what leads there.
+fn pages() -> [Row; 10] {
     let get = &[Method::GET];
-    rows.extend([
+    [
         Row::page("/auth", get, || Route::new().to(auth::issue_token_by_basic)),
         Row::page("/auth", &[Method::POST], || Route::new().to(auth::issue_token_at_auth)),
-        // people, with their browsers
         Row::page("/oauth/authorize", get, || Route::new().to(oauth::authorize::ask)),
         Row::page("/oauth/authorize", &[Method::POST], || Route::new().to(oauth::authorize::decide)),
         Row::page("/oauth/login", &[Method::POST], || Route::new().to(oauth::login::log_in)),
@@ -223,8 +222,20 @@ fn api() -> Vec<Row> {
         Row::page("/", get, || Route::new().to(ui::redirect)),
         Row::page("/ui", get, || Route::new().to(ui::redirect)),
         Row::page("/ui/{file:.*}", get, || Route::new().to(ui::asset)),
-    ]);
-    rows
+    ]
+}
+
+/// The authorization server.
+fn authorization() -> Vec<Row> {
+    operations![Access::Open;
+        // tokens
+        issue_token in oauth::token,
+        issue_token_by_basic in auth,
+        issue_token_at_auth in auth,
+        introspect_token in oauth::introspect,
+        revoke_token in oauth::revoke,
+        begin_device in oauth::device,
+    ]
 }
 
 impl Gateway {

@@ -46,13 +46,13 @@ pub(super) struct Options {
     /// The client id; of a public client, unless there is a secret [default: anteroom-cli]
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
-    /// Where the client's secret is: env:NAME or file:PATH
+    /// Where the client's secret is: `env:NAME` or `file:PATH`
     #[arg(long, value_name = "PLACE")]
     client_secret: Option<String>,
     /// The discovery document of the provider that gives tokens, or its issuer [default: the gateway]
     #[arg(long, value_name = "URL")]
     discovery_url: Option<String>,
-    /// A PEM file with the certificates of private CAs, trusted besides the system's and those of net.ca_file
+    /// A PEM file with the certificates of private CAs, trusted besides the system's and those of `net.ca_file`
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
     /// Tell nothing but what was asked for

@@ -49,7 +49,7 @@ impl Progress {
             self.draw(what);
             tokio::select! {
                 done = &mut work => {
-                    self.clear();
+                    clear();
                     return done;
                 }
                 () = self.clock.sleep(TICK) => {}
@@ -72,9 +72,9 @@ impl Progress {
         let mut out = io::stderr().lock();
         let _ = write!(out, "\r{} {what} ({seconds} s)\x1b[K", FRAMES[self.frame]).and_then(|()| out.flush());
     }
+}
 
-    fn clear(&self) {
-        let mut out = io::stderr().lock();
-        let _ = write!(out, "\r\x1b[K").and_then(|()| out.flush());
-    }
+fn clear() {
+    let mut out = io::stderr().lock();
+    let _ = write!(out, "\r\x1b[K").and_then(|()| out.flush());
 }

@@ -19,10 +19,13 @@ use crate::oauth::TokenError;
 #[expect(dead_code, reason = "describes the form in the contract; the parameters are read one by one")]
 pub(in crate::http) struct IntrospectionForm {
     /// The token.
+    #[schema(example = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJIUzI1NiJ9…")]
     token: String,
     /// What the token is likely to be; it makes no difference.
+    #[schema(example = "access_token")]
     token_type_hint: Option<String>,
     /// The client id of the service that asks, unless it comes by HTTP Basic.
+    #[schema(example = "demo")]
     client_id: Option<String>,
     /// Its secret, unless it comes by HTTP Basic.
     #[schema(format = Password)]

@@ -16,10 +16,13 @@ use crate::http::Gateway;
 #[expect(dead_code, reason = "describes the form in the contract; the parameters are read one by one")]
 pub(in crate::http) struct RevocationForm {
     /// The token.
+    #[schema(example = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJIUzI1NiJ9…")]
     token: String,
     /// What the token is likely to be; it makes no difference.
+    #[schema(example = "access_token")]
     token_type_hint: Option<String>,
     /// The client id, unless it comes by HTTP Basic. Of a public client it is enough.
+    #[schema(example = "demo")]
     client_id: Option<String>,
     /// The client's secret, unless it comes by HTTP Basic.
     #[schema(format = Password)]

@@ -71,7 +71,7 @@ impl<'g> Browser<'g> {
         let answer = Answer::to(call).await;
         let cookie = answer.header("set-cookie").split(';').next().unwrap_or_default();
         if !cookie.is_empty() {
-            *self.cookie.borrow_mut() = cookie.to_owned();
+            cookie.clone_into(&mut self.cookie.borrow_mut());
         }
         answer
     }
