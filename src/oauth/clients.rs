@@ -16,7 +16,8 @@ use crate::core::clock::Timestamp;
 use crate::core::entropy::Entropy;
 use crate::core::error::{Misconfiguration, StoreError};
 use crate::core::period::Period;
-use crate::core::policy::{REQUESTS_READ, REQUESTS_WORK, REQUESTS_WRITE, SCOPES, WEBHOOKS_MANAGE, is_scope};
+use crate::core::policy::{REQUESTS_READ, REQUESTS_WORK, REQUESTS_WRITE, WEBHOOKS_MANAGE};
+use crate::core::type_scopes::TypeScopes;
 use crate::secret::Source;
 
 /// A client's own secret may not be shorter: it is what stands between a guesser and the client, since the rightful client is never
@@ -79,10 +80,11 @@ pub fn default_scopes() -> Vec<String> {
     vec![REQUESTS_READ.into(), REQUESTS_WRITE.into()]
 }
 
-/// What the demo client gets: it may try the side of the workers, and webhooks, too.
-pub fn demo_scopes() -> Vec<String> {
+/// What the demo client gets: it may try the side of the workers, webhooks, and every type, too.
+pub fn demo_scopes(type_scopes: &TypeScopes) -> Vec<String> {
     let mut scopes = default_scopes();
     scopes.extend([REQUESTS_WORK.into(), WEBHOOKS_MANAGE.into()]);
+    scopes.extend(type_scopes.iter().map(|(name, _)| name.to_owned()));
     scopes
 }
 
@@ -215,11 +217,16 @@ impl Client {
         Self { is_public: true, grants, secrets: Vec::new(), ..Self::new(id, &nothing, scopes) }
     }
 
-    /// Builds a client from its table; `file:` paths are relative to `base`.
+    /// Builds a client from its table; `file:` paths are relative to `base`, and it may have the scopes of types besides our own.
     ///
     /// # Errors
     /// Every secret that can not be read or is too short, a scope that does not exist, an id that can not be one.
-    pub fn build(id: &str, settings: &ClientSettings, base: &Path) -> Result<Self, Vec<Misconfiguration>> {
+    pub fn build(
+        id: &str,
+        settings: &ClientSettings,
+        base: &Path,
+        type_scopes: &TypeScopes,
+    ) -> Result<Self, Vec<Misconfiguration>> {
         if let Err(problem) = judge_id(id) {
             return Err(vec![Misconfiguration::new("clients", format!("{id:?} {problem}"), "Rename it")]);
         }
@@ -231,8 +238,8 @@ impl Client {
             let remedy = format!("Run `anteroom client new {id}` and put the line it prints here");
             add("secrets", "there is none, so the client can not get a token".into(), remedy);
         }
-        if let Some(unknown) = settings.scopes.iter().find(|scope| !is_scope(scope)) {
-            let known = SCOPES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        if let Some(unknown) = settings.scopes.iter().find(|scope| !type_scopes.is_scope(scope)) {
+            let known = type_scopes.all_names().collect::<Vec<_>>().join(", ");
             add("scopes", format!("\"{unknown}\" is not a scope"), format!("Use {known}"));
         }
         for uri in &settings.redirect_uris {

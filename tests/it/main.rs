@@ -20,6 +20,7 @@ mod invariants;
 mod leases;
 mod metrics;
 mod oauth;
+mod oauth2_clock;
 mod openapi;
 mod partner;
 mod patience;

@@ -74,7 +74,8 @@ async fn a_person_lets_a_device_in_and_it_gets_one_token() {
     let caller = gateway.get(&token, "/v1/whoami").await.json();
     assert_eq!((&caller["client_id"], caller["subject"] == "tv"), (&json!("tv"), false), "{caller}");
     assert_refused(&poll(&gateway, "tv", &device_code).await, 400, "invalid_grant", USED);
-    let again = browser.submit("/device", &entry(&browser).await, &[("user_code", &user_code)]).await;
+    let page = browser.get("/device").await;
+    let again = browser.submit("/device", &page, &[("user_code", &user_code)]).await;
     assert_alert(&again, 404, UNKNOWN);
 }
 

@@ -220,6 +220,7 @@ impl Both {
             statuses: draft.statuses.clone(),
             stage: draft.stage.map(str::to_owned),
             kinds: draft.kinds.iter().map(|kind| (*kind).to_owned()).collect(),
+            closed_kinds: draft.closed_kinds.iter().map(|kind| (*kind).to_owned()).collect(),
             tags: tags(draft.tag),
             submitted_after: at(draft.submitted_after),
             submitted_before: at(draft.submitted_before),
