@@ -82,6 +82,8 @@ codes! {
         "The request has not failed, so it can not be tried again." "The member `request` shows how it stands."
     EndpointConflict "endpoint_conflict" CONFLICT "Endpoint conflict"
         "The webhook endpoint is disabled or configured by the Provider, or there are too many." "Read `detail`."
+    ClientConflict "client_conflict" CONFLICT "Client conflict"
+        "The client exists already, is configured by the Provider, or is not in a state for this." "Read `detail`."
     KeysNotFetched "keys_not_fetched" CONFLICT "Keys not fetched"
         "This verifier fetches no keys: there is nothing to refresh." "Refresh one that has `keys` in `GET /v1/admin/issuers`."
     Gone "gone" GONE "Gone"

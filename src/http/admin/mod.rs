@@ -1,6 +1,7 @@
 //! `/v1/admin/…`: what operators do. Served where they call, never at the address of a gateway in production; guarded all the same.
 
 mod audit;
+pub(super) mod clients;
 pub(super) mod issuers;
 pub(super) mod requests;
 pub(super) mod socket;
