@@ -69,8 +69,8 @@ impl Application {
         let one = |mistake| vec![mistake];
         let plan = Plan::of(settings, clock, entropy)?;
         let data_dir = DataDir::open(&settings.server.data_dir).map_err(one)?;
-        if plan.secret_origin != SecretOrigin::Configured {
-            data_dir.keep_issuer_secret(&plan.signing_secret).map_err(one)?;
+        if let Some(secret) = plan.signing_secret.as_ref().filter(|_| plan.secret_origin != SecretOrigin::Configured) {
+            data_dir.keep_issuer_secret(secret).map_err(one)?;
         }
         let demo_secret =
             settings.has_demo_client().then(|| data_dir.demo_secret(&*plan.entropy)).transpose().map_err(one)?;

@@ -9,12 +9,13 @@ use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
 use crate::core::ports::Store;
-use crate::http::SocketServer;
+use crate::http::{Gateway, SocketServer};
 use crate::settings::Settings;
 use crate::store;
 
 /// A gateway that only the command sees that has opened it.
 pub struct Offline {
+    gateway: Arc<Gateway>,
     server: SocketServer,
     store: Arc<dyn Store>,
     _socket: AdminSocket,
@@ -44,13 +45,15 @@ impl Offline {
         let gateway = assemble(settings, plan, None, &store);
         let server = SocketServer::serve(&gateway, listener, settings.shutdown.grace)
             .map_err(|error| unusable(format!("its admin socket can not be served: {error}")))?;
-        Ok(Self { server, store, _socket: socket, _data_dir: data_dir })
+        Ok(Self { gateway, server, store, _socket: socket, _data_dir: data_dir })
     }
 
     /// Serves until `work` is done, and closes.
     pub async fn serve_while<T>(self, work: impl Future<Output = T>) -> T {
         let handle = self.server.handle();
         let working = async {
+            // Where that fails, the call says so.
+            let _ = self.gateway.authorization.prepare().await;
             let done = work.await;
             handle.stop(true).await;
             done

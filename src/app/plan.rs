@@ -14,8 +14,9 @@ use crate::core::type_scopes::TypeScopes;
 use crate::http::{Guard, Guards, Mode, TokenPlaces};
 use crate::net::{Net, NetSettings};
 use crate::oauth::clients::{Client, generate_secret};
-use crate::oauth::issuer::Issuer;
+use crate::oauth::issuer::{Issuer, SigningAlgorithm};
 use crate::oauth::scopes::Scopes;
+use crate::oauth::signer::Signer;
 use crate::queue::types::{self, Types};
 use crate::settings::Settings;
 use crate::store;
@@ -43,8 +44,8 @@ pub struct Plan {
     pub issuer: Issuer,
     /// What is known of them.
     pub own_tokens: Arc<OwnTokens>,
-    /// The secret that it signs with.
-    pub signing_secret: SecretString,
+    /// The secret that it signs with, where it signs with one.
+    pub signing_secret: Option<SecretString>,
     /// Where that is from.
     pub secret_origin: SecretOrigin,
     /// What all of it tells the time by.
@@ -64,6 +65,8 @@ pub enum SecretOrigin {
     Kept,
     /// It was made for this plan; nobody has a token that it signed.
     New,
+    /// There is none: the store has the keys.
+    Store,
 }
 
 impl Plan {
@@ -84,15 +87,15 @@ impl Plan {
         // In place of what can not be used something stands in, so that what is built with it is judged as well.
         let (secrets, secret_origin) = signing_secrets(settings, &*entropy).unwrap_or_else(|found| {
             mistakes.extend(found);
-            (vec![generate_secret(&*entropy)], SecretOrigin::New)
+            (Some(vec![generate_secret(&*entropy)]), SecretOrigin::New)
         });
         let net = settings.net.open(&settings.base).or_else(|found| {
             mistakes.extend(found);
             NetSettings::default().open(&settings.base)
         })?;
         let webhooks = plan_webhooks(settings, &net, &*clock, &*entropy).map_err(|found| mistakes.extend(found));
-        let signing_secret = secrets[0].clone();
-        let issuer = Issuer::new(settings.issuer_url(), &settings.issuer, &signing_secret, Arc::clone(&entropy));
+        let signing_secret = secrets.as_ref().and_then(|secrets| secrets.first().cloned());
+        let issuer = issuer(settings, signing_secret.as_ref(), Arc::clone(&entropy));
         let own_tokens = Arc::new(OwnTokens::default());
         let own = own_issuer(settings, secrets, Arc::clone(&own_tokens));
         let chains = {
@@ -130,24 +133,27 @@ impl Plan {
 }
 
 /// The secrets that tokens are signed with and verified by: those configured, else the one that a gateway has made in the data
-/// directory, else a new one. There is one at least, and the first signs.
+/// directory, else a new one. There is one at least, and the first signs. With ES256 there is none.
 fn signing_secrets(
     settings: &Settings,
     entropy: &dyn Entropy,
-) -> Result<(Vec<SecretString>, SecretOrigin), Vec<Misconfiguration>> {
+) -> Result<(Option<Vec<SecretString>>, SecretOrigin), Vec<Misconfiguration>> {
+    if settings.issuer.algorithm == SigningAlgorithm::ES256 {
+        return Ok((None, SecretOrigin::Store));
+    }
     let configured = settings.issuer.read_secrets(&settings.base)?;
     if !configured.is_empty() {
-        return Ok((configured, SecretOrigin::Configured));
+        return Ok((Some(configured), SecretOrigin::Configured));
     }
     if store::is_shared(&settings.store) && settings.believes_itself() {
         let problem = "is empty, and gateways that share a store must believe each other's tokens";
-        let remedy = "Give every gateway the same secret of 32 bytes or more, as \"file:PATH\" or \"env:NAME\"";
+        let remedy = "Give every gateway the same secret of 32 bytes or more, as \"file:PATH\" or \"env:NAME\", or set issuer.algorithm = \"ES256\"";
         return Err(vec![Misconfiguration::new("issuer.secrets", problem, remedy)]);
     }
     let kept = existing_issuer_secret(&settings.server.data_dir).map_err(|mistake| vec![mistake])?;
     Ok(match kept {
-        Some(secret) => (vec![secret], SecretOrigin::Kept),
-        None => (vec![generate_secret(entropy)], SecretOrigin::New),
+        Some(secret) => (Some(vec![secret]), SecretOrigin::Kept),
+        None => (Some(vec![generate_secret(entropy)]), SecretOrigin::New),
     })
 }
 
@@ -192,7 +198,13 @@ fn build_guards(settings: &Settings) -> Result<Vec<Guard>, Vec<Misconfiguration>
     if mistakes.is_empty() { Ok(guards) } else { Err(mistakes) }
 }
 
-fn own_issuer(settings: &Settings, secrets: Vec<SecretString>, tokens: Arc<OwnTokens>) -> OwnIssuer {
+/// What signs with that secret; without one, with the keys in the store.
+fn issuer(settings: &Settings, secret: Option<&SecretString>, entropy: Arc<dyn Entropy>) -> Issuer {
+    let signer = secret.map_or_else(Signer::keys, Signer::secret);
+    Issuer::new(settings.issuer_url(), &settings.issuer, signer, entropy)
+}
+
+fn own_issuer(settings: &Settings, secrets: Option<Vec<SecretString>>, tokens: Arc<OwnTokens>) -> OwnIssuer {
     OwnIssuer { url: settings.issuer_url(), audience: settings.issuer.audience.clone(), secrets, tokens }
 }
 

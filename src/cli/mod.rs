@@ -16,6 +16,7 @@ mod check;
 mod client;
 mod explain;
 mod healthcheck;
+mod key;
 mod openapi;
 mod operate;
 mod request;
@@ -73,6 +74,9 @@ enum Command {
     Submit(as_client::submit::Submit),
     /// Print how a request gets on
     Status(as_client::status::Status),
+    /// Keys that our tokens are signed with: asks the running gateway, or opens its store when none runs
+    #[command(subcommand)]
+    Key(key::Key),
     /// Print the contract, as the configured gateway serves it
     Openapi(openapi::Openapi),
     /// Ask the configured gateway whether it is alive: exit code 0 or 1
@@ -115,6 +119,7 @@ pub fn run() -> ExitCode {
         Command::Login(arguments) => as_client::login::run_login(&flags, arguments).map(succeeded),
         Command::Submit(arguments) => as_client::submit::run_submit(&flags, arguments).map(succeeded),
         Command::Status(arguments) => as_client::status::run_status(&flags, arguments),
+        Command::Key(command) => key::run(&flags, &command).map(succeeded),
         Command::Openapi(arguments) => openapi::run(&flags, &arguments).map(succeeded),
         Command::Healthcheck => healthcheck::run(&flags).map(succeeded),
     };

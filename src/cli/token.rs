@@ -23,6 +23,10 @@ pub(super) struct Token {
 
 pub(super) fn run(flags: &Flags, arguments: Token) -> Result<(), Failure> {
     let (settings, plan) = plan(flags)?;
+    if plan.secret_origin == SecretOrigin::Store {
+        let sentence = "issuer.algorithm is \"ES256\", and the gateway alone has the keys: get a token at /oauth/token";
+        return Err(Failure::Failed(sentence.into()));
+    }
     if plan.secret_origin == SecretOrigin::New {
         let problem = format!("{} holds no signing secret yet", settings.server.data_dir.display());
         let remedy = "Start the gateway once, or configure issuer.secrets";

@@ -43,13 +43,35 @@ impl Extent {
 /// What is not believed any more.
 pub type Revocations = HashMap<Revoked, Extent>;
 
+/// The public keys that our tokens may be signed with, as they are published.
+#[derive(Debug)]
+pub struct PublishedKeys {
+    /// Another for other keys.
+    pub generation: u64,
+    /// A JWK Set, RFC 7517 section 5.
+    pub jwks: String,
+}
+
 /// What is known of our own tokens.
 #[derive(Debug, Default)]
 pub struct OwnTokens {
     revocations: RwLock<Arc<Revocations>>,
+    keys: RwLock<Option<Arc<PublishedKeys>>>,
 }
 
 impl OwnTokens {
+    /// The keys that are published; none while there are none, and where our tokens are signed with a secret.
+    pub fn keys(&self) -> Option<Arc<PublishedKeys>> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Publishes these keys in place of those that there were.
+    pub fn publish(&self, jwks: String) {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let generation = keys.as_ref().map_or(0, |keys| keys.generation + 1);
+        *keys = Some(Arc::new(PublishedKeys { generation, jwks }));
+    }
+
     /// What is not believed any more, as far as this process knows.
     pub fn revocations(&self) -> Arc<Revocations> {
         Arc::clone(&self.revocations.read().unwrap_or_else(PoisonError::into_inner))

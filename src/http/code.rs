@@ -86,6 +86,8 @@ codes! {
         "The client exists already, is configured by the Provider, or is not in a state for this." "Read `detail`."
     KeysNotFetched "keys_not_fetched" CONFLICT "Keys not fetched"
         "This verifier fetches no keys: there is nothing to refresh." "Refresh one that has `keys` in `GET /v1/admin/issuers`."
+    KeysNotRotated "keys_not_rotated" CONFLICT "Keys not rotated"
+        "There is no new signing key." "Read `detail`."
     Gone "gone" GONE "Gone"
         "It was here, and is no longer kept." "Submit the request again if you still need it."
     StateChanged "state_changed" PRECONDITION_FAILED "State changed"

@@ -67,6 +67,7 @@ pub use whoami::CallerView;
 use limits::InFlight;
 use routes::{Access, Row, operations};
 use trace::TraceIds;
+use well_known::authorization_server::{OPENID_PATH, get_authorization_server};
 
 /// What the handlers work with.
 pub struct Services {
@@ -147,6 +148,8 @@ fn table(listener: Listener, mode: Mode, partner: bool) -> Vec<Row> {
             // issuers and their keys
             list_issuers in admin::issuers,
             refresh_issuer in admin::issuers,
+            list_signing_keys in admin::keys,
+            rotate_signing_keys in admin::keys,
             // the clients of the authorization server
             create_client in admin::clients::create,
             list_clients in admin::clients::list,
@@ -171,6 +174,7 @@ fn api() -> Vec<Row> {
         get_openapi_json in openapi,
         get_openapi_yaml in openapi,
         get_protected_resource in well_known,
+        get_authorization_server in well_known::authorization_server,
     ]);
     rows.extend(operations![Access::Decision;
         // other services, for reverse proxies
@@ -215,11 +219,12 @@ fn api() -> Vec<Row> {
 }
 
 /// What people see in their browsers, and what leads there.
-fn pages() -> [Row; 10] {
+fn pages() -> [Row; 11] {
     let get = &[Method::GET];
     [
         Row::page("/auth", get, || Route::new().to(auth::issue_token_by_basic)),
         Row::page("/auth", &[Method::POST], || Route::new().to(auth::issue_token_at_auth)),
+        Row::page(OPENID_PATH, get, || Route::new().to(get_authorization_server)),
         Row::page("/oauth/authorize", get, || Route::new().to(oauth::authorize::ask)),
         Row::page("/oauth/authorize", &[Method::POST], || Route::new().to(oauth::authorize::decide)),
         Row::page("/oauth/login", &[Method::POST], || Route::new().to(oauth::login::log_in)),
@@ -241,6 +246,7 @@ fn authorization() -> Vec<Row> {
         introspect_token in oauth::introspect,
         revoke_token in oauth::revoke,
         begin_device in oauth::device,
+        get_jwks in well_known,
     ]
 }
 

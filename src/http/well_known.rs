@@ -1,17 +1,25 @@
-//! `/.well-known/oauth-protected-resource`: RFC 9728, what a client needs to know to call this API.
+//! `/.well-known/…`: what a client needs to know before it calls, RFC 9728 and RFC 8414, and the keys of our tokens.
 
-use actix_web::HttpRequest;
+use actix_web::http::{StatusCode, header};
 use actix_web::web::{Data, Json};
+use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Gateway;
+use super::conditional::is_known;
 use super::origin::base_url;
 use super::routes::Routes;
 use super::settings::ServerSettings;
+use crate::core::hex;
 use crate::core::policy::{REQUESTS_READ, REQUESTS_WRITE};
+use crate::oauth::clients::hash;
+use crate::oauth::signing_keys::MAX_AGE;
+
+pub(super) mod authorization_server;
 
 const PATH: &str = "/.well-known/oauth-protected-resource";
+const JWKS_PATH: &str = "/.well-known/jwks.json";
 
 /// The metadata of this API, RFC 9728 section 2.
 #[derive(Serialize, ToSchema)]
@@ -54,6 +62,34 @@ pub(super) async fn get_protected_resource(gateway: Data<Gateway>, http: HttpReq
         resource_documentation: format!("{resource}/ui/"),
         resource,
     })
+}
+
+/// The keys that our tokens are signed with
+///
+/// A JWK Set (RFC 7517). A new key is in it before it signs, and an old one until its last token has expired. Where tokens are signed with
+/// a secret there is no key in it.
+#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "contract",
+    responses(
+        (status = 200, description = "The public keys", content_type = "application/json", body = PublishedKeys),
+        (status = 304, description = "They are those of the entity tag in If-None-Match"),
+    ),
+)]
+pub(super) async fn get_jwks(gateway: Data<Gateway>, http: HttpRequest) -> HttpResponse {
+    let keys = gateway.authorization.published_keys();
+    let etag = format!("\"{}\"", hex(&hash(&keys)[..16]));
+    let is_known = is_known(&http, &etag);
+    let mut answer = HttpResponse::build(if is_known { StatusCode::NOT_MODIFIED } else { StatusCode::OK });
+    answer.insert_header((header::CACHE_CONTROL, format!("public, max-age={}", MAX_AGE.as_secs())));
+    answer.insert_header((header::ETAG, etag));
+    if is_known { answer.finish() } else { answer.content_type("application/json").body(keys) }
+}
+
+/// A JWK Set; RFC 7517 section 5.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the answer in the contract")]
+pub(super) struct PublishedKeys {
+    /// The keys, each a JWK with `kty`, `crv`, `x`, `y`, `use`, `alg` and `kid`.
+    keys: Vec<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// The address of the metadata, for the challenge (RFC 9728 section 5.1); none on a listener that does not serve the API. Below the prefix of `public_url`, where a proxy that strips

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use super::signer::Signer;
 use crate::core::clock::Timestamp;
 use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
@@ -28,7 +28,7 @@ pub struct IssuerSettings {
     pub audience: Vec<String>,
     /// How tokens are signed.
     pub algorithm: SigningAlgorithm,
-    /// The secrets: the first signs, all verify. None: one is made in the data directory.
+    /// The secrets of HS256: the first signs, all verify. None: one is made in the data directory.
     pub secrets: Vec<Source>,
     /// How long a token is valid.
     pub lifetime: Period,
@@ -58,8 +58,10 @@ impl Default for IssuerSettings {
 /// How the issuer signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SigningAlgorithm {
-    /// HMAC with SHA-256.
+    /// HMAC with SHA-256, by a secret that nobody else has.
     HS256,
+    /// ECDSA on P-256 with SHA-256, by keys in the store whose public ones are published.
+    ES256,
 }
 
 impl IssuerSettings {
@@ -73,6 +75,10 @@ impl IssuerSettings {
         if self.lifetime.duration() < SHORTEST_LIFETIME {
             let problem = "is less than a second, so that a token would be expired as soon as it is given";
             mistakes.push(Misconfiguration::new("issuer.lifetime", problem, "Leave it out, or write one like \"1h\""));
+        }
+        if self.algorithm == SigningAlgorithm::ES256 && !self.secrets.is_empty() {
+            let problem = "are given, and issuer.algorithm is \"ES256\", which signs with keys that are in the store";
+            mistakes.push(Misconfiguration::new("issuer.secrets", problem, "Leave them out, or write \"HS256\""));
         }
         if self.refresh_lifetime.duration() < SHORTEST_LIFETIME {
             let problem = "is less than a second, so that a refresh token would be expired as soon as it is given";
@@ -108,8 +114,8 @@ pub struct Issuer {
     url: String,
     audience: Vec<String>,
     lifetime: Duration,
+    signer: Signer,
     refresh_lifetime: Duration,
-    key: EncodingKey,
     open_subject: Option<String>,
     entropy: std::sync::Arc<dyn Entropy>,
 }
@@ -156,19 +162,14 @@ enum Audience<'a> {
 }
 
 impl Issuer {
-    /// An issuer that signs with `secret`.
-    pub fn new(
-        url: String,
-        settings: &IssuerSettings,
-        secret: &SecretString,
-        entropy: std::sync::Arc<dyn Entropy>,
-    ) -> Self {
+    /// An issuer that signs with `signer`.
+    pub fn new(url: String, settings: &IssuerSettings, signer: Signer, entropy: std::sync::Arc<dyn Entropy>) -> Self {
         Self {
             url,
             audience: settings.audience.clone(),
             lifetime: settings.lifetime.duration(),
+            signer,
             refresh_lifetime: settings.refresh_lifetime.duration(),
-            key: EncodingKey::from_secret(secret.expose_secret().as_bytes()),
             open_subject: settings.open.then(|| settings.open_subject.clone()),
             entropy,
         }
@@ -184,6 +185,11 @@ impl Issuer {
         &self.url
     }
 
+    /// What signs them.
+    pub(super) fn signer(&self) -> &Signer {
+        &self.signer
+    }
+
     /// How long a grant can be refreshed.
     pub fn refresh_lifetime(&self) -> Duration {
         self.refresh_lifetime
@@ -197,8 +203,8 @@ impl Issuer {
     /// Mints a token.
     ///
     /// # Errors
-    /// The signing library's, which a key made from a secret does not give.
-    pub fn mint(&self, minting: &Minting<'_>) -> Result<String, jsonwebtoken::errors::Error> {
+    /// That there is no key yet, or the signing library's.
+    pub fn mint(&self, minting: &Minting<'_>) -> Result<String, String> {
         let Minting { subject, client_id, scope, grant_id, lifetime, now } = *minting;
         let claims = AccessTokenClaims {
             iss: &self.url,
@@ -214,7 +220,6 @@ impl Issuer {
             scope,
             grant_id,
         };
-        let header = Header { typ: Some("at+jwt".into()), ..Header::new(Algorithm::HS256) };
-        jsonwebtoken::encode(&header, &claims, &self.key)
+        self.signer.sign(&claims, now)
     }
 }

@@ -19,7 +19,8 @@ impl AuthorizationServer {
     /// # Errors
     /// The store's.
     pub async fn prepare(&self) -> Result<(), StoreError> {
-        self.learn_revocations().await
+        self.learn_revocations().await?;
+        self.learn_keys().await
     }
 
     /// Keeps the house for as long as it is polled.

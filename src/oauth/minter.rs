@@ -32,7 +32,7 @@ impl Minter {
         let lifetime = self.lifetime(client, &scope);
         let client_id = client.map(|client| client.id.as_str());
         let minting = Minting { subject, client_id, scope: &scope, grant_id, lifetime, now: self.clock.now() };
-        let access_token = self.issuer.mint(&minting).map_err(|error| TokenError::SigningFailed(error.to_string()))?;
+        let access_token = self.issuer.mint(&minting).map_err(TokenError::SigningFailed)?;
         Ok(Issued { access_token, lifetime, scope, refresh_token: None })
     }
 

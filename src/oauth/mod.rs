@@ -21,6 +21,7 @@ pub mod grant_type;
 mod grants;
 pub mod issuer;
 pub mod keeper;
+pub mod metadata;
 pub mod minter;
 pub mod redirect_uri;
 mod refresh;
@@ -28,6 +29,8 @@ pub mod revocations;
 pub mod scopes;
 pub mod sessions;
 mod shelf;
+pub mod signer;
+pub mod signing_keys;
 pub mod throttle;
 pub mod token;
 

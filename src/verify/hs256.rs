@@ -32,7 +32,9 @@ impl VerifierSettings for Hs256Settings {
         let mut mistakes = Mistakes::of("verifiers", name);
         self.acceptance.check(setup, &mut mistakes);
         let secrets = self.own.read(setup, &mut mistakes);
-        if let Some(index) = setup.own.as_ref().and_then(|own| common(&secrets, &own.secrets)) {
+        if let Some(index) =
+            setup.own.as_ref().and_then(|own| common(&secrets, own.secrets.as_deref().unwrap_or_default()))
+        {
             let problem = "is a secret of [issuer] as well, and whoever shares it could make tokens of ours";
             mistakes.add(&format!("secrets[{index}]"), problem, "Agree on another secret with that issuer");
         }

@@ -1,14 +1,16 @@
-//! The kind `self`: tokens that this gateway issued itself, signed with HS256 and typed `at+jwt`.
+//! The kind `self`: tokens that this gateway issued itself, signed with HS256 or ES256, as the issuer is configured, and typed `at+jwt`.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use jsonwebtoken::Algorithm;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::hmac::{self, HmacKeys};
+use super::keys::{JwkSet, KeySet};
 use super::rules::{ACCESS_TOKEN, Rules};
 use super::table::{self, Table};
 use super::{Proof, ScopeMeaning, Setup, Terms, Unverified, UnverifiedJwt, Verifier, VerifierSettings};
@@ -20,14 +22,18 @@ use crate::core::own_tokens::OwnTokens;
 use crate::core::policy::Audience;
 use crate::core::verdict::{Reason, Refusal, Verdict};
 
+/// When to ask again while the keys are not read from the store yet.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
 /// Our own issuer, as the section `[issuer]` describes it.
 pub struct OwnIssuer {
     /// The `iss` of our tokens.
     pub url: String,
     /// Their `aud`; a token for any of them is ours.
     pub audience: Vec<String>,
-    /// What they may be signed with: each one verifies, so that secrets can be changed without a gap.
-    pub secrets: Vec<SecretString>,
+    /// What they may be signed with by HS256: each one verifies, so that secrets can be changed without a gap. None: they are signed
+    /// by ES256, with the keys that `tokens` knows.
+    pub secrets: Option<Vec<SecretString>>,
     /// What is known of them.
     pub tokens: Arc<OwnTokens>,
 }
@@ -57,9 +63,16 @@ impl VerifierSettings for SelfSettings {
     }
 }
 
+/// What a signature is checked with: one or the other, whatever a token says of itself.
+enum Keys {
+    Secrets(HmacKeys),
+    /// The published keys, with their generation; none before the first use.
+    Published(RwLock<Option<(u64, Arc<KeySet>)>>),
+}
+
 struct SelfIssued {
     issuer: String,
-    keys: HmacKeys,
+    keys: Keys,
     tokens: Arc<OwnTokens>,
     rules: Rules,
     scope: ClaimPath,
@@ -68,7 +81,8 @@ struct SelfIssued {
 
 impl SelfIssued {
     fn new(own: &OwnIssuer) -> Result<Self, Vec<Misconfiguration>> {
-        let mut mistakes = hmac::mistakes("issuer.secrets", &own.secrets);
+        let mistakes_in = |secrets: &Vec<SecretString>| hmac::mistakes("issuer.secrets", secrets);
+        let mut mistakes = own.secrets.as_ref().map(mistakes_in).unwrap_or_default();
         if own.audience.is_empty() {
             let remedy = "Name what the tokens are for, like [\"anteroom\"]";
             mistakes.push(Misconfiguration::new("issuer.audience", "is empty", remedy));
@@ -76,12 +90,16 @@ impl SelfIssued {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
+        let (keys, algorithm) = match &own.secrets {
+            Some(secrets) => (Keys::Secrets(HmacKeys::new(secrets)), HmacKeys::ALGORITHM),
+            None => (Keys::Published(RwLock::default()), Algorithm::ES256),
+        };
         Ok(Self {
             issuer: own.url.clone(),
-            keys: HmacKeys::new(&own.secrets),
+            keys,
             tokens: Arc::clone(&own.tokens),
             rules: Rules {
-                algorithms: vec![HmacKeys::ALGORITHM],
+                algorithms: vec![algorithm],
                 types: vec![ACCESS_TOKEN.to_owned()],
                 // It was this gateway's clock that the times were taken from.
                 leeway: Duration::ZERO,
@@ -95,9 +113,28 @@ impl SelfIssued {
         })
     }
 
+    /// The keys that are published, made ready once.
+    fn published(&self, known: &RwLock<Option<(u64, Arc<KeySet>)>>) -> Option<Arc<KeySet>> {
+        let published = self.tokens.keys()?;
+        let ready = known.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, keys)) = ready.filter(|(generation, _)| *generation == published.generation) {
+            return Some(keys);
+        }
+        let set: JwkSet = serde_json::from_str(&published.jwks).ok()?;
+        let keys = Arc::new(KeySet::from_jwks(set));
+        *known.write().unwrap_or_else(PoisonError::into_inner) = Some((published.generation, Arc::clone(&keys)));
+        Some(keys)
+    }
+
     fn judge(&self, jwt: UnverifiedJwt<'_>, terms: Terms<'_>) -> Result<Verdict, Refusal> {
         self.rules.judge(&jwt, terms)?;
-        self.keys.check(&jwt)?;
+        match &self.keys {
+            Keys::Secrets(secrets) => secrets.check(&jwt)?,
+            Keys::Published(known) => match self.published(known) {
+                Some(keys) => keys.check(&jwt, Algorithm::ES256)?,
+                None => return Ok(Verdict::Unavailable { retry_after: RETRY_AFTER }),
+            },
+        }
         let claims = jwt.unverified_claims;
         if self.tokens.is_revoked(&claims.subject, claims.issued_at, &claims.all) {
             return Err(Reason::TokenRevoked.into());
@@ -122,7 +159,10 @@ impl Verifier for SelfIssued {
     }
 
     fn generation(&self) -> Option<u64> {
-        Some(0)
+        match &self.keys {
+            Keys::Secrets(_) => Some(0),
+            Keys::Published(_) => self.tokens.keys().map(|keys| keys.generation),
+        }
     }
 
     fn recall(&self, accepted: &Arc<Caller>, terms: Terms<'_>) -> Verdict {
@@ -137,7 +177,10 @@ impl Verifier for SelfIssued {
     }
 
     fn proof(&self) -> Proof {
-        Proof::OwnSecret
+        match &self.keys {
+            Keys::Secrets(_) => Proof::OwnSecret,
+            Keys::Published(_) => Proof::Keys,
+        }
     }
 
     fn meanings(&self, claims: &Map<String, Value>) -> Vec<ScopeMeaning> {

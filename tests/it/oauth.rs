@@ -14,6 +14,8 @@ mod device;
 mod device_page;
 mod flow;
 mod introspect;
+mod keys;
+mod metadata;
 mod refresh;
 mod revoke;
 

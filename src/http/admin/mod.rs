@@ -3,6 +3,7 @@
 mod audit;
 pub(super) mod clients;
 pub(super) mod issuers;
+pub(super) mod keys;
 pub(super) mod requests;
 pub(super) mod socket;
 pub(super) mod view;

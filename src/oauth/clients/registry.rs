@@ -24,8 +24,8 @@ impl Clients {
     }
 
     /// These, and those that lie on the shelf.
-    pub(in crate::oauth) fn kept_on(self, shelf: Shelf, clock: Arc<dyn Clock>) -> Self {
-        Self { added: Some(Added::new(shelf, clock)), ..self }
+    pub(in crate::oauth) fn kept_on(self, records: Shelf, clock: Arc<dyn Clock>) -> Self {
+        Self { added: Some(Added::new(records, clock)), ..self }
     }
 
     /// The client of that id that is configured.

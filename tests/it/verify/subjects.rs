@@ -65,7 +65,7 @@ pub(crate) fn own_issuer(secrets: &[&str]) -> OwnIssuer {
     OwnIssuer {
         url: OWN.into(),
         audience: vec!["anteroom".into(), "api-prototype".into()],
-        secrets,
+        secrets: Some(secrets),
         tokens: Arc::default(),
     }
 }
