@@ -12,7 +12,8 @@ use crate::core::error::Misconfiguration;
 use crate::core::period::Period;
 use crate::core::ports::Store;
 use crate::http::{Contract, Gateway, Mode, Server, Services, UiLogin};
-use crate::oauth::clients::{Client, Clients, demo_scopes};
+use crate::oauth::clients::{Client, Clients, default_scopes, demo_scopes};
+use crate::oauth::grant_type::GrantType;
 use crate::oauth::minter::Minter;
 use crate::oauth::scopes::Scopes;
 use crate::oauth::{AuthorizationServer, Parts};
@@ -40,6 +41,8 @@ pub use system::{SystemClock, SystemEntropy};
 
 /// The client id of the demo client.
 pub const DEMO_CLIENT: &str = "demo";
+/// The client id of `anteroom login`, where none is given. In development mode there is such a client beside the demo client.
+pub const CLI_CLIENT: &str = "anteroom-cli";
 
 /// A gateway that listens.
 pub struct Application {
@@ -186,6 +189,8 @@ fn assemble(settings: &Settings, plan: Plan, demo: Option<Client>, store: &Arc<d
     let mut ui_logins: Vec<_> = demo.iter().map(|demo| UiLogin::by_client_credentials(&demo.id)).collect();
     ui_logins.extend(settings.ui_client().map(UiLogin::by_code));
     clients.extend(ui_client::ui_client(settings, demo_scopes(types.scopes())));
+    let cli = || Client::public(CLI_CLIENT, vec![GrantType::DeviceCode, GrantType::RefreshToken], default_scopes());
+    clients.extend(demo.is_some().then(cli));
     clients.extend(demo);
     let webhooks = {
         let (clock, entropy) = (Arc::clone(&clock), Arc::clone(&entropy));

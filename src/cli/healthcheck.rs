@@ -10,16 +10,19 @@ use crate::settings::Flags;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
-    let bind = load(flags)?.server.bind;
-    // A gateway that listens everywhere is asked on the loopback address.
+    let address = reachable(load(flags)?.server.bind);
+    let status = ask(address).map_err(|error| Failure::Failed(format!("{address} does not answer: {error}")))?;
+    if status == "200" { Ok(()) } else { Err(Failure::Failed(format!("{address}/healthz answered {status}"))) }
+}
+
+/// Where a gateway is asked on this machine: one that listens everywhere, on the loopback address.
+pub(super) fn reachable(bind: SocketAddr) -> SocketAddr {
     let host = match bind.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
     };
-    let address = SocketAddr::new(host, bind.port());
-    let status = ask(address).map_err(|error| Failure::Failed(format!("{address} does not answer: {error}")))?;
-    if status == "200" { Ok(()) } else { Err(Failure::Failed(format!("{address}/healthz answered {status}"))) }
+    SocketAddr::new(host, bind.port())
 }
 
 fn ask(address: SocketAddr) -> std::io::Result<String> {

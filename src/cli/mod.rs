@@ -11,6 +11,7 @@ use crate::app::{Plan, SystemClock, SystemEntropy};
 use crate::core::error::Misconfiguration;
 use crate::settings::{Flags, Origin, Settings, Unusable};
 
+mod as_client;
 mod check;
 mod client;
 mod explain;
@@ -67,6 +68,12 @@ enum Command {
     /// Look at requests, whoever's they are: asks the running gateway, or opens its store when none runs
     #[command(subcommand)]
     Request(request::Request),
+    /// Log in as a person, with a browser on any device, and keep the token for `submit` and `status`
+    Login(as_client::login::Login),
+    /// Submit a request with the token of `login`, or of --client-id and --client-secret, and print its id
+    Submit(as_client::submit::Submit),
+    /// Print how a request gets on
+    Status(as_client::status::Status),
     /// Keys that our tokens are signed with: asks the running gateway, or opens its store when none runs
     #[command(subcommand)]
     Key(key::Key),
@@ -80,6 +87,8 @@ enum Command {
 enum Failure {
     /// The configuration can not be used.
     Misconfigured(Unusable),
+    /// Anything that has an exit code of its own, as a sentence.
+    Ended { code: u8, sentence: String },
     /// Anything else, as a sentence.
     Failed(String),
 }
@@ -107,6 +116,9 @@ pub fn run() -> ExitCode {
         Command::Token(arguments) => token::run(&flags, arguments).map(succeeded),
         Command::Explain(arguments) => explain::run(&flags, &arguments),
         Command::Request(command) => request::run(&flags, &command).map(succeeded),
+        Command::Login(arguments) => as_client::login::run_login(&flags, arguments).map(succeeded),
+        Command::Submit(arguments) => as_client::submit::run_submit(&flags, arguments).map(succeeded),
+        Command::Status(arguments) => as_client::status::run_status(&flags, arguments),
         Command::Key(command) => key::run(&flags, &command).map(succeeded),
         Command::Openapi(arguments) => openapi::run(&flags, &arguments).map(succeeded),
         Command::Healthcheck => healthcheck::run(&flags).map(succeeded),
@@ -117,6 +129,10 @@ pub fn run() -> ExitCode {
             // Where standard error is gone there is nobody left to tell.
             let _ = tell_mistakes(&unusable.mistakes, &unusable.origin);
             ExitCode::from(MISCONFIGURED)
+        }
+        Err(Failure::Ended { code, sentence }) => {
+            let _ = writeln!(io::stderr(), "anteroom: {sentence}");
+            ExitCode::from(code)
         }
         Err(Failure::Failed(sentence)) => {
             let _ = writeln!(io::stderr(), "anteroom: {sentence}");

@@ -149,12 +149,20 @@ const OAUTH_ERRORS: &[(&str, &str, &str)] = &[
     (
         "invalid_grant",
         "400",
-        "The code or the refresh token is unknown, expired, used already or another client's, or does not go with the other parameters.",
+        "The code, the refresh token or the device code is unknown, expired, used already or another client's, or does not go with the other parameters.",
     ),
     ("unauthorized_client", "400", "The client may not use this grant: its `grants` do not name it."),
     ("unsupported_grant_type", "400", "The grant is none that is offered."),
     ("invalid_scope", "400", "A scope is not one that the client has."),
-    ("temporarily_unavailable", "429", "There were too many attempts with wrong credentials: wait for `Retry-After`."),
+    ("authorization_pending", "400", "The person has not confirmed the device yet: ask again after the interval."),
+    ("slow_down", "400", "The same, and the device asked too early: from now on it has to wait for 5 seconds more."),
+    ("access_denied", "400", "The person has denied it."),
+    ("expired_token", "400", "The person has not confirmed the device in time: begin again."),
+    (
+        "temporarily_unavailable",
+        "429",
+        "There were too many attempts with wrong credentials, or too many devices have begun to wait: wait for `Retry-After`.",
+    ),
 ];
 
 /// The text of `docs/errors.md`.
@@ -162,7 +170,7 @@ pub fn errors_document() -> String {
     let mut text = String::from(
         "# Errors\n\nMade from the code by `anteroom openapi --errors`; do not edit. Every error is `application/problem+json` (RFC 9457) \
          with the members `type` (`urn:anteroom:error:CODE`), `title`, `status`, `detail`, `code`, `trace_id` and, where the \
-         body is at fault, `errors` with a JSON Pointer to each fault. `POST /oauth/token`, `/oauth/introspect`, `/oauth/revoke` and `/auth` answer most errors in the \
+         body is at fault, `errors` with a JSON Pointer to each fault. `POST /oauth/token`, `/oauth/introspect`, `/oauth/revoke`, `/oauth/device` and `/auth` answer most errors in the \
          form of RFC 6749, below; their 403 `development_mode`, 405 and 503 are problems like those of any path. Errors of HTTP parsing itself (400, 408, 431) have an empty body.\n\n\
          | code | status | meaning | what to do |\n|---|---|---|---|\n",
     );
@@ -180,7 +188,7 @@ pub fn errors_document() -> String {
         let _ = writeln!(text, "| `{code}` | {meaning} |");
     }
     text.push_str(
-        "\n## Why there is no token\n\n`POST /oauth/token`, `/oauth/introspect`, `/oauth/revoke` and `/auth` answer `error` and `error_description` (RFC 6749 section 5.2), \
+        "\n## Why there is no token\n\n`POST /oauth/token`, `/oauth/introspect`, `/oauth/revoke`, `/oauth/device` and `/auth` answer `error` and `error_description` (RFC 6749 section 5.2), \
          where `error` is one of:\n\n| error | status | meaning |\n|---|---|---|\n",
     );
     for (error, status, meaning) in OAUTH_ERRORS {

@@ -26,6 +26,7 @@ mod code;
 mod conditional;
 mod cors;
 mod dead_letters;
+mod device;
 mod document;
 mod guard;
 mod healthz;
@@ -219,7 +220,7 @@ fn api() -> Vec<Row> {
 }
 
 /// What people see in their browsers, and what leads there.
-fn pages() -> [Row; 9] {
+fn pages() -> [Row; 11] {
     let get = &[Method::GET];
     [
         Row::page("/auth", get, || Route::new().to(auth::issue_token_by_basic)),
@@ -228,6 +229,8 @@ fn pages() -> [Row; 9] {
         Row::page("/oauth/authorize", get, || Route::new().to(oauth::authorize::ask)),
         Row::page("/oauth/authorize", &[Method::POST], || Route::new().to(oauth::authorize::decide)),
         Row::page("/oauth/login", &[Method::POST], || Route::new().to(oauth::login::log_in)),
+        Row::page("/device", get, || Route::new().to(device::show)),
+        Row::page("/device", &[Method::POST], || Route::new().to(device::confirm)),
         Row::page("/", get, || Route::new().to(ui::redirect)),
         Row::page("/ui", get, || Route::new().to(ui::redirect)),
         Row::page("/ui/{file:.*}", get, || Route::new().to(ui::asset)),
@@ -243,6 +246,7 @@ fn authorization() -> Vec<Row> {
         issue_token_at_auth in auth,
         introspect_token in oauth::introspect,
         revoke_token in oauth::revoke,
+        begin_device in oauth::device,
         get_jwks in well_known,
     ]
 }

@@ -10,6 +10,7 @@ use crate::core::error::Misconfiguration;
 use crate::core::period::Period;
 
 mod address;
+mod caller;
 mod client;
 mod error;
 mod local;
@@ -17,6 +18,7 @@ mod private;
 mod push;
 
 pub use address::{secure_url, shown};
+pub use caller::{Call, Caller, Reply};
 pub use client::{Answer, Fetched, HttpClient, Validators};
 pub use error::{FetchErrorClass, NetError};
 pub use local::{LocalCall, LocalClient, LocalError};

@@ -48,5 +48,4 @@ pub(super) fn offered() -> String {
 }
 
 /// Those that are offered.
-pub const OFFERED: [GrantType; 3] =
-    [GrantType::ClientCredentials, GrantType::AuthorizationCode, GrantType::RefreshToken];
+pub const OFFERED: [GrantType; 4] = GrantType::ALL;

@@ -16,6 +16,7 @@ pub mod authorize;
 pub mod client_credentials;
 pub mod clients;
 mod code;
+pub mod device;
 pub mod grant_type;
 mod grants;
 pub mod issuer;
@@ -36,6 +37,7 @@ pub mod token;
 use accounts::Accounts;
 use accounts::settings::AccountSettings;
 use clients::Clients;
+use device::DeviceLimits;
 use minter::Minter;
 use shelf::Shelf;
 use throttle::Throttle;
@@ -46,6 +48,7 @@ pub struct AuthorizationServer {
     accounts: Accounts,
     minter: Minter,
     throttle: Throttle,
+    device_limits: DeviceLimits,
     shelf: Shelf,
     own_tokens: Arc<OwnTokens>,
     clock: Arc<dyn Clock>,
@@ -76,8 +79,9 @@ impl AuthorizationServer {
         let Parts { clients, accounts, minter, records, own_tokens, clock, entropy } = parts;
         let (throttle, shelf) = (Throttle::default(), Shelf::new(records));
         let clients = clients.kept_on(shelf.clone(), Arc::clone(&clock));
+        let device_limits = DeviceLimits::default();
         let accounts = Accounts::new(accounts, &entropy);
-        Self { clients, accounts, minter, throttle, shelf, own_tokens, clock, entropy }
+        Self { clients, accounts, minter, throttle, device_limits, shelf, own_tokens, clock, entropy }
     }
 }
 
@@ -109,6 +113,24 @@ pub enum TokenError {
     /// The fault is the gateway's: the token could not be signed, for this reason, which is for the log.
     #[error("the token can not be signed")]
     SigningFailed(String),
+    /// The person has not decided yet, RFC 8628 section 3.5.
+    #[error("the person has not confirmed it yet: ask again after the interval")]
+    AuthorizationPending,
+    /// The device asks too often; from now on it has to wait for longer, RFC 8628 section 3.5.
+    #[error("the person has not confirmed it yet, and this was too early: wait for 5 seconds more from now on")]
+    SlowDown,
+    /// The person has said no.
+    #[error("the person has denied it")]
+    AccessDenied,
+    /// The person has not decided in time, RFC 8628 section 3.5.
+    #[error("the device code has expired: begin again")]
+    ExpiredToken,
+    /// Too many devices have begun to wait.
+    #[error("too many devices have begun to wait")]
+    TooManyDevices {
+        /// When the next one may.
+        retry_after: Duration,
+    },
     /// Too many wrong credentials came.
     #[error("too many attempts with wrong credentials")]
     Throttled {

@@ -59,7 +59,7 @@ impl AuthorizationServer {
             GrantType::ClientCredentials => self.by_client_credentials(request).await,
             GrantType::AuthorizationCode => self.by_code(request).await,
             GrantType::RefreshToken => self.by_refresh_token(request).await,
-            GrantType::DeviceCode => Err(TokenError::UnsupportedGrantType),
+            GrantType::DeviceCode => self.by_device_code(request).await,
         }
     }
 

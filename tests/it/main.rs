@@ -5,6 +5,7 @@
 mod admin;
 mod admin_requests;
 mod architecture;
+mod as_client;
 mod auth;
 mod cli;
 mod cli_client;

@@ -11,6 +11,8 @@ use crate::gateway::{Answer, Gateway, NOON, client};
 mod authorize;
 mod clock;
 mod code;
+mod device;
+mod device_page;
 mod flow;
 mod introspect;
 mod keys;
@@ -18,7 +20,10 @@ mod metadata;
 mod refresh;
 mod revoke;
 
-const OFFERED: &str = "the grants that are offered are: client_credentials, authorization_code, refresh_token";
+pub(crate) use flow::Browser;
+
+const OFFERED: &str = "the grants that are offered are: client_credentials, authorization_code, refresh_token, \
+                       urn:ietf:params:oauth:grant-type:device_code";
 const FORM: &str = "application/x-www-form-urlencoded";
 const SECRET: &str = "an-example-of-a-secret-of-a-client";
 

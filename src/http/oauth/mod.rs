@@ -2,6 +2,7 @@
 
 pub(in crate::http) mod authorize;
 mod client_authentication;
+pub(in crate::http) mod device;
 pub(in crate::http) mod form;
 pub(in crate::http) mod introspect;
 pub(in crate::http) mod login;

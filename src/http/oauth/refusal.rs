@@ -72,11 +72,15 @@ impl From<TokenError> for Refusal {
             TokenError::InvalidScope(_) => (StatusCode::BAD_REQUEST, "invalid_scope", None),
             TokenError::InvalidGrant(_) => (StatusCode::BAD_REQUEST, "invalid_grant", None),
             TokenError::UnauthorizedClient => (StatusCode::BAD_REQUEST, "unauthorized_client", None),
+            TokenError::AuthorizationPending => (StatusCode::BAD_REQUEST, "authorization_pending", None),
+            TokenError::SlowDown => (StatusCode::BAD_REQUEST, "slow_down", None),
+            TokenError::AccessDenied => (StatusCode::BAD_REQUEST, "access_denied", None),
+            TokenError::ExpiredToken => (StatusCode::BAD_REQUEST, "expired_token", None),
             TokenError::SigningFailed(reason) => {
                 tracing::error!("a token can not be signed: {reason}");
                 (StatusCode::INTERNAL_SERVER_ERROR, "server_error", None)
             }
-            TokenError::Throttled { retry_after } => {
+            TokenError::Throttled { retry_after } | TokenError::TooManyDevices { retry_after } => {
                 (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable", Some(whole_seconds(*retry_after)))
             }
             TokenError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", None),

@@ -34,6 +34,8 @@ pub(in crate::http) struct TokenForm {
     /// The client's secret, unless it comes by HTTP Basic.
     #[schema(format = Password)]
     client_secret: Option<String>,
+    /// Of the grant `urn:ietf:params:oauth:grant-type:device_code`: the device code (RFC 8628).
+    device_code: Option<String>,
     /// Of the grant `authorization_code`: the code that the browser brought.
     code: Option<String>,
     /// Of the grant `authorization_code`: where the browser was sent with the code.

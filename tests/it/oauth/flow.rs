@@ -51,13 +51,13 @@ pub(super) fn request(client: &str, uri: &str, but: &[(&str, &str)]) -> String {
 }
 
 /// A browser: it keeps its cookie.
-pub(super) struct Browser<'g> {
+pub(crate) struct Browser<'g> {
     gateway: &'g Gateway,
     pub(super) cookie: RefCell<String>,
 }
 
 impl<'g> Browser<'g> {
-    pub(super) fn new(gateway: &'g Gateway) -> Self {
+    pub(crate) fn new(gateway: &'g Gateway) -> Self {
         Self { gateway, cookie: RefCell::default() }
     }
 
@@ -86,7 +86,7 @@ impl<'g> Browser<'g> {
     }
 
     /// Fills in the form of a page and sends it.
-    pub(super) async fn submit(&self, path: &str, page: &Answer, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn submit(&self, path: &str, page: &Answer, fields: &[(&str, &str)]) -> Answer {
         let hidden = hidden(page);
         let hidden = hidden.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let all: Vec<_> = hidden.chain(fields.iter().copied()).collect();
@@ -94,7 +94,7 @@ impl<'g> Browser<'g> {
     }
 
     /// Follows a client's request to the login, logs in, and answers what comes after it.
-    pub(super) async fn log_in(&self, request: &str) -> Answer {
+    pub(crate) async fn log_in(&self, request: &str) -> Answer {
         let page = self.get(request).await;
         assert_eq!(page.status, 200, "{}", page.text);
         let answer = self.submit("/oauth/login", &page, &[("name", "ada"), ("password", "any will do")]).await;

@@ -1,0 +1,160 @@
+//! The program as a client: logs in for a person, submits requests and tells how they get on.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::sheet::text;
+use super::{Failure, MISCONFIGURED, load};
+use crate::app::{CLI_CLIENT, SystemClock};
+use crate::core::clock::Clock;
+use crate::net::{FetchErrorClass, NetError};
+use crate::secret::Source;
+use crate::settings::{Flags, Settings};
+use crate::telemetry::logs::{LogFormat, LogSettings};
+
+mod kept;
+pub(super) mod login;
+mod progress;
+mod provider;
+pub(super) mod status;
+pub(super) mod submit;
+mod talk;
+mod token;
+
+use progress::Progress;
+use provider::Place;
+use talk::Talk;
+
+/// The server refused, or the person did.
+const REFUSED: u8 = 3;
+/// The server did not answer.
+const UNREACHABLE: u8 = 4;
+
+/// Exit codes, as `--help` tells them.
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed, or the request did not succeed; 2 the configuration or the command line can not \
+                          be used; 3 refused by the server or by the person who was asked; 4 the server does not answer";
+
+/// Whom to talk to, as whom, and how much to tell about it.
+#[derive(Args, Debug)]
+pub(super) struct Options {
+    /// The address of the gateway [default: the one that was logged in at, else that of the configuration]
+    #[arg(long)]
+    url: Option<String>,
+    /// The client id; of a public client, unless there is a secret [default: anteroom-cli]
+    #[arg(long, value_name = "ID")]
+    client_id: Option<String>,
+    /// Where the client's secret is: `env:NAME` or `file:PATH`
+    #[arg(long, value_name = "PLACE")]
+    client_secret: Option<String>,
+    /// The discovery document of the provider that gives tokens, or its issuer [default: the gateway]
+    #[arg(long, value_name = "URL")]
+    discovery_url: Option<String>,
+    /// A PEM file with the certificates of private CAs, trusted besides the system's and those of `net.ca_file`
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// Tell nothing but what was asked for
+    #[arg(short, long, conflicts_with = "debug")]
+    quiet: bool,
+    /// Tell each call and how it was answered
+    #[arg(short, long)]
+    debug: bool,
+}
+
+impl Options {
+    /// Where the client's secret is; a file is named so that it is found from any folder.
+    fn secret(&self) -> Result<Option<Source>, Failure> {
+        let Some(place) = &self.client_secret else { return Ok(None) };
+        let mistake = |problem: String| misused("--client-secret", problem, "A secret never stands on a command line");
+        match place.parse().map_err(mistake)? {
+            Source::File(path) => Ok(Some(Source::File(std::path::absolute(path)?))),
+            source @ Source::Env(_) => Ok(Some(source)),
+        }
+    }
+}
+
+/// What a command works with.
+struct Client {
+    options: Options,
+    settings: Settings,
+    talk: Talk,
+    clock: Arc<dyn Clock>,
+}
+
+/// Runs a command to its end.
+fn run<T>(
+    flags: &Flags,
+    options: Options,
+    work: impl AsyncFnOnce(&Client) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    // What goes wrong on the way is told by the sentence at the end.
+    LogSettings { level: Some("error".into()), ..LogSettings::default() }.start(LogFormat::Pretty);
+    options.secret()?;
+    let settings = load(flags)?;
+    let net = settings.net.open(&settings.base).map_err(|mistakes| settings.unusable(mistakes))?;
+    let caller = net.caller(options.ca_file.as_deref()).map_err(|mistake| settings.unusable(vec![mistake]))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let talk = Talk::new(caller, Arc::clone(&clock), options.debug);
+    let client = Client { options, settings, talk, clock };
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work(&client))
+}
+
+impl Client {
+    fn client_id(&self) -> &str {
+        self.options.client_id.as_deref().unwrap_or(CLI_CLIENT)
+    }
+
+    /// The gateway of the command line or of the configuration, without a slash at the end.
+    fn gateway(&self) -> String {
+        let configured = || {
+            let server = &self.settings.server;
+            server
+                .public_url
+                .clone()
+                .unwrap_or_else(|| format!("http://{}", super::healthcheck::reachable(server.bind)))
+        };
+        let url = self.options.url.clone().unwrap_or_else(configured);
+        url.trim_end_matches('/').to_owned()
+    }
+
+    /// Who gives tokens.
+    fn place(&self) -> Place {
+        self.options.discovery_url.clone().map_or_else(|| Place::Gateway(self.gateway()), Place::Named)
+    }
+
+    fn progress(&self) -> Progress {
+        Progress::new(Arc::clone(&self.clock), self.options.quiet)
+    }
+
+    /// A line for whoever looks on.
+    fn tell(&self, line: &str) -> io::Result<()> {
+        if self.options.quiet { Ok(()) } else { writeln!(io::stderr(), "{line}") }
+    }
+}
+
+/// What was written on the command line can not be used.
+fn misused(option: &str, problem: impl std::fmt::Display, remedy: &str) -> Failure {
+    Failure::Ended { code: MISCONFIGURED, sentence: format!("{option}: {problem}. {remedy}") }
+}
+
+fn refused(sentence: impl Into<String>) -> Failure {
+    Failure::Ended { code: REFUSED, sentence: sentence.into() }
+}
+
+/// What a server says, as a terminal may show it.
+fn printable(said: &str) -> String {
+    text(&serde_json::Value::String(said.chars().take(500).collect()))
+}
+
+impl From<NetError> for Failure {
+    fn from(error: NetError) -> Self {
+        let code = match error.class() {
+            FetchErrorClass::Timeout | FetchErrorClass::Tls | FetchErrorClass::Connection => UNREACHABLE,
+            FetchErrorClass::Address => MISCONFIGURED,
+            _ => return Self::Failed(error.to_string()),
+        };
+        Self::Ended { code, sentence: error.to_string() }
+    }
+}

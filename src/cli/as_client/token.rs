@@ -1,0 +1,156 @@
+//! Tokens: what the token endpoint answers, and which one goes with a call.
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::kept::{Folder, Kept};
+use super::provider::Provider;
+use super::talk::{FORM, complaint, json};
+use super::{Client, misused, printable, refused};
+use crate::cli::Failure;
+use crate::core::clock::Timestamp;
+use crate::net::{Call, NetError, Reply};
+
+/// A token that is good for less is had anew before it is used.
+const MARGIN_MILLIS: i64 = 10_000;
+
+/// What the token endpoint answers, RFC 6749 section 5.1.
+#[derive(Deserialize)]
+pub(super) struct Given {
+    access_token: String,
+    token_type: String,
+    expires_in: Option<u32>,
+    refresh_token: Option<String>,
+}
+
+impl Given {
+    /// Reads it; a kind of token that can not be sent is none.
+    pub(super) fn of(reply: &Reply, url: &str) -> Result<Self, Failure> {
+        let given: Self = json(reply, url)?;
+        let is_bearer = given.token_type.eq_ignore_ascii_case("bearer");
+        if is_bearer && given.access_token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Ok(given);
+        }
+        Err(Failure::Failed(format!("{} gave a token that is no bearer token", printable(url))))
+    }
+
+    /// Puts it in place of what is kept.
+    pub(super) fn renew(self, kept: Kept, now: Timestamp) -> Kept {
+        Kept {
+            expires_at: self.expires_at(now),
+            access_token: self.access_token,
+            refresh_token: self.refresh_token.or(kept.refresh_token),
+            ..kept
+        }
+    }
+
+    pub(super) fn expires_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.expires_in.map(|seconds| now.plus_millis(i64::from(seconds) * 1000))
+    }
+
+    pub(super) fn keep(self, client: &Client, provider: &Provider, gateway: String) -> Result<Kept, Failure> {
+        Ok(Kept {
+            gateway,
+            issuer: provider.issuer.clone(),
+            token_endpoint: provider.token_endpoint()?.to_owned(),
+            client_id: client.client_id().to_owned(),
+            client_secret: client.options.secret()?,
+            basic: provider.takes_basic(),
+            expires_at: self.expires_at(client.clock.now()),
+            access_token: self.access_token,
+            refresh_token: self.refresh_token,
+        })
+    }
+}
+
+/// Who asks for a token.
+pub(super) struct Asking<'a> {
+    pub(super) client_id: &'a str,
+    pub(super) secret: Option<SecretString>,
+    pub(super) basic: bool,
+}
+
+/// What a token goes with, and where.
+pub(super) struct Access {
+    pub(super) gateway: String,
+    pub(super) token: SecretString,
+}
+
+impl Client {
+    /// Who this client says it is to a provider.
+    pub(super) fn asking(&self, provider: &Provider) -> Result<Asking<'_>, Failure> {
+        let secret = self.options.secret()?.map(|place| place.read(&self.settings.base)).transpose();
+        let secret = secret.map_err(|problem| misused("--client-secret", problem, "Put the secret there"))?;
+        Ok(Asking { client_id: self.client_id(), secret, basic: provider.takes_basic() })
+    }
+
+    /// Posts a form as a client (RFC 6749 section 2.3.1).
+    pub(super) async fn ask(&self, url: &str, form: &[(&str, &str)], asking: &Asking<'_>) -> Result<Reply, NetError> {
+        let mut body = form_urlencoded::Serializer::new(String::new());
+        body.extend_pairs(form);
+        let by_basic = asking.secret.as_ref().filter(|_| asking.basic).map(|secret| (asking.client_id, secret));
+        if by_basic.is_none() {
+            body.append_pair("client_id", asking.client_id);
+            if let Some(secret) = &asking.secret {
+                body.append_pair("client_secret", secret.expose_secret());
+            }
+        }
+        self.talk.call(url, Call { client: by_basic, body: Some((FORM, body.finish())), ..Call::default() }).await
+    }
+
+    /// The token for a call now: for the client's own credentials if they are given, else the one that was logged in for.
+    pub(super) async fn access(&self) -> Result<Access, Failure> {
+        if self.options.client_secret.is_some() {
+            return self.own_access().await;
+        }
+        let folder = Folder::of_user()?;
+        let _alone = folder.lock()?;
+        let login = "log in with `anteroom login`, or give --client-id and --client-secret";
+        let Some(kept) = folder.read()? else { return Err(refused(format!("there is no token: {login}"))) };
+        let now = self.clock.now();
+        let is_good = kept.expires_at.is_none_or(|until| until.millis_since(now) > MARGIN_MILLIS);
+        let kept = match &kept.refresh_token {
+            _ if is_good => kept,
+            None => return Err(refused(format!("the token has expired: {login}"))),
+            Some(refresh_token) => {
+                let given = self.refresh(&kept, refresh_token).await?;
+                let kept = given.renew(kept, now);
+                folder.write(&kept)?;
+                kept
+            }
+        };
+        let gateway = if self.options.url.is_some() { self.gateway() } else { kept.gateway };
+        Ok(Access { gateway, token: kept.access_token.into() })
+    }
+
+    async fn own_access(&self) -> Result<Access, Failure> {
+        let provider = Provider::at(self.place(), &self.talk).await?;
+        let (url, asking) = (provider.token_endpoint()?, self.asking(&provider)?);
+        let reply = self.ask(url, &[("grant_type", "client_credentials")], &asking).await?;
+        if reply.status != 200 {
+            return Err(refused(format!("there is no token: {}", complaint(&reply, url))));
+        }
+        let token = Given::of(&reply, url)?.access_token.into();
+        Ok(Access { gateway: self.gateway(), token })
+    }
+
+    async fn refresh(&self, kept: &Kept, refresh_token: &str) -> Result<Given, Failure> {
+        let secret = kept.client_secret.as_ref().map(|place| place.read(&self.settings.base)).transpose();
+        let secret = secret.map_err(|problem| refused(format!("the token can not be refreshed: {problem}")))?;
+        let asking = Asking { client_id: &kept.client_id, secret, basic: kept.basic };
+        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
+        let reply = self.ask(&kept.token_endpoint, &form, &asking).await?;
+        if reply.status == 200 {
+            return Given::of(&reply, &kept.token_endpoint);
+        }
+        let complaint = complaint(&reply, &kept.token_endpoint);
+        Err(refused(format!("the token has expired, and no other is given: {complaint}; log in with `anteroom login`")))
+    }
+}
+
+/// The error of an answer without a token, RFC 6749 section 5.2.
+pub(super) fn error_of(reply: &Reply) -> String {
+    let said: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    said["error"].as_str().unwrap_or_default().to_owned()
+}

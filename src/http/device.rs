@@ -1,0 +1,141 @@
+//! `/device`: a person lets a device in by the code that it shows, RFC 8628 section 3.3.
+
+use actix_web::http::{StatusCode, header};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use maud::{Markup, html};
+
+use super::Gateway;
+use super::oauth::login::{LoginPage, STALE};
+use super::origin::client_address;
+use super::pages::browser::Browser;
+use super::pages::form::Form;
+use super::pages::page;
+use super::problem::{Problem, whole_seconds};
+use crate::oauth::accounts::Person;
+use crate::oauth::device::confirmation::{Asking, UserCodeError};
+
+/// More of a code than anybody types; the rest is left out of what is shown again.
+const LONGEST: usize = 40;
+
+/// Asks for the code.
+pub(super) async fn show(gateway: Data<Gateway>, http: HttpRequest) -> Result<HttpResponse, Problem> {
+    let browser = Browser::of(&gateway, &http);
+    let visit = Visit { gateway: &gateway, http: &http, browser: &browser };
+    let mut query = form_urlencoded::parse(http.query_string().as_bytes());
+    let typed = query.find(|(name, _)| name == "user_code").map(|(_, code)| shortened(&code)).unwrap_or_default();
+    Ok(match browser.person(&gateway).await? {
+        Some(person) => visit.entry(StatusCode::OK, &person, &typed, None),
+        None => visit.login(&typed),
+    })
+}
+
+/// Shows which device has that code, and takes what the person says about it.
+pub(super) async fn confirm(
+    gateway: Data<Gateway>,
+    http: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let form = Form::read(&http, payload).await?;
+    let browser = Browser::of(&gateway, &http);
+    let visit = Visit { gateway: &gateway, http: &http, browser: &browser };
+    let typed = shortened(form.field("user_code"));
+    let Some(person) = browser.person(&gateway).await? else { return Ok(visit.login(&typed)) };
+    if !browser.has_sent(&gateway, &http, &form) {
+        return Ok(visit.entry(StatusCode::FORBIDDEN, &person, &typed, Some(STALE)));
+    }
+    let (authorization, address) = (&gateway.authorization, client_address(&http, &gateway.server));
+    let answer = match form.field("decision") {
+        "allow" => authorization.decide_device(&typed, address, &person, true).await.map(|asking| allowed(&asking)),
+        "deny" => authorization.decide_device(&typed, address, &person, false).await.map(|asking| denied(&asking)),
+        _ => authorization.asking_device(&typed, address, &person).await.map(|asking| visit.question(&person, &asking)),
+    };
+    answer.or_else(|error| visit.refuse(&person, &typed, error))
+}
+
+/// A browser that is at this page.
+struct Visit<'a> {
+    gateway: &'a Gateway,
+    http: &'a HttpRequest,
+    browser: &'a Browser,
+}
+
+impl Visit<'_> {
+    fn login(&self, typed: &str) -> HttpResponse {
+        let code: String = form_urlencoded::byte_serialize(typed.as_bytes()).collect();
+        let to = format!("../device?user_code={code}");
+        let page = LoginPage { to: &to, action: "oauth/login", goes_on_to: None, alert: None, name: "" };
+        self.browser.remembering(self.gateway, self.http, page.show(StatusCode::OK, self.browser))
+    }
+
+    fn entry(&self, status: StatusCode, person: &Person, typed: &str, alert: Option<&str>) -> HttpResponse {
+        let content = html! {
+            @if let Some(alert) = alert { p role="alert" { (alert) } }
+            (logged_in(person))
+            form method="post" action="device" {
+                (self.browser.token_field())
+                label for="user_code" { "Code that the device shows" }
+                input id="user_code" name="user_code" value=(typed) autocomplete="off" autocapitalize="characters"
+                    spellcheck="false" maxlength=(LONGEST) aria-describedby="hint" required autofocus;
+                p id="hint" { "Eight letters, such as WDJB-MJHT." }
+                button type="submit" { "Continue" }
+            }
+        };
+        page(status, "Connect a device", content, None)
+    }
+
+    fn question(&self, person: &Person, asking: &Asking) -> HttpResponse {
+        let (client, code) = (&asking.client.name, asking.user_code.to_string());
+        let content = html! {
+            p { strong { (client) } " asks to be allowed, in your name, to:" }
+            ul { @for (scope, allows) in &asking.offered { li { (allows) " (" code { (scope) } ")" } } }
+            p { "Allow it only if you have begun this yourself, and the device in front of you shows the code "
+                strong { (code) } ". Somebody who sent you the code would be let in as you." }
+            (logged_in(person))
+            form method="post" action="device" {
+                (self.browser.token_field())
+                input type="hidden" name="user_code" value=(code);
+                button type="submit" name="decision" value="allow" { "Allow" }
+                button type="submit" name="decision" value="deny" { "Do not allow" }
+            }
+        };
+        page(StatusCode::OK, &format!("Allow {client}?"), content, None)
+    }
+
+    fn refuse(&self, person: &Person, typed: &str, error: UserCodeError) -> Result<HttpResponse, Problem> {
+        let (status, wait) = match &error {
+            UserCodeError::Unknown => (StatusCode::NOT_FOUND, None),
+            UserCodeError::NothingToAllow => (StatusCode::FORBIDDEN, None),
+            UserCodeError::Throttled { retry_after } => (StatusCode::TOO_MANY_REQUESTS, Some(*retry_after)),
+            UserCodeError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, None),
+        };
+        if let UserCodeError::Store(error) = error {
+            return Err(error.into());
+        }
+        let mut answer = self.entry(status, person, typed, Some(&error.to_string()));
+        if let Some(wait) = wait {
+            answer.headers_mut().insert(header::RETRY_AFTER, whole_seconds(wait).into());
+        }
+        Ok(answer)
+    }
+}
+
+fn logged_in(person: &Person) -> Markup {
+    html! { p { "You are logged in as " strong { (person.name) } "." } }
+}
+
+fn allowed(asking: &Asking) -> HttpResponse {
+    let content =
+        html! { p { strong { (asking.client.name) } " goes on by itself in a few seconds. You can close this page." } };
+    page(StatusCode::OK, "The device is connected", content, None)
+}
+
+fn denied(asking: &Asking) -> HttpResponse {
+    let content =
+        html! { p { strong { (asking.client.name) } " is told that you have said no. You can close this page." } };
+    page(StatusCode::OK, "The device is not connected", content, None)
+}
+
+fn shortened(code: &str) -> String {
+    code.chars().take(LONGEST).collect()
+}
