@@ -32,6 +32,7 @@ mod healthz;
 mod held;
 mod leases;
 mod limits;
+mod login;
 mod metrics;
 mod oauth;
 mod openapi;
@@ -41,6 +42,7 @@ mod partner;
 mod prefer;
 mod problem;
 mod readyz;
+mod register;
 mod requests;
 mod routes;
 mod security_headers;
@@ -50,6 +52,7 @@ mod slashes;
 mod token_places;
 mod trace;
 mod ui;
+mod users;
 mod webhook_endpoints;
 mod well_known;
 mod whoami;
@@ -132,6 +135,7 @@ fn table(listener: Listener, mode: Mode, partner: bool) -> Vec<Row> {
             get_partner_request in partner,
         ]);
     }
+    rows.extend(operations![Access::Token; list_users in users]);
     // health, for whoever runs the gateway
     rows.extend(operations![Access::Open; get_health in healthz]);
     if listener.has_admin() {
@@ -143,6 +147,10 @@ fn table(listener: Listener, mode: Mode, partner: bool) -> Vec<Row> {
             // issuers and their keys
             list_issuers in admin::issuers,
             refresh_issuer in admin::issuers,
+            // accounts of people
+            create_account in admin::accounts,
+            remove_account in admin::accounts,
+            set_password in admin::accounts,
             // anybody's requests
             list_all_requests in admin::requests::list,
             inspect_request in admin::requests::get,
@@ -160,6 +168,8 @@ fn api() -> Vec<Row> {
         issue_token in oauth::token,
         issue_token_by_basic in auth,
         issue_token_at_auth in auth,
+        // people
+        log_in in login,
         // the contract
         get_openapi_json in openapi,
         get_openapi_yaml in openapi,
@@ -202,6 +212,8 @@ fn api() -> Vec<Row> {
         replay_webhook_delivery in webhook_endpoints::replay,
         // oneself
         whoami in whoami,
+        // people
+        register in register,
     ]);
     let get = &[Method::GET];
     rows.extend([
