@@ -123,6 +123,7 @@ impl Application {
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), String> {
         let webhooks = Arc::clone(&self.gateway.webhooks);
         webhooks.configure().await.map_err(|error| error.to_string())?;
+        self.gateway.authorization.prepare().await.map_err(|error| error.to_string())?;
         let telling = tokio::spawn(webhooks.run());
         let handle = self.server.handle();
         let serving = self.server.run();
@@ -142,6 +143,7 @@ impl Application {
         let (served, failed) = tokio::select! {
             ended = futures_util::future::join(serving, stopping) => ended,
             never = self.gateway.queue.keep(self.gateway.metrics.keeper()) => match never {},
+            never = self.gateway.authorization.keep() => match never {},
         };
         // What is on its way is sent again by the next gateway.
         telling.abort();
@@ -168,6 +170,7 @@ fn assemble(settings: &Settings, plan: Plan, demo: Option<Client>, store: &Arc<d
         mut clients,
         types,
         chain,
+        own_chain,
         token_places,
         guards,
         webhooks,
@@ -203,6 +206,7 @@ fn assemble(settings: &Settings, plan: Plan, demo: Option<Client>, store: &Arc<d
         queue: queue.retaining(settings.retention.retention()),
         webhooks,
         authorization,
+        own_tokens: own_chain,
         store: Arc::clone(store),
         clock,
         entropy,

@@ -17,7 +17,7 @@
 //! | `src/store/` | stores behind the ports of `core`, and their migrations; the list is `SCHEMES` |
 //! | `src/queue/` | the request service, the request types with their schemas |
 //! | `src/webhooks/` | endpoints of owners, signatures, and the sender that tells them what becomes of their requests |
-//! | `src/oauth/` | clients, their authentication, and the tokens that we mint |
+//! | `src/oauth/` | clients and people, their authentication, what people grant, and the tokens that we mint |
 //! | `src/http/` | the only folder that knows actix-web: the route table is `src/http/mod.rs`; a path's first segment, `/v1` aside, is its file, and the partner prototype's `/request` is `src/http/partner.rs` |
 //! | `src/net/` | outbound HTTP, within limits of time and size |
 //! | `src/lock.rs` | locks on files: one process at a time |
@@ -29,7 +29,7 @@
 //! | `src/main.rs` | arguments in, exit code out |
 //!
 //! Who may import whom is a table in `tests/it/architecture/`, which fails when the code breaks it. Errors become answers in
-//! `src/http/problem.rs`, out of one list, `src/http/code.rs`; those of the token endpoint in `src/http/oauth.rs`, as RFC 6749 has them.
+//! `src/http/problem.rs`, out of one list, `src/http/code.rs`; those of the authorization server in `src/http/oauth/refusal.rs`, as RFC 6749 has them.
 //! Time and randomness are arguments: [`core::clock::Clock`], [`core::entropy::Entropy`].
 
 pub mod app;

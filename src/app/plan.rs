@@ -1,5 +1,6 @@
 //! What follows from the settings alone: every section judged, and nothing opened, made or fetched for it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use secrecy::SecretString;
@@ -18,7 +19,7 @@ use crate::queue::types::Types;
 use crate::settings::Settings;
 use crate::store;
 use crate::telemetry::metrics::Metrics;
-use crate::verify::{Chain, OwnIssuer, Setup, Waiting, own_table, parse_table};
+use crate::verify::{Chain, OwnIssuer, Setup, Waiting, own_table};
 use crate::webhooks::{Judged, WebhookPlan};
 
 /// What a gateway is made of, and a command that does a part of its work.
@@ -29,6 +30,8 @@ pub struct Plan {
     pub types: Types,
     /// The verifiers that guard the API.
     pub chain: Chain,
+    /// The verifier of our own tokens, whether it guards the API or not.
+    pub own_chain: Chain,
     /// Where a token may be.
     pub token_places: TokenPlaces,
     /// What guards other services.
@@ -95,27 +98,23 @@ impl Plan {
         let signing_secret = secrets[0].clone();
         let issuer = Issuer::new(settings.issuer_url(), &settings.issuer, &signing_secret, Arc::clone(&entropy));
         let own_tokens = Arc::new(OwnTokens::default());
-        let own = OwnIssuer {
-            url: settings.issuer_url(),
-            audience: settings.issuer.audience.clone(),
-            secrets,
-            tokens: Arc::clone(&own_tokens),
-        };
-        let chain = {
+        let own = own_issuer(settings, secrets, Arc::clone(&own_tokens));
+        let chains = {
             let (clock, entropy, metrics) = (Arc::clone(&clock), Arc::clone(&entropy), Arc::clone(&metrics));
             let waiting = Waiting::within(settings.server.max_in_flight);
             let setup = Setup { base: &settings.base, net, clock, entropy, metrics, waiting, own: Some(own) };
-            build_chain(settings, &setup).map_err(|found| mistakes.extend(found))
+            build_chains(settings, setup).map_err(|found| mistakes.extend(found))
         };
         let token_places = TokenPlaces::of(&settings.verify).map_err(|mistake| mistakes.push(mistake));
         let guards = build_guards(settings).map_err(|found| mistakes.extend(found));
-        match (types, chain, token_places, guards, webhooks) {
-            (Ok(types), Ok(chain), Ok(token_places), Ok(guards), Ok(webhooks)) if mistakes.is_empty() => {
+        match (types, chains, token_places, guards, webhooks) {
+            (Ok(types), Ok((chain, own_chain)), Ok(token_places), Ok(guards), Ok(webhooks)) if mistakes.is_empty() => {
                 let guards = Guards::new(guards, &chain);
                 Ok(Self {
                     clients,
                     types,
                     chain,
+                    own_chain,
                     token_places,
                     guards,
                     webhooks,
@@ -183,18 +182,20 @@ fn build_guards(settings: &Settings) -> Result<Vec<Guard>, Vec<Misconfiguration>
     if mistakes.is_empty() { Ok(guards) } else { Err(mistakes) }
 }
 
-fn build_chain(settings: &Settings, setup: &Setup<'_>) -> Result<Chain, Vec<Misconfiguration>> {
-    let chain = Chain::build(settings.chain(), &settings.named_by_guards(), &settings.verifiers, setup);
-    if settings.believes_itself() {
-        return chain;
-    }
-    // The gateway gives tokens even where others alone believe them: their issuer is judged as its verifier would.
-    let judged = parse_table("self", own_table()).map_err(|mistake| vec![mistake]);
-    match (chain, judged.and_then(|own| own.build("self", setup))) {
-        (Err(mut mistakes), Err(more)) => {
-            mistakes.extend(more);
-            Err(mistakes)
-        }
-        (chain, own) => own.and(chain),
+fn own_issuer(settings: &Settings, secrets: Vec<SecretString>, tokens: Arc<OwnTokens>) -> OwnIssuer {
+    OwnIssuer { url: settings.issuer_url(), audience: settings.issuer.audience.clone(), secrets, tokens }
+}
+
+/// The verifiers that guard the API, and that of our own tokens.
+fn build_chains(settings: &Settings, mut setup: Setup<'_>) -> Result<(Chain, Chain), Vec<Misconfiguration>> {
+    let chain = Chain::build(settings.chain(), &settings.named_by_guards(), &settings.verifiers, &setup);
+    // What judges tokens for others is none of the verifiers that are counted.
+    setup.metrics = Arc::new(Metrics::new());
+    let (name, tables) = ("self".to_owned(), BTreeMap::from([("self".to_owned(), own_table())]));
+    match (chain, Chain::build(&[name], &[], &tables, &setup)) {
+        (Ok(chain), Ok(own)) => Ok((chain, own)),
+        // Its mistakes are told already.
+        (Err(mistakes), Err(_)) if settings.believes_itself() => Err(mistakes),
+        (chain, own) => Err(chain.err().into_iter().chain(own.err()).flatten().collect()),
     }
 }

@@ -32,6 +32,14 @@ pub struct Extent {
     pub until: Timestamp,
 }
 
+impl Extent {
+    /// As far as either goes.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { issued_by: self.issued_by.max(other.issued_by), until: self.until.max(other.until) }
+    }
+}
+
 /// What is not believed any more.
 pub type Revocations = HashMap<Revoked, Extent>;
 
@@ -47,15 +55,20 @@ impl OwnTokens {
         Arc::clone(&self.revocations.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Makes that what is not believed any more.
-    pub fn set_revocations(&self, revocations: Revocations) {
-        *self.revocations.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(revocations);
-    }
-
-    /// Adds to what is not believed any more; takes effect at once.
+    /// Adds to what is not believed any more; takes effect at once. What was known stays known, for as long as it is of use.
     pub fn revoke(&self, revoked: Revoked, extent: Extent) {
         let mut revocations = self.revocations.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::make_mut(&mut revocations).insert(revoked, extent);
+        widen(Arc::make_mut(&mut revocations), revoked, extent);
+    }
+
+    /// Adds what others have revoked, and forgets what is of no use any more at `now`.
+    pub fn learn(&self, revoked: Revocations, now: Timestamp) {
+        let mut revocations = self.revocations.write().unwrap_or_else(PoisonError::into_inner);
+        let known = Arc::make_mut(&mut revocations);
+        for (revoked, extent) in revoked {
+            widen(known, revoked, extent);
+        }
+        known.retain(|_, extent| now < extent.until);
     }
 
     /// Whether a token of ours with these claims is not believed any more.
@@ -74,4 +87,10 @@ impl OwnTokens {
         let covers = |extent: &Extent| issued_at.is_none_or(|issued_at| issued_at <= extent.issued_by);
         names.into_iter().flatten().filter_map(|name| revocations.get(&name)).any(covers)
     }
+}
+
+/// A revocation never takes back what an earlier one says.
+fn widen(revocations: &mut Revocations, revoked: Revoked, extent: Extent) {
+    let known = revocations.entry(revoked).or_insert(extent);
+    *known = known.and(extent);
 }

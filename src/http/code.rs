@@ -153,7 +153,13 @@ const OAUTH_ERRORS: &[(&str, &str, &str)] = &[
         "A parameter is missing, repeated or malformed, or the body can not be read.",
     ),
     ("invalid_client", "401", "The client is not known, or its secret is wrong."),
-    ("unsupported_grant_type", "400", "The grant is another than `client_credentials`."),
+    (
+        "invalid_grant",
+        "400",
+        "The code or the refresh token is unknown, expired, used already or another client's, or does not go with the other parameters.",
+    ),
+    ("unauthorized_client", "400", "The client may not use this grant: its `grants` do not name it."),
+    ("unsupported_grant_type", "400", "The grant is none that is offered."),
     ("invalid_scope", "400", "A scope is not one that the client has."),
     ("temporarily_unavailable", "429", "There were too many attempts with wrong credentials: wait for `Retry-After`."),
 ];
@@ -163,7 +169,7 @@ pub fn errors_document() -> String {
     let mut text = String::from(
         "# Errors\n\nMade from the code by `anteroom openapi --errors`; do not edit. Every error is `application/problem+json` (RFC 9457) \
          with the members `type` (`urn:anteroom:error:CODE`), `title`, `status`, `detail`, `code`, `trace_id` and, where the \
-         body is at fault, `errors` with a JSON Pointer to each fault. `POST /oauth/token` and `/auth` answer most errors in the \
+         body is at fault, `errors` with a JSON Pointer to each fault. `POST /oauth/token`, `/oauth/introspect`, `/oauth/revoke` and `/auth` answer most errors in the \
          form of RFC 6749, below; their 403 `development_mode`, 405 and 503 are problems like those of any path. Errors of HTTP parsing itself (400, 408, 431) have an empty body.\n\n\
          | code | status | meaning | what to do |\n|---|---|---|---|\n",
     );
@@ -181,7 +187,7 @@ pub fn errors_document() -> String {
         let _ = writeln!(text, "| `{code}` | {meaning} |");
     }
     text.push_str(
-        "\n## Why there is no token\n\n`POST /oauth/token` and `/auth` answer `error` and `error_description` (RFC 6749 section 5.2), \
+        "\n## Why there is no token\n\n`POST /oauth/token`, `/oauth/introspect`, `/oauth/revoke` and `/auth` answer `error` and `error_description` (RFC 6749 section 5.2), \
          where `error` is one of:\n\n| error | status | meaning |\n|---|---|---|\n",
     );
     for (error, status, meaning) in OAUTH_ERRORS {

@@ -38,6 +38,7 @@ mod oauth;
 mod openapi;
 mod origin;
 mod page;
+mod pages;
 mod partner;
 mod prefer;
 mod problem;
@@ -83,6 +84,8 @@ pub struct Services {
     pub webhooks: Arc<Webhooks>,
     /// The authorization server.
     pub authorization: AuthorizationServer,
+    /// What judges the tokens that it issues, also where they do not guard the API.
+    pub own_tokens: Chain,
     /// The store, for its readiness.
     pub store: Arc<dyn Store>,
     /// The clock.
@@ -163,18 +166,15 @@ fn table(listener: Listener, mode: Mode, partner: bool) -> Vec<Row> {
 
 /// What clients call.
 fn api() -> Vec<Row> {
-    let mut rows = operations![Access::Open;
-        // tokens
-        issue_token in oauth::token,
-        issue_token_by_basic in auth,
-        issue_token_at_auth in auth,
+    let mut rows = authorization();
+    rows.extend(operations![Access::Open;
         // people
         log_in in login,
         // the contract
         get_openapi_json in openapi,
         get_openapi_yaml in openapi,
         get_protected_resource in well_known,
-    ];
+    ]);
     rows.extend(operations![Access::Decision;
         // other services, for reverse proxies
         decide in guard,
@@ -215,15 +215,35 @@ fn api() -> Vec<Row> {
         // people
         register in register,
     ]);
+    rows.extend(pages());
+    rows
+}
+
+/// What people see in their browsers, and what leads there.
+fn pages() -> [Row; 8] {
     let get = &[Method::GET];
-    rows.extend([
+    [
         Row::page("/auth", get, || Route::new().to(auth::issue_token_by_basic)),
         Row::page("/auth", &[Method::POST], || Route::new().to(auth::issue_token_at_auth)),
+        Row::page("/oauth/authorize", get, || Route::new().to(oauth::authorize::ask)),
+        Row::page("/oauth/authorize", &[Method::POST], || Route::new().to(oauth::authorize::decide)),
+        Row::page("/oauth/login", &[Method::POST], || Route::new().to(oauth::login::log_in)),
         Row::page("/", get, || Route::new().to(ui::redirect)),
         Row::page("/ui", get, || Route::new().to(ui::redirect)),
         Row::page("/ui/{file:.*}", get, || Route::new().to(ui::asset)),
-    ]);
-    rows
+    ]
+}
+
+/// The authorization server.
+fn authorization() -> Vec<Row> {
+    operations![Access::Open;
+        // tokens
+        issue_token in oauth::token,
+        issue_token_by_basic in auth,
+        issue_token_at_auth in auth,
+        introspect_token in oauth::introspect,
+        revoke_token in oauth::revoke,
+    ]
 }
 
 impl Gateway {

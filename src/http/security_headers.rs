@@ -4,14 +4,13 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::Gateway;
 
-const FOR_ALL: &[(HeaderName, &str)] = &[
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::X_FRAME_OPTIONS, "DENY"),
-    (header::REFERRER_POLICY, "no-referrer"),
-];
-/// Unless the handler knows better: nothing may be cached, and a browser that shows the answer as a page may load nothing.
+const FOR_ALL: &[(HeaderName, &str)] =
+    &[(header::X_CONTENT_TYPE_OPTIONS, "nosniff"), (header::X_FRAME_OPTIONS, "DENY")];
+/// Unless the handler knows better: nothing may be cached, and a browser that shows the answer as a page may load nothing, and tells nobody
+/// where it was.
 const BY_DEFAULT: &[(HeaderName, &str)] = &[
     (header::CACHE_CONTROL, "no-store"),
+    (header::REFERRER_POLICY, "no-referrer"),
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
 ];
 

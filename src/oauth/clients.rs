@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::grant_type::GrantType;
+use super::redirect_uri;
 use crate::core::clock::Timestamp;
 use crate::core::entropy::Entropy;
 use crate::core::error::{Misconfiguration, StoreError};
@@ -35,7 +36,8 @@ pub struct ClientSettings {
     /// Whether it has no secret, since it could not keep one: a program in a browser or on somebody's machine.
     #[serde(default)]
     pub public: bool,
-    /// The ways in which it may come to a token; default: by its own credentials, if it has any.
+    /// The ways in which it may come to a token; default: by its own credentials, if it has any, and by codes and refresh tokens, if
+    /// it has redirect URIs.
     #[serde(default)]
     pub grants: Option<Vec<GrantType>>,
     /// Where people's browsers may be sent with a code, each byte for byte.
@@ -50,6 +52,15 @@ pub struct ClientSettings {
     /// How long its tokens are valid; default: `issuer.lifetime`.
     #[serde(default)]
     pub lifetime: Option<Period>,
+}
+
+impl ClientSettings {
+    fn grants(&self) -> Vec<GrantType> {
+        let by_secret = (!self.public).then_some(GrantType::ClientCredentials);
+        let by_browser = [GrantType::AuthorizationCode, GrantType::RefreshToken];
+        let by_browser = by_browser.into_iter().filter(|_| !self.redirect_uris.is_empty());
+        self.grants.clone().unwrap_or_else(|| by_secret.into_iter().chain(by_browser).collect())
+    }
 }
 
 /// Whether people are asked before a client gets a token for them.
@@ -218,6 +229,20 @@ impl Client {
             let known = SCOPES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
             add("scopes", format!("\"{unknown}\" is not a scope"), format!("Use {known}"));
         }
+        for uri in &settings.redirect_uris {
+            if let Err(problem) = redirect_uri::judge(uri) {
+                add(
+                    "redirect_uris",
+                    format!("{uri:?} {problem}"),
+                    "Write it as the client sends it, byte for byte".into(),
+                );
+            }
+        }
+        let grants = settings.grants();
+        if grants.contains(&GrantType::AuthorizationCode) && settings.redirect_uris.is_empty() {
+            let remedy = "Name the addresses that people's browsers come back to with a code".into();
+            add("redirect_uris", "there is none, and `grants` names authorization_code".into(), remedy);
+        }
         let mut secrets = Vec::new();
         for secret in &settings.secrets {
             match digest_of(secret, base) {
@@ -226,12 +251,11 @@ impl Client {
             }
         }
         if mistakes.is_empty() {
-            let by_secret = || if settings.public { Vec::new() } else { vec![GrantType::ClientCredentials] };
             Ok(Self {
                 id: id.into(),
                 name: settings.name.clone().unwrap_or_else(|| id.into()),
                 is_public: settings.public,
-                grants: settings.grants.clone().unwrap_or_else(by_secret),
+                grants,
                 redirect_uris: settings.redirect_uris.clone(),
                 consent: settings.consent,
                 scopes: settings.scopes.clone(),

@@ -48,4 +48,5 @@ pub(super) fn offered() -> String {
 }
 
 /// Those that are offered.
-pub const OFFERED: [GrantType; 1] = [GrantType::ClientCredentials];
+pub const OFFERED: [GrantType; 3] =
+    [GrantType::ClientCredentials, GrantType::AuthorizationCode, GrantType::RefreshToken];

@@ -32,6 +32,8 @@ pub struct IssuerSettings {
     pub secrets: Vec<Source>,
     /// How long a token is valid.
     pub lifetime: Period,
+    /// How long what a person has granted can be refreshed.
+    pub refresh_lifetime: Period,
     /// Gives tokens without credentials (development mode only).
     pub open: bool,
     /// The subject of those tokens.
@@ -46,6 +48,7 @@ impl Default for IssuerSettings {
             algorithm: SigningAlgorithm::HS256,
             secrets: Vec::new(),
             lifetime: Period::seconds(3600),
+            refresh_lifetime: Period::seconds(30 * 24 * 3600),
             open: false,
             open_subject: String::new(),
         }
@@ -70,6 +73,12 @@ impl IssuerSettings {
         if self.lifetime.duration() < SHORTEST_LIFETIME {
             let problem = "is less than a second, so that a token would be expired as soon as it is given";
             mistakes.push(Misconfiguration::new("issuer.lifetime", problem, "Leave it out, or write one like \"1h\""));
+        }
+        if self.refresh_lifetime.duration() < SHORTEST_LIFETIME {
+            let problem = "is less than a second, so that a refresh token would be expired as soon as it is given";
+            let remedy =
+                "Leave it out, or write one like \"30 days\"; who may not refresh has no refresh_token in `grants`";
+            mistakes.push(Misconfiguration::new("issuer.refresh_lifetime", problem, remedy));
         }
         mistakes
     }
@@ -99,6 +108,7 @@ pub struct Issuer {
     url: String,
     audience: Vec<String>,
     lifetime: Duration,
+    refresh_lifetime: Duration,
     key: EncodingKey,
     open_subject: Option<String>,
     entropy: std::sync::Arc<dyn Entropy>,
@@ -157,6 +167,7 @@ impl Issuer {
             url,
             audience: settings.audience.clone(),
             lifetime: settings.lifetime.duration(),
+            refresh_lifetime: settings.refresh_lifetime.duration(),
             key: EncodingKey::from_secret(secret.expose_secret().as_bytes()),
             open_subject: settings.open.then(|| settings.open_subject.clone()),
             entropy,
@@ -166,6 +177,16 @@ impl Issuer {
     /// The subject of tokens given without credentials, if such are given.
     pub fn open_subject(&self) -> Option<&str> {
         self.open_subject.as_deref()
+    }
+
+    /// The `iss` of its tokens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// How long a grant can be refreshed.
+    pub fn refresh_lifetime(&self) -> Duration {
+        self.refresh_lifetime
     }
 
     /// How long its tokens are valid, unless client or scope say otherwise.

@@ -53,9 +53,43 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
+/// The hosts that are this machine itself, whatever a name server says; RFC 8252 section 7.3.
+const LOOPBACK: [&str; 2] = ["http://127.0.0.1", "http://[::1]"];
+
+/// Whether the redirect URI asked for is the one that was registered: byte for byte, but for the port on this machine itself of a public
+/// client, which takes one that is free (RFC 8252 section 7.3).
+pub(super) fn matches(registered: &str, asked: &str, is_public: bool) -> bool {
+    registered == asked || is_public && without_port(registered).is_some_and(|kept| Some(kept) == without_port(asked))
+}
+
+/// The host and what follows the port, of a redirect URI on this machine.
+fn without_port(uri: &str) -> Option<(&'static str, &str)> {
+    let (host, rest) = LOOPBACK.into_iter().find_map(|host| Some((host, uri.strip_prefix(host)?)))?;
+    let rest = match rest.strip_prefix(':') {
+        Some(port) => {
+            let digits = port.bytes().take_while(u8::is_ascii_digit).count();
+            port[..digits].parse::<u16>().ok().filter(|port| *port != 0)?;
+            &port[digits..]
+        }
+        None => rest,
+    };
+    (rest.is_empty() || rest.starts_with(['/', '?'])).then_some((host, rest))
+}
+
+/// The address with these parameters added to its own.
+pub(super) fn with_parameters(uri: &str, parameters: &[(&str, &str)]) -> String {
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+    let joint = match uri.split_once('?') {
+        None => "?",
+        Some((_, own)) if own.is_empty() || own.ends_with('&') => "",
+        Some(_) => "&",
+    };
+    format!("{uri}{joint}{query}")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::judge;
+    use super::{judge, matches, with_parameters};
 
     #[test]
     fn where_a_code_is_safe() {
@@ -101,5 +135,49 @@ mod tests {
         ] {
             assert!(judge(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn byte_for_byte_but_for_the_port_of_a_program_on_this_machine() {
+        assert!(matches("https://app.example/cb", "https://app.example/cb", false));
+        for other in [
+            "https://app.example/cb/",
+            "https://app.example/cb?a",
+            "https://app.example:443/cb",
+            "https://APP.example/cb",
+        ] {
+            assert!(!matches("https://app.example/cb", other, true), "{other}");
+        }
+        for (registered, asked) in [
+            ("http://127.0.0.1/cb", "http://127.0.0.1:49152/cb"),
+            ("http://127.0.0.1:80/cb?a=b", "http://127.0.0.1:49152/cb?a=b"),
+            ("http://[::1]/cb", "http://[::1]:1/cb"),
+        ] {
+            assert!(matches(registered, asked, true), "{asked}");
+            assert!(!matches(registered, asked, false), "{asked}");
+        }
+        for asked in [
+            "http://127.0.0.1:0/cb",
+            "http://127.0.0.1:65536/cb",
+            "http://127.0.0.1:/cb",
+            "http://127.0.0.1:1@evil.example/cb",
+            "http://127.0.0.1.evil.example/cb",
+            "http://127.0.0.1:49152/other",
+            "http://[::1]:1/cb",
+            "http://localhost:1/cb",
+        ] {
+            assert!(!matches("http://127.0.0.1/cb", asked, true), "{asked}");
+        }
+    }
+
+    #[test]
+    fn a_query_of_its_own_is_kept() {
+        let code = [("code", "a b"), ("iss", "https://gw.example")];
+        assert_eq!(
+            with_parameters("https://a.example/cb", &code),
+            "https://a.example/cb?code=a+b&iss=https%3A%2F%2Fgw.example"
+        );
+        assert_eq!(with_parameters("https://a.example/cb?t=1", &code[..1]), "https://a.example/cb?t=1&code=a+b");
+        assert_eq!(with_parameters("https://a.example/cb?", &code[..1]), "https://a.example/cb?code=a+b");
     }
 }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::clients::hash;
 use crate::core::clock::Timestamp;
 use crate::core::error::StoreError;
+use crate::core::hex;
 use crate::core::ports::records::{Record, RecordChange, RecordKind, Records};
 
 /// What is kept as a record.
@@ -49,6 +51,11 @@ impl Shelf {
         self.0.list(T::KIND, after, limit).await?.into_iter().map(read).collect()
     }
 
+    /// Removes what expired before `now`, at most so much. Answers how much.
+    pub(super) async fn forget(&self, now: Timestamp, most: usize) -> Result<usize, StoreError> {
+        self.0.forget(now, most).await
+    }
+
     /// Makes all of the changes, or none when one of the records is not as it was read.
     pub(super) async fn commit(&self, changes: Vec<RecordChange>) -> Result<bool, StoreError> {
         self.0.commit(changes).await
@@ -60,6 +67,11 @@ fn read<T: Kept>(record: Record) -> Result<Found<T>, StoreError> {
     let value = serde_json::from_str(&body)
         .map_err(|_| StoreError::Damaged(format!("of a {} of the authorization server", T::KIND.name())))?;
     Ok(Found { key, version, value })
+}
+
+/// The key of what is found by a secret: it is kept as its SHA-256 alone.
+pub(super) fn hashed(secret: &str) -> String {
+    hex(&hash(secret))
 }
 
 /// The change that keeps something new under a key.

@@ -57,9 +57,9 @@ impl AuthorizationServer {
         };
         match grant_type {
             GrantType::ClientCredentials => self.by_client_credentials(request).await,
-            GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::DeviceCode => {
-                Err(TokenError::UnsupportedGrantType)
-            }
+            GrantType::AuthorizationCode => self.by_code(request).await,
+            GrantType::RefreshToken => self.by_refresh_token(request).await,
+            GrantType::DeviceCode => Err(TokenError::UnsupportedGrantType),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Answers of the authorization server that are no success, in the form of RFC 6749 section 5.2.
 
+use std::time::Duration;
+
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -34,6 +36,13 @@ pub(in crate::http) struct Refusal {
 impl Refusal {
     pub(in crate::http) fn invalid_request(description: &str) -> Self {
         TokenError::InvalidRequest(description.into()).into()
+    }
+
+    /// The fault is not the caller's, and passes.
+    pub(in crate::http) fn unavailable(retry_after: Duration) -> Self {
+        let description = "the keys that tokens are judged by can not be had now".into();
+        let (status, retry_after) = (StatusCode::SERVICE_UNAVAILABLE, Some(whole_seconds(retry_after)));
+        Self { status, error: "temporarily_unavailable", description, retry_after }
     }
 
     /// The answer. A page's own call gets no challenge: the browser would take it for itself, ask its user with a window of its own,

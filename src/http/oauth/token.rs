@@ -34,6 +34,14 @@ pub(in crate::http) struct TokenForm {
     /// The client's secret, unless it comes by HTTP Basic.
     #[schema(format = Password)]
     client_secret: Option<String>,
+    /// Of the grant `authorization_code`: the code that the browser brought.
+    code: Option<String>,
+    /// Of the grant `authorization_code`: where the browser was sent with the code.
+    redirect_uri: Option<String>,
+    /// Of the grant `authorization_code`: what `code_challenge` was made from (RFC 7636).
+    code_verifier: Option<String>,
+    /// Of the grant `refresh_token`: the refresh token. It is good once; with the access token comes the next.
+    refresh_token: Option<String>,
 }
 
 /// A token; RFC 6749 section 5.1.
@@ -70,7 +78,8 @@ impl From<Issued> for TokenAnswer {
 
 /// Get a token
 ///
-/// The client credentials grant of RFC 6749, section 4.4. The client id and its secret come by HTTP Basic, or in a body that is a form
+/// The client credentials grant of RFC 6749, section 4.4; the code grant, section 4.1, with PKCE by S256 (RFC 7636); and the refresh
+/// grant, section 6, where each refresh token is good once and a second use ends all that came of the grant. The client id and its secret come by HTTP Basic, or in a body that is a form
 /// or JSON. Attempts with wrong credentials are slowed down (429); right ones never are.
 #[utoipa::path(post, path = "/oauth/token", tag = "tokens",
     security((), ("basic" = [])),

@@ -11,7 +11,7 @@ use super::{Account, BUSY_FOR, Person, names, passwords};
 use crate::core::clock::Timestamp;
 use crate::core::error::StoreError;
 use crate::core::hex;
-use crate::core::own_tokens::{Extent, Revoked};
+use crate::core::own_tokens::Revoked;
 use crate::core::policy::{Operate, Permit};
 use crate::core::ports::records::RecordChange;
 use crate::oauth::AuthorizationServer;
@@ -208,11 +208,7 @@ impl AuthorizationServer {
     }
 
     /// Has all that was issued for a person until now believed no more.
-    #[expect(clippy::unused_async, reason = "it is kept in the store as well")]
     async fn revoke_person(&self, id: &str) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let extent = Extent { issued_by: now, until: now.plus(LONGEST_LIFE) };
-        self.own_tokens.revoke(Revoked::Subject(id.to_owned()), extent);
-        Ok(())
+        self.revoke(Revoked::Subject(id.to_owned()), self.clock.now().plus(LONGEST_LIFE)).await
     }
 }
