@@ -155,7 +155,9 @@ async fn a_guesser_is_slowed_down_and_the_time_lets_them_in_again() {
 
 #[tokio::test]
 async fn another_address_is_not_locked_out_by_a_guesser() {
-    let gateway = configured(&format!("[server]\nmode = \"production\"\ntrusted_proxies = [\"127.0.0.1\"]\n{OPEN}"));
+    let gateway = configured(&format!(
+        "[shutdown]\ndelay = \"0s\"\n[server]\nmode = \"production\"\ntrusted_proxies = [\"127.0.0.1\"]\n{OPEN}"
+    ));
     let from = async |address: &str, password: &str| {
         let call = gateway.call(Method::POST, "/login").basic_auth("alain", Some(password));
         Answer::to(call.header("x-forwarded-for", address)).await.status
