@@ -71,7 +71,8 @@ impl Application {
         }
         let demo_secret =
             settings.has_demo_client().then(|| data_dir.demo_secret(&*plan.entropy)).transpose().map_err(one)?;
-        let demo = demo_secret.as_ref().map(|secret| Client::new(DEMO_CLIENT, secret, demo_scopes()));
+        let demo =
+            demo_secret.as_ref().map(|secret| Client::new(DEMO_CLIENT, secret, demo_scopes(plan.types.scopes())));
         let contract = Contract::of(&plan.types, &settings.server)
             .map_err(|error| one(Misconfiguration::new("types", error.to_string(), "Mend the schema of the type")))?;
         let metrics = plan.metrics.store();
@@ -187,11 +188,12 @@ fn assemble(settings: &Settings, plan: Plan, demo: Option<Client>, store: &Arc<d
         let (clock, entropy) = (Arc::clone(&clock), Arc::clone(&entropy));
         Arc::new(Webhooks::new(store.webhooks(), webhooks, metrics.webhooks(), clock, entropy))
     };
+    let scopes = Scopes::new(types.scopes());
     let queue = Queue::new(store.requests(), types, Arc::clone(&clock), Arc::clone(&entropy), metrics.leases());
     let authorization = AuthorizationServer::new(Parts {
         clients: Clients::new(clients),
         accounts: settings.accounts.clone(),
-        minter: Minter { issuer, scopes: Scopes::default(), clock: Arc::clone(&clock) },
+        minter: Minter { issuer, scopes, clock: Arc::clone(&clock) },
         records: store.records(),
         own_tokens,
         clock: Arc::clone(&clock),

@@ -10,12 +10,13 @@ use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
 use crate::core::own_tokens::OwnTokens;
+use crate::core::type_scopes::TypeScopes;
 use crate::http::{Guard, Guards, Mode, TokenPlaces};
 use crate::net::{Net, NetSettings};
 use crate::oauth::clients::{Client, generate_secret};
 use crate::oauth::issuer::Issuer;
 use crate::oauth::scopes::Scopes;
-use crate::queue::types::Types;
+use crate::queue::types::{self, Types};
 use crate::settings::Settings;
 use crate::store;
 use crate::telemetry::metrics::Metrics;
@@ -76,14 +77,9 @@ impl Plan {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, Vec<Misconfiguration>> {
         let metrics = Arc::new(Metrics::new());
-        let mut mistakes: Vec<_> = store::judge(&settings.store).err().into_iter().collect();
-        let is_development = settings.server.effective_mode() == Mode::Development;
-        mistakes.extend(settings.accounts.mistakes(is_development, &Scopes::default()));
-        let mut clients = Vec::new();
-        for (id, client) in &settings.clients {
-            Client::build(id, client, &settings.base)
-                .map_or_else(|found| mistakes.extend(found), |client| clients.push(client));
-        }
+        let type_scopes = types::scopes(&settings.types);
+        let mut mistakes = judge(settings, &Scopes::new(&type_scopes));
+        let clients = build_clients(settings, &type_scopes, &mut mistakes);
         let types = Types::build(&settings.types, &settings.base).map_err(|found| mistakes.extend(found));
         // In place of what can not be used something stands in, so that what is built with it is judged as well.
         let (secrets, secret_origin) = signing_secrets(settings, &*entropy).unwrap_or_else(|found| {
@@ -102,7 +98,8 @@ impl Plan {
         let chains = {
             let (clock, entropy, metrics) = (Arc::clone(&clock), Arc::clone(&entropy), Arc::clone(&metrics));
             let waiting = Waiting::within(settings.server.max_in_flight);
-            let setup = Setup { base: &settings.base, net, clock, entropy, metrics, waiting, own: Some(own) };
+            let setup =
+                Setup { base: &settings.base, net, clock, entropy, metrics, waiting, type_scopes, own: Some(own) };
             build_chains(settings, setup).map_err(|found| mistakes.extend(found))
         };
         let token_places = TokenPlaces::of(&settings.verify).map_err(|mistake| mistakes.push(mistake));
@@ -168,6 +165,19 @@ fn plan_webhooks(
         now: clock.now(),
         entropy,
     })
+}
+
+/// The sections of which nothing is made here.
+fn judge(settings: &Settings, scopes: &Scopes) -> Vec<Misconfiguration> {
+    let is_development = settings.server.effective_mode() == Mode::Development;
+    let accounts = settings.accounts.mistakes(is_development, scopes);
+    store::judge(&settings.store).err().into_iter().chain(accounts).collect()
+}
+
+fn build_clients(settings: &Settings, type_scopes: &TypeScopes, mistakes: &mut Vec<Misconfiguration>) -> Vec<Client> {
+    let tables = settings.clients.iter();
+    let built = tables.map(|(id, client)| Client::build(id, client, &settings.base, type_scopes));
+    built.filter_map(|built| built.map_err(|found| mistakes.extend(found)).ok()).collect()
 }
 
 fn build_guards(settings: &Settings) -> Result<Vec<Guard>, Vec<Misconfiguration>> {

@@ -103,8 +103,8 @@ pub fn run() -> ExitCode {
     let done = match command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(&flags).map(succeeded),
         Command::Check(arguments) => check::run(&flags, &arguments),
-        Command::Client(command) => client::run(command).map(succeeded),
         Command::Account(command) => account::run(&flags, &command).map(succeeded),
+        Command::Client(command) => client::run(&flags, command).map(succeeded),
         Command::Token(arguments) => token::run(&flags, arguments).map(succeeded),
         Command::Explain(arguments) => explain::run(&flags, &arguments),
         Command::Request(command) => request::run(&flags, &command).map(succeeded),

@@ -28,15 +28,15 @@ pub(super) fn run(flags: &Flags, arguments: Token) -> Result<(), Failure> {
         let remedy = "Start the gateway once, or configure issuer.secrets";
         return Err(settings.unusable(vec![Misconfiguration::new("server.data_dir", problem, remedy)]).into());
     }
-    let Plan { mut clients, issuer, clock, entropy, .. } = plan;
+    let Plan { mut clients, types, issuer, clock, entropy, .. } = plan;
     if settings.has_demo_client() {
-        clients.push(Client::new(DEMO_CLIENT, &generate_secret(&*entropy), demo_scopes()));
+        clients.push(Client::new(DEMO_CLIENT, &generate_secret(&*entropy), demo_scopes(types.scopes())));
     }
     let Some(client) = clients.iter().find(|client| client.id == arguments.name) else {
         let known = clients.iter().map(|client| client.id.as_str()).collect::<Vec<_>>().join(", ");
         return Err(Failure::Failed(format!("there is no client \"{}\"; the clients are: {known}", arguments.name)));
     };
-    let minter = Minter { issuer, scopes: Scopes::default(), clock };
+    let minter = Minter { issuer, scopes: Scopes::new(types.scopes()), clock };
     let issued =
         minter.mint_for(client, arguments.scope.as_deref()).map_err(|error| Failure::Failed(error.to_string()))?;
     writeln!(io::stdout(), "{}", issued.access_token)?;

@@ -48,6 +48,9 @@ pub enum Error {
     /// The webhook endpoint is not in a state for this; why, and what to do.
     #[error("{0}")]
     EndpointConflict(&'static str),
+    /// The client of the authorization server is not in a state for this; why, and what to do.
+    #[error("{0}")]
+    ClientConflict(&'static str),
     /// The idempotency key was used before with another body.
     #[error("the idempotency key was used with another body")]
     IdempotencyKeyReused,

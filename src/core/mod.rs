@@ -17,6 +17,7 @@ pub mod policy;
 pub mod ports;
 pub mod request;
 pub mod timeline;
+pub mod type_scopes;
 pub mod verdict;
 pub mod webhook;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::claims::Caller;
 use super::error::Error;
+use super::type_scopes::TypeScopes;
 use super::verdict::{Denial, Evidence, Verdict};
 
 /// Reading requests and their results.
@@ -64,6 +65,8 @@ impl fmt::Display for Audience {
 pub trait Policy: 'static {
     /// The scope that the caller must hold; none means that any genuine token will do.
     const SCOPE: Option<&'static str>;
+    /// Whether a request type may name a scope that takes the place of this one for its requests.
+    const BY_TYPE: bool = false;
 }
 
 /// Any genuine token.
@@ -90,9 +93,11 @@ impl Policy for Authenticated {
 }
 impl Policy for ReadRequests {
     const SCOPE: Option<&'static str> = Some(REQUESTS_READ);
+    const BY_TYPE: bool = true;
 }
 impl Policy for WriteRequests {
     const SCOPE: Option<&'static str> = Some(REQUESTS_WRITE);
+    const BY_TYPE: bool = true;
 }
 impl Policy for WorkRequests {
     const SCOPE: Option<&'static str> = Some(REQUESTS_WORK);
@@ -112,17 +117,30 @@ pub struct Permit<P> {
 }
 
 impl<P: Policy> Permit<P> {
-    /// Judges a verdict by the policy. Without a verdict there was no token.
-    pub fn grant(verdict: Option<&Verdict>) -> Result<Self, Error> {
-        let caller = Verdict::caller(verdict)?;
-        match P::SCOPE {
-            Some(scope) if !caller.scopes.contains(scope) => {
-                let lacks = format!("the scope {scope}");
-                let evidence = Evidence::new(lacks.clone(), &caller.scopes);
-                Err(Error::InsufficientScope(Denial { scope: Some(scope.into()), lacks: lacks.into(), evidence }))
-            }
-            _ => Ok(Self { caller: Arc::clone(caller), policy: PhantomData }),
+    /// Judges a verdict by the policy. Without a verdict there was no token. Where types may name scopes of their own, one of those will
+    /// do: what it opens is judged request by request, by [`Permit::open`].
+    pub fn grant(verdict: Option<&Verdict>, type_scopes: &TypeScopes) -> Result<Self, Error> {
+        let permit = Self { caller: Arc::clone(Verdict::caller(verdict)?), policy: PhantomData };
+        let has_type = || permit.caller.scopes.iter().any(|scope| type_scopes.contains(scope));
+        if !(P::BY_TYPE && has_type()) {
+            permit.open(None)?;
         }
+        Ok(permit)
+    }
+
+    /// Judges whether it opens the requests of a type: they need the scope that the type names, and else that of the policy.
+    ///
+    /// # Errors
+    /// [`Error::InsufficientScope`], naming it.
+    pub fn open(&self, type_scope: Option<&str>) -> Result<(), Error> {
+        let Some(scope) = type_scope.or(P::SCOPE) else { return Ok(()) };
+        if self.caller.scopes.contains(scope) {
+            return Ok(());
+        }
+        let lacks = format!("the scope {scope}");
+        let evidence = Evidence::new(lacks.clone(), &self.caller.scopes);
+        let scope = Some(scope.to_owned().into());
+        Err(Error::InsufficientScope(Denial { scope, lacks: lacks.into(), evidence }))
     }
 
     /// Who holds the permit.

@@ -3,8 +3,11 @@
 use std::future::{Ready, ready};
 use std::ops::Deref;
 
+use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev};
 
+use super::Gateway;
+use super::code::Code;
 use super::problem::Problem;
 use crate::core::policy::{Permit, Policy};
 use crate::core::verdict::Verdict;
@@ -19,7 +22,11 @@ impl<P: Policy> FromRequest for Allowed<P> {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        ready(Permit::grant(request.extensions().get::<Verdict>()).map(Self).map_err(Problem::from))
+        let Some(gateway) = request.app_data::<Data<Gateway>>() else {
+            return ready(Err(Problem::new(Code::Internal)));
+        };
+        let permit = Permit::grant(request.extensions().get::<Verdict>(), gateway.queue.types().scopes());
+        ready(permit.map(Self).map_err(Problem::from))
     }
 }
 

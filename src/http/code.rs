@@ -88,6 +88,8 @@ codes! {
         "The webhook endpoint is disabled or configured by the Provider, or there are too many." "Read `detail`."
     AccountExists "account_exists" CONFLICT "Account exists"
         "There is an account of this name." "Choose another name."
+    ClientConflict "client_conflict" CONFLICT "Client conflict"
+        "The client exists already, is configured by the Provider, or is not in a state for this." "Read `detail`."
     KeysNotFetched "keys_not_fetched" CONFLICT "Keys not fetched"
         "This verifier fetches no keys: there is nothing to refresh." "Refresh one that has `keys` in `GET /v1/admin/issuers`."
     Gone "gone" GONE "Gone"

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::web::Bytes;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use utoipa::openapi::security::{ClientCredentials, Flow, Http, HttpAuthScheme, OAuth2, Scopes, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
@@ -15,6 +15,7 @@ use super::problem::{FaultBody, MEDIA_TYPE, ProblemBody};
 use super::routes::{Access, Row};
 use super::settings::{Listener, ServerSettings};
 use crate::core::policy::{ADMIN, REQUESTS_READ, REQUESTS_WORK, REQUESTS_WRITE, SCOPES, WEBHOOKS_MANAGE};
+use crate::core::type_scopes::TypeScopes;
 use crate::queue::types::Types;
 
 const DESCRIPTION: &str = "Anteroom stands between a Provider's services and the programs of its Clients: it checks every caller's token, \
@@ -84,6 +85,7 @@ impl Contract {
         let mut document = serde_json::to_value(assemble(rows, listener))?;
         describe_errors(&mut document);
         describe_types(&mut document, types);
+        describe_scopes(&mut document, types.scopes());
         let yaml = yaml_serde::to_string(&document).map_err(serde::ser::Error::custom)?;
         let json: Bytes = serde_json::to_vec_pretty(&document)?.into();
         move_below(&mut document);
@@ -234,6 +236,24 @@ fn name_the_type(submit: &mut Value, types: &Types) {
 fn remove(object: &mut Value, name: &str) {
     if let Some(members) = object.as_object_mut() {
         members.remove(name);
+    }
+}
+
+/// Adds the scopes that types name: each will do where one of requests is needed, for those of its types.
+fn describe_scopes(document: &mut Value, scopes: &TypeScopes) {
+    let flows = document.pointer_mut("/components/securitySchemes/oauth2/flows").and_then(Value::as_object_mut);
+    for flow in flows.into_iter().flat_map(Map::values_mut) {
+        for (name, scope) in scopes.iter() {
+            flow["scopes"][name] = scope.allows().into();
+        }
+    }
+    let is_by_type = |way: &Value| way["oauth2"] == json!([REQUESTS_READ]) || way["oauth2"] == json!([REQUESTS_WRITE]);
+    let paths = document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut);
+    for operation in paths.filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
+        let ways = operation.get_mut("security").and_then(Value::as_array_mut);
+        if let Some(ways) = ways.filter(|ways| ways.iter().any(is_by_type)) {
+            ways.extend(scopes.iter().map(|(name, _)| json!({ "oauth2": [name] })));
+        }
     }
 }
 

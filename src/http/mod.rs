@@ -154,6 +154,12 @@ fn table(listener: Listener, mode: Mode, partner: bool) -> Vec<Row> {
             create_account in admin::accounts,
             remove_account in admin::accounts,
             set_password in admin::accounts,
+            // the clients of the authorization server
+            create_client in admin::clients::create,
+            list_clients in admin::clients::list,
+            get_client in admin::clients::get,
+            delete_client in admin::clients::delete,
+            rotate_client_secret in admin::clients::rotate,
             // anybody's requests
             list_all_requests in admin::requests::list,
             inspect_request in admin::requests::get,

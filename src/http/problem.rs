@@ -289,6 +289,7 @@ impl From<Error> for Problem {
             Error::TooLarge(what) => Self::detailed(Code::PayloadTooLarge, what),
             Error::NotFound => Self::new(Code::NotFound),
             Error::Gone(what) => Self::detailed(Code::Gone, what),
+            Error::ClientConflict(why) => Self::detailed(Code::ClientConflict, why),
             Error::EndpointConflict(why) => Self::detailed(Code::EndpointConflict, why),
             Error::IdempotencyKeyReused => Self::new(Code::IdempotencyKeyReused),
             Error::Store(error) => error.into(),

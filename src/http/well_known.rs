@@ -26,7 +26,7 @@ pub(super) struct ProtectedResource {
     /// The issuers whose tokens are accepted.
     authorization_servers: Vec<String>,
     /// The scopes that its operations need.
-    scopes_supported: [&'static str; 2],
+    scopes_supported: Vec<String>,
     /// How a token may be sent.
     bearer_methods_supported: Vec<&'static str>,
     /// Its name.
@@ -45,9 +45,10 @@ pub(super) async fn get_protected_resource(gateway: Data<Gateway>, http: HttpReq
     let resource = base_url(&http, &gateway.server);
     // RFC 9728 names authorization servers by URL; an issuer that is none can not be asked for anything.
     let issuers = gateway.chain.issuers(gateway.chain.api()).filter(|issuer| issuer.contains("://"));
+    let of_types = gateway.queue.types().scopes().iter().map(|(name, _)| name);
     Json(ProtectedResource {
         authorization_servers: issuers.map(str::to_owned).collect(),
-        scopes_supported: [REQUESTS_READ, REQUESTS_WRITE],
+        scopes_supported: [REQUESTS_READ, REQUESTS_WRITE].into_iter().chain(of_types).map(str::to_owned).collect(),
         bearer_methods_supported: gateway.token_places.methods(),
         resource_name: "Anteroom",
         resource_documentation: format!("{resource}/ui/"),

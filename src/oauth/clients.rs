@@ -1,9 +1,7 @@
-//! The clients that are configured, and whether one is who it says it is.
+//! Clients: those that are configured and those that were added, and whether one is who it says it is.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::{constant_time, digest};
@@ -11,13 +9,20 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::grant_type::GrantType;
-use super::redirect_uri;
 use crate::core::clock::Timestamp;
 use crate::core::entropy::Entropy;
-use crate::core::error::{Misconfiguration, StoreError};
+use crate::core::error::Misconfiguration;
 use crate::core::period::Period;
-use crate::core::policy::{REQUESTS_READ, REQUESTS_WORK, REQUESTS_WRITE, SCOPES, WEBHOOKS_MANAGE, is_scope};
+use crate::core::policy::{REQUESTS_READ, REQUESTS_WORK, REQUESTS_WRITE, WEBHOOKS_MANAGE};
+use crate::core::type_scopes::TypeScopes;
 use crate::secret::Source;
+
+mod added;
+pub mod administration;
+mod registry;
+mod rules;
+
+pub use registry::Clients;
 
 /// A client's own secret may not be shorter: it is what stands between a guesser and the client, since the rightful client is never
 /// locked out.
@@ -55,6 +60,7 @@ pub struct ClientSettings {
 }
 
 impl ClientSettings {
+    /// The ways in which it may come to a token.
     fn grants(&self) -> Vec<GrantType> {
         let by_secret = (!self.public).then_some(GrantType::ClientCredentials);
         let by_browser = [GrantType::AuthorizationCode, GrantType::RefreshToken];
@@ -79,10 +85,11 @@ pub fn default_scopes() -> Vec<String> {
     vec![REQUESTS_READ.into(), REQUESTS_WRITE.into()]
 }
 
-/// What the demo client gets: it may try the side of the workers, and webhooks, too.
-pub fn demo_scopes() -> Vec<String> {
+/// What the demo client gets: it may try the side of the workers, webhooks, and every type, too.
+pub fn demo_scopes(type_scopes: &TypeScopes) -> Vec<String> {
     let mut scopes = default_scopes();
     scopes.extend([REQUESTS_WORK.into(), WEBHOOKS_MANAGE.into()]);
+    scopes.extend(type_scopes.iter().map(|(name, _)| name.to_owned()));
     scopes
 }
 
@@ -209,11 +216,16 @@ impl Client {
         }
     }
 
-    /// Builds a client from its table; `file:` paths are relative to `base`.
+    /// Builds a client from its table; `file:` paths are relative to `base`, and it may have the scopes of types besides our own.
     ///
     /// # Errors
     /// Every secret that can not be read or is too short, a scope that does not exist, an id that can not be one.
-    pub fn build(id: &str, settings: &ClientSettings, base: &Path) -> Result<Self, Vec<Misconfiguration>> {
+    pub fn build(
+        id: &str,
+        settings: &ClientSettings,
+        base: &Path,
+        type_scopes: &TypeScopes,
+    ) -> Result<Self, Vec<Misconfiguration>> {
         if let Err(problem) = judge_id(id) {
             return Err(vec![Misconfiguration::new("clients", format!("{id:?} {problem}"), "Rename it")]);
         }
@@ -221,27 +233,16 @@ impl Client {
         let mut add = |key: &str, problem: String, remedy: String| {
             mistakes.push(Misconfiguration::new(format!("clients.{id}.{key}"), problem, remedy));
         };
+        for (key, problem, remedy) in rules::judge(settings) {
+            add(key, problem, remedy);
+        }
         if settings.secrets.is_empty() && !settings.public {
             let remedy = format!("Run `anteroom client new {id}` and put the line it prints here");
             add("secrets", "there is none, so the client can not get a token".into(), remedy);
         }
-        if let Some(unknown) = settings.scopes.iter().find(|scope| !is_scope(scope)) {
-            let known = SCOPES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        if let Some(unknown) = settings.scopes.iter().find(|scope| !type_scopes.is_scope(scope)) {
+            let known = type_scopes.all_names().collect::<Vec<_>>().join(", ");
             add("scopes", format!("\"{unknown}\" is not a scope"), format!("Use {known}"));
-        }
-        for uri in &settings.redirect_uris {
-            if let Err(problem) = redirect_uri::judge(uri) {
-                add(
-                    "redirect_uris",
-                    format!("{uri:?} {problem}"),
-                    "Write it as the client sends it, byte for byte".into(),
-                );
-            }
-        }
-        let grants = settings.grants();
-        if grants.contains(&GrantType::AuthorizationCode) && settings.redirect_uris.is_empty() {
-            let remedy = "Name the addresses that people's browsers come back to with a code".into();
-            add("redirect_uris", "there is none, and `grants` names authorization_code".into(), remedy);
         }
         let mut secrets = Vec::new();
         for secret in &settings.secrets {
@@ -255,7 +256,7 @@ impl Client {
                 id: id.into(),
                 name: settings.name.clone().unwrap_or_else(|| id.into()),
                 is_public: settings.public,
-                grants,
+                grants: settings.grants(),
                 redirect_uris: settings.redirect_uris.clone(),
                 consent: settings.consent,
                 scopes: settings.scopes.clone(),
@@ -294,42 +295,4 @@ fn digest_of(secret: &ClientSecret, base: &Path) -> Result<[u8; 32], (String, St
         return Err((problem, "Make one with `anteroom client new NAME`".into()));
     }
     Ok(hash(secret.expose_secret()))
-}
-
-/// The clients by id.
-#[derive(Debug, Default)]
-pub struct Clients(BTreeMap<String, Arc<Client>>);
-
-impl Clients {
-    /// These clients.
-    pub fn new(clients: impl IntoIterator<Item = Client>) -> Self {
-        Self(clients.into_iter().map(|client| (client.id.clone(), Arc::new(client))).collect())
-    }
-
-    /// The client of that id that is configured.
-    pub fn configured(&self, id: &str) -> Option<Arc<Client>> {
-        self.0.get(id).cloned()
-    }
-
-    /// The client of that id.
-    #[expect(clippy::unused_async, reason = "those that were added lie in the store")]
-    pub(super) async fn find(&self, id: &str) -> Result<Option<Arc<Client>>, StoreError> {
-        Ok(self.configured(id))
-    }
-
-    /// The client that these credentials prove. An unknown one costs the same work as a wrong secret.
-    pub(super) async fn authenticate(
-        &self,
-        id: &str,
-        secret: &str,
-        now: Timestamp,
-    ) -> Result<Option<Arc<Client>>, StoreError> {
-        let client = self.find(id).await?;
-        let nobody = [SecretHash { sha256: [0; 32], expires_at: None }];
-        let proven = match &client {
-            Some(client) => client.has_secret(secret, now),
-            None => is_one_of(&nobody, secret, now),
-        };
-        Ok(client.filter(|_| proven))
-    }
 }

@@ -72,6 +72,7 @@ impl AuthorizationServer {
     pub fn new(parts: Parts) -> Self {
         let Parts { clients, accounts, minter, records, own_tokens, clock, entropy } = parts;
         let (throttle, shelf) = (Throttle::default(), Shelf::new(records));
+        let clients = clients.kept_on(shelf.clone(), Arc::clone(&clock));
         let accounts = Accounts::new(accounts, &entropy);
         Self { clients, accounts, minter, throttle, shelf, own_tokens, clock, entropy }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::core::policy::SCOPES;
+use crate::core::type_scopes::TypeScopes;
 
 /// Every scope that there is.
 #[derive(Clone, Debug)]
@@ -18,16 +19,18 @@ pub struct Scope {
     pub lifetime: Option<Duration>,
 }
 
-impl Default for Scopes {
-    /// Those of our own operations.
-    fn default() -> Self {
+impl Scopes {
+    /// Those of our own operations, and those of request types.
+    pub fn new(type_scopes: &TypeScopes) -> Self {
         let own =
             |(name, allows): &(&str, &str)| ((*name).to_owned(), Scope { allows: (*allows).into(), lifetime: None });
-        Self(SCOPES.iter().map(own).collect())
+        let of_types = type_scopes.iter().map(|(name, scope)| {
+            let (allows, lifetime) = (scope.allows(), scope.lifetime);
+            (name.to_owned(), Scope { allows, lifetime })
+        });
+        Self(SCOPES.iter().map(own).chain(of_types).collect())
     }
-}
 
-impl Scopes {
     /// The scope of that name.
     pub fn get(&self, name: &str) -> Option<&Scope> {
         self.0.get(name)

@@ -21,6 +21,7 @@ mod inspect;
 mod keeper;
 pub mod leases;
 mod line;
+mod opening;
 pub mod partner;
 pub mod payload;
 pub mod retention;
@@ -98,13 +99,17 @@ impl Queue {
     /// The caller's request of that id.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is none, or it is another's; [`Error::Gone`] when it is erased; the store.
+    /// [`Error::NotFound`] when there is none, or it is another's; [`Error::InsufficientScope`] when the permit does not open its type;
+    /// [`Error::Gone`] when it is erased; the store.
     pub async fn get(&self, permit: &Permit<ReadRequests>, id: RequestId) -> Result<Snapshot, Error> {
-        self.look(&permit.caller().owner, id).await
+        let now = self.clock.now();
+        let request = self.requests.find(&permit.caller().owner, id).await?.ok_or(Error::NotFound)?;
+        self.types.open(permit, &request.kind)?;
+        Ok(Snapshot::of(self.present(request).await?, now))
     }
 
-    /// The owner's request of that id. The time is taken before the row is read: a view never shows an end that a cancellation then
-    /// undoes.
+    /// The owner's request of that id, which the caller has seen. The time is taken before the row is read: a view never shows an end
+    /// that a cancellation then undoes.
     async fn look(&self, owner: &Owner, id: RequestId) -> Result<Snapshot, Error> {
         let now = self.clock.now();
         let request = self.requests.find(owner, id).await?.ok_or(Error::NotFound)?;
@@ -157,10 +162,11 @@ impl Queue {
     pub async fn get_partner(&self, permit: &Permit<ReadRequests>, alias: &str) -> Result<Snapshot, Error> {
         let now = self.clock.now();
         let request = self.requests.find_by_alias(&permit.caller().owner, alias).await?.ok_or(Error::NotFound)?;
+        self.types.open(permit, &request.kind)?;
         Ok(Snapshot::of(self.present(request).await?, now))
     }
 
-    /// The caller's requests, newest first.
+    /// The caller's requests, newest first; those of types that the permit does not open are not among them.
     ///
     /// # Errors
     /// The store.
@@ -172,7 +178,8 @@ impl Queue {
         limit: usize,
     ) -> Result<Vec<Snapshot>, Error> {
         let now = self.clock.now();
-        let requests = self.requests.list(Some(&permit.caller().owner), filter, after, limit, now).await?;
+        let Some(filter) = self.types.seen_by(permit, filter) else { return Ok(Vec::new()) };
+        let requests = self.requests.list(Some(&permit.caller().owner), &filter, after, limit, now).await?;
         Ok(requests.into_iter().map(|request| Snapshot::of(request, now)).collect())
     }
 
@@ -235,7 +242,13 @@ impl Queue {
         act: Act,
         by: By,
     ) -> Result<Outcome, Error> {
-        self.act(Order { target: Target { owner: Some(permit.caller().owner.clone()), id }, act, by }).await
+        let owner = permit.caller().owner.clone();
+        if !self.types.scopes().is_empty() {
+            // A request keeps its type, so that this still holds when it is acted on.
+            let request = self.requests.find(&owner, id).await?.ok_or(Error::NotFound)?;
+            self.types.open(permit, &request.kind)?;
+        }
+        self.act(Order { target: Target { owner: Some(owner), id }, act, by }).await
     }
 
     /// A request that an act has just given, as it stands.

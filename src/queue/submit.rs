@@ -44,7 +44,7 @@ impl Queue {
     /// Takes a request in. When this answers, it is on disk together with its idempotency row.
     ///
     /// # Errors
-    /// An unknown type, bad tags or bad times ([`Error::Malformed`]), a payload that breaks the type's schema ([`Error::Invalid`]), a
+    /// An unknown type, bad tags or bad times ([`Error::Malformed`]), a type that the permit does not open, a payload that breaks the type's schema ([`Error::Invalid`]), a
     /// reused key, or the store.
     pub async fn submit(&self, permit: &Permit<WriteRequests>, draft: Draft, by: By) -> Result<Submitted, Error> {
         let new = self.judge(permit, draft, by).await?;
@@ -63,10 +63,14 @@ impl Queue {
         by: By,
     ) -> Result<Submitted, Error> {
         let kind = self.types.partner().ok_or(Error::NotFound)?;
+        permit.open(kind.scope.as_deref())?;
         kind.check(payload.value(), "")?;
         let alias = Some(partner::alias(payload.value(), &permit.caller().subject));
         let request = Request { alias, ..self.new_request(permit, kind, (None, None), &by) };
-        self.store(NewRequest { request, payload: payload.into_text(), idempotency: None, by }).await
+        let submitted = self.store(NewRequest { request, payload: payload.into_text(), idempotency: None, by }).await?;
+        // The name may be that of an older request, of the type that spoke the dialect then.
+        self.types.open(permit, &submitted.request.kind)?;
+        Ok(submitted)
     }
 
     /// What is to be stored of a draft that breaks no rule.
@@ -77,6 +81,7 @@ impl Queue {
         by: By,
     ) -> Result<NewRequest, Error> {
         let kind = self.types.get(&draft.kind).ok_or_else(|| self.unknown_type(&draft.kind))?;
+        permit.open(kind.scope.as_deref())?;
         tags::check(&draft.tags)?;
         kind.check(draft.payload.value(), "/payload")?;
         if let Err(error) = schedule::check(draft.not_before, draft.deadline, self.clock.now())

@@ -14,7 +14,8 @@ use crate::core::claim_rule::ClaimRule;
 use crate::core::claims::{Caller, OwnerClaim, Reading, UnverifiedClaims};
 use crate::core::error::{Mistakes, list};
 use crate::core::period::Period;
-use crate::core::policy::{Audience, SCOPES, is_scope};
+use crate::core::policy::Audience;
+use crate::core::type_scopes::TypeScopes;
 use crate::net::{secure_url, shown};
 
 /// Which tokens of an issuer are accepted, and what they grant here.
@@ -47,6 +48,9 @@ pub(super) struct AcceptanceSettings {
     leeway: Period,
     /// Whether its provider may be asked without encryption on another machine too.
     pub(super) allow_http: bool,
+    /// The scopes of request types, which are no part of the table.
+    #[serde(skip)]
+    type_scopes: TypeScopes,
 }
 
 impl Default for AcceptanceSettings {
@@ -65,6 +69,7 @@ impl Default for AcceptanceSettings {
             typ: [ACCESS_TOKEN, "JWT", UNTYPED].map(str::to_owned).to_vec(),
             leeway: Period::seconds(5),
             allow_http: false,
+            type_scopes: TypeScopes::default(),
         }
     }
 }
@@ -77,7 +82,12 @@ impl AcceptanceSettings {
         self.check_issuer(setup, mistakes);
         self.check_audience(mistakes);
         self.check_type_and_leeway(mistakes);
-        self.check_scopes(mistakes);
+        self.check_scopes(&setup.type_scopes, mistakes);
+    }
+
+    /// The same, knowing the scopes of request types.
+    pub(super) fn knowing(&self, type_scopes: &TypeScopes) -> Self {
+        Self { type_scopes: type_scopes.clone(), ..self.clone() }
     }
 
     fn check_issuer(&self, setup: &Setup<'_>, mistakes: &mut Mistakes<'_>) {
@@ -113,9 +123,9 @@ impl AcceptanceSettings {
         }
     }
 
-    fn check_scopes(&self, mistakes: &mut Mistakes<'_>) {
-        let is_unknown = |scope: &str| !is_scope(scope);
-        let remedy = || format!("Write one of {}", list(SCOPES.iter().map(|(name, _)| *name)));
+    fn check_scopes(&self, type_scopes: &TypeScopes, mistakes: &mut Mistakes<'_>) {
+        let is_unknown = |scope: &str| !type_scopes.is_scope(scope);
+        let remedy = || format!("Write one of {}", list(type_scopes.all_names()));
         for (foreign, scope) in self.scopes.iter().filter(|(_, scope)| is_unknown(scope)) {
             mistakes.add(
                 &format!("scopes.\"{foreign}\""),
@@ -147,7 +157,7 @@ impl AcceptanceSettings {
         let scopes: BTreeSet<String> =
             foreign().filter_map(|scope| self.scopes.get(scope)).chain(&self.grants).cloned().collect();
         // A word that reads like a scope of ours is not one: only the list makes it that.
-        let words = foreign().filter(|word| !is_scope(word)).map(str::to_owned);
+        let words = foreign().filter(|word| !self.type_scopes.is_scope(word)).map(str::to_owned);
         let token_scopes = words.chain(scopes.iter().cloned()).collect();
         let reading = Reading { audience: &self.audience_claim, email: &self.email_claim, owner: self.owner };
         Arc::new(Caller { token_scopes, ..claims.into_caller(scopes, reading) })

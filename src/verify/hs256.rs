@@ -40,7 +40,11 @@ impl VerifierSettings for Hs256Settings {
             return Err(mistakes.found);
         }
         let rules = self.acceptance.rules(vec![HmacKeys::ALGORITHM]);
-        Ok(Arc::new(Hs256 { keys: HmacKeys::new(&secrets), rules, acceptance: self.acceptance.clone() }))
+        Ok(Arc::new(Hs256 {
+            keys: HmacKeys::new(&secrets),
+            rules,
+            acceptance: self.acceptance.knowing(&setup.type_scopes),
+        }))
     }
 
     fn effective(&self) -> serde_json::Value {

@@ -14,6 +14,7 @@ use crate::core::clock::{Clock, Timestamp};
 use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
 use crate::core::policy::Audience;
+use crate::core::type_scopes::TypeScopes;
 use crate::core::verdict::Verdict;
 use crate::net::Net;
 use crate::telemetry::metrics::Metrics;
@@ -165,6 +166,8 @@ pub struct Setup<'a> {
     pub metrics: Arc<Metrics>,
     /// Where requests wait for issuers.
     pub waiting: Waiting,
+    /// The scopes that request types name, besides those of our own operations.
+    pub type_scopes: TypeScopes,
     /// Our own issuer, for the kind `self`.
     pub own: Option<OwnIssuer>,
 }

@@ -67,7 +67,11 @@ impl VerifierSettings for OidcSettings {
         self.own.check_stale_window(&mut mistakes);
         let keys = self.own.keys(&self.acceptance, setup, &algorithms, &mut mistakes);
         let (Some(keys), true) = (keys, mistakes.found.is_empty()) else { return Err(mistakes.found) };
-        Ok(Arc::new(Oidc { keys, rules: self.acceptance.rules(algorithms), acceptance: self.acceptance.clone() }))
+        Ok(Arc::new(Oidc {
+            keys,
+            rules: self.acceptance.rules(algorithms),
+            acceptance: self.acceptance.knowing(&setup.type_scopes),
+        }))
     }
 
     fn effective(&self) -> serde_json::Value {

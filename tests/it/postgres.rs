@@ -297,6 +297,20 @@ async fn a_check_names_what_is_damaged() {
     store.close().await;
     let check = || store::check(&at(&url), Path::new("data"));
     assert_eq!(check(), Ok(Vec::new()));
+    let known = "INSERT INTO records VALUES ('code', 'a', 1, NULL, '{}'), ('grant', 'b', 1, NULL, '{}'), ('client', 'c', 1, NULL, '{}')";
+    server.sql(&url, known);
+    assert_eq!(check(), Ok(Vec::new()));
+    let damage = "UPDATE records SET body = '{' WHERE key = 'c'; UPDATE records SET version = 0 WHERE key = 'a'; \
+                  UPDATE records SET kind = 'granu' WHERE key = 'b'";
+    server.sql(&url, damage);
+    // The kind alone is told: a key may be what a person is known by.
+    let expected = [
+        "a record of a client of the authorization server can not be read",
+        "a record of a code of the authorization server can not be read",
+        "a record of the authorization server is of no kind that is known",
+    ];
+    assert_eq!(check(), Ok(expected.map(str::to_owned).to_vec()));
+    server.sql(&url, "DELETE FROM records");
     let id = |number| request(&owner("anna"), START, number).id;
     server.sql(&url, &format!("UPDATE requests SET doc = left(doc, 9) WHERE id = '{}'", id(1)));
     server.sql(&url, &format!("DELETE FROM payloads WHERE id = '{}'", id(2)));

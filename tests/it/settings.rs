@@ -253,7 +253,7 @@ fn tokens_without_credentials_are_for_development_alone() {
 
 #[test]
 fn the_files_that_ship_can_be_used() {
-    for name in ["anteroom.toml", "auth0.toml", "keycloak.toml", "partner.toml", "production.toml"] {
+    for name in ["anteroom.toml", "auth0.toml", "clock.toml", "keycloak.toml", "partner.toml", "production.toml"] {
         let output = run(program().arg("--config").arg(shipped(name)).arg("check"), "");
         assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     }

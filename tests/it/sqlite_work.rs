@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anteroom::core::clock::{Clock, SetClock};
 use anteroom::core::error::StoreError;
+use anteroom::core::ports::records::{RecordChange, RecordKind};
 use anteroom::core::ports::requests::{Claim, Filter, Order, Purged, Retention, Target};
 use anteroom::core::request::{Act, By, Event, EventKind, Output, Process, Request, Status, Work, Worker};
 use anteroom::store::StoreSettings;
@@ -112,6 +113,40 @@ async fn a_damaged_payload_event_or_result_is_an_error_of_its_own() {
     let on = edited("UPDATE idempotency SET seq = 2 WHERE seq = 1").await;
     assert_eq!(findings(on).await, ["an idempotency key of owner 1 is damaged"]);
     assert_eq!(findings(edited("").await).await, Vec::<String>::new());
+}
+
+/// Its kind alone is told: its key may be what a person is known by.
+#[tokio::test]
+async fn a_damaged_record_of_the_authorization_server_is_told_without_its_key() {
+    for (edit, finding) in [
+        ("UPDATE records SET body = '\"Acme\"'", "of a client of the authorization server"),
+        ("UPDATE records SET body = x'ff'", "of a client of the authorization server"),
+        ("UPDATE records SET key = 'acmf'", "of a client of the authorization server"),
+        ("UPDATE records SET version = 2", "of a client of the authorization server"),
+        ("UPDATE records SET expires_at = 1", "of a client of the authorization server"),
+        ("UPDATE records SET checksum = checksum + 1", "of a client of the authorization server"),
+        ("UPDATE records SET kind = 'grant'", "of a grant of the authorization server"),
+        ("UPDATE records SET kind = 'clienu'", "of no kind that is known"),
+    ] {
+        let on = Opened::new(URL);
+        let body = Some(("\"acme\"".into(), None));
+        let added = RecordChange { kind: RecordKind::Client, key: "acme".into(), expected: None, body };
+        assert!(on.store.records().commit(vec![added]).await.unwrap());
+        on.store.close().await;
+        let connection = Connection::open(on.directory.path().join("anteroom.db")).unwrap();
+        // The columns are strict; a flipped bit is not.
+        let edit = edit.replace("x'ff'", "CAST(x'ff' AS TEXT)");
+        assert_eq!(connection.execute(&edit, []).unwrap(), 1, "{edit}");
+        connection.close().unwrap();
+        let on = on.reopened().await;
+        let read =
+            on.store.records().find(RecordKind::Client, if edit.contains("acmf") { "acmf" } else { "acme" }).await;
+        match read {
+            Err(StoreError::Damaged(of)) => assert_eq!(of, finding, "{edit}"),
+            other => assert!(edit.contains("kind") && other.as_ref().is_ok_and(Option::is_none), "{edit}: {other:?}"),
+        }
+        assert_eq!(findings(on).await, [format!("a record {finding} is damaged")], "{edit}");
+    }
 }
 
 /// One that nobody can read does not keep the others of its owner from being leased, settled or removed.

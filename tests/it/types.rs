@@ -1,6 +1,6 @@
 //! Request types that can not be: each mistake stops the start, and names its key.
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, client};
 
 const STAGES: &str = "stages = [{ after = \"0s\", stage = \"a\", status = \"queued\" }, { after = \"1s\", stage = \"b\", status = \"succeeded\" }]";
 
@@ -68,4 +68,31 @@ fn the_rules_for_workers_have_limits() {
         ]
     );
     assert!(schema.starts_with("types.t.result_schema: "), "{schema}");
+}
+
+#[test]
+fn a_scope_that_no_token_could_be_narrowed_to_is_refused() {
+    for name in ["", "a b", "a\\\"b", "zürich", &"x".repeat(129)] {
+        assert_eq!(
+            mistakes("t", &format!("scope = \"{name}\"")),
+            ["types.t.scope: is not the name of a scope"],
+            "{name}"
+        );
+    }
+    for name in ["requests:read", "admin", "openid", "offline_access"] {
+        let problem = format!("types.t.scope: \"{name}\" has a meaning of its own");
+        assert_eq!(mistakes("t", &format!("scope = \"{name}\"")), [problem]);
+    }
+    assert_eq!(mistakes("t", "scope_lifetime = \"5s\""), ["types.t.scope_lifetime: the type names no scope"]);
+    let short = "scope = \"t\"\nscope_lifetime = \"999ms\"";
+    assert_eq!(mistakes("t", short), ["types.t.scope_lifetime: 999ms is too short for a token"]);
+}
+
+#[test]
+fn a_client_has_no_scope_that_no_type_names() {
+    let acme = client("acme", "an-example-of-a-secret", &["current_time"]);
+    let found = Gateway::refusal(&format!("[types.t]\n{STAGES}\nscope = \"epoch_time\"\n{acme}"));
+    let told: Vec<_> = found.iter().map(ToString::to_string).collect();
+    let known = "requests:read, requests:write, requests:work, webhooks:manage, admin, epoch_time";
+    assert_eq!(told, [format!("clients.acme.scopes: \"current_time\" is not a scope. Use {known}")]);
 }

@@ -48,6 +48,11 @@ impl RecordKind {
         Self::Revocation,
     ];
 
+    /// The kind of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// Its name, as it is stored.
     pub fn name(self) -> &'static str {
         match self {
@@ -68,11 +73,11 @@ impl RecordKind {
 /// A record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// By what it is found among its kind: a text without NUL, of at most 512 bytes.
+    /// By what it is found among its kind: a text without NUL, of 1 to 512 bytes.
     pub key: String,
     /// How many times it was written; a record that was removed and made again begins at 1.
     pub version: u32,
-    /// What it says: a text without NUL.
+    /// What it says: JSON. It names no NUL: one is escaped there.
     pub body: String,
     /// From when on it is of no use to anybody, and may be gone.
     pub expires_at: Option<Timestamp>,

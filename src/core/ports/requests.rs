@@ -83,6 +83,8 @@ pub struct Filter {
     pub stage: Option<String>,
     /// Those of one of these types.
     pub kinds: Vec<String>,
+    /// Those of none of these types.
+    pub closed_kinds: Vec<String>,
     /// Those with all of these labels.
     pub tags: Tags,
     /// Those submitted later than this.
@@ -103,11 +105,12 @@ impl Filter {
     /// Whether it lets a request through that is as `view` says. A store may leave requests out of sight before it asks this, and has
     /// no other rule; the idempotency key it has to look up.
     pub fn lets_through(&self, request: &Request, view: &View) -> bool {
-        let Self { statuses, stage, kinds, tags, ids, .. } = self;
+        let Self { statuses, stage, kinds, closed_kinds, tags, ids, .. } = self;
         request.erased_at.is_none()
             && (statuses.is_empty() || statuses.contains(&view.status))
             && stage.as_ref().is_none_or(|stage| *stage == view.stage)
             && (kinds.is_empty() || kinds.contains(&request.kind))
+            && !closed_kinds.contains(&request.kind)
             && tags.iter().all(|(name, value)| request.tags.get(name) == Some(value))
             && (ids.is_empty() || ids.contains(&request.id))
             && self.submitted_after.is_none_or(|after| request.submitted_at > after)

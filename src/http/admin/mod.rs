@@ -2,6 +2,7 @@
 
 pub(super) mod accounts;
 mod audit;
+pub(super) mod clients;
 pub(super) mod issuers;
 pub(super) mod requests;
 pub(super) mod socket;

@@ -11,12 +11,15 @@ use crate::core::clock::Timestamp;
 use crate::core::error::{Error, Misconfiguration, Mistakes};
 use crate::core::request::{Process, Simulation, Work};
 use crate::core::timeline::{Failure, Flaw, Stage, Timeline};
+use crate::core::type_scopes::TypeScopes;
 
 mod built_in;
+mod scope;
 mod settings;
 mod work;
 
 pub use built_in::built_in;
+pub use scope::scopes;
 pub use settings::{BackoffSettings, Dialect, FailureSettings, Processor, StageSettings, TypeSettings};
 pub use work::{LONGEST_LEASE, WorkRules};
 
@@ -27,6 +30,8 @@ pub struct RequestType {
     pub name: String,
     /// What it is for.
     pub description: String,
+    /// The scope that submitting and reading its requests needs, where it names one.
+    pub scope: Option<String>,
     mover: Mover,
     schema: Option<Schema>,
     dialect: Option<Dialect>,
@@ -48,6 +53,7 @@ impl RequestType {
         }
         let mut mistakes = Mistakes::of("types", name);
         refuse_foreign(settings, &mut mistakes);
+        scope::judge(settings, &mut mistakes);
         let mover = match settings.processor {
             Processor::Timeline => timeline(settings, &mut mistakes).map(|timeline| Mover::Timeline(timeline.into())),
             Processor::Lease => Some(Mover::Work(WorkRules::build(settings, base, &mut mistakes))),
@@ -57,8 +63,8 @@ impl RequestType {
         });
         match mover {
             Some(mover) if mistakes.found.is_empty() => {
-                let (description, dialect) = (settings.description.clone(), settings.dialect);
-                Ok(Self { name: name.into(), description, mover, schema, dialect })
+                let TypeSettings { description, dialect, scope, .. } = settings.clone();
+                Ok(Self { name: name.into(), description, scope, mover, schema, dialect })
             }
             _ => Err(mistakes.found),
         }
@@ -188,7 +194,10 @@ fn misread_schema(mistakes: &mut Mistakes<'_>, key: &str, problem: String) {
 
 /// The types by name.
 #[derive(Debug)]
-pub struct Types(BTreeMap<String, RequestType>);
+pub struct Types {
+    by_name: BTreeMap<String, RequestType>,
+    scopes: TypeScopes,
+}
 
 impl Types {
     /// Builds the types that are configured; those built in, when none is. `file:` paths are relative to `base`.
@@ -209,26 +218,31 @@ impl Types {
             let (key, problem) = (format!("types.{}.dialect", second.name), "another type speaks this dialect already");
             mistakes.push(Misconfiguration::new(key, problem, "Keep `dialect = \"partner\"` on one type"));
         }
-        if mistakes.is_empty() { Ok(Self(types)) } else { Err(mistakes) }
+        if mistakes.is_empty() { Ok(Self { by_name: types, scopes: scopes(settings) }) } else { Err(mistakes) }
     }
 
     /// The type of that name.
     pub fn get(&self, name: &str) -> Option<&RequestType> {
-        self.0.get(name)
+        self.by_name.get(name)
     }
 
     /// The type that the partner prototype's door serves.
     pub fn partner(&self) -> Option<&RequestType> {
-        self.0.values().find(|kind| kind.dialect == Some(Dialect::Partner))
+        self.by_name.values().find(|kind| kind.dialect == Some(Dialect::Partner))
     }
 
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = &RequestType> {
-        self.0.values()
+        self.by_name.values()
+    }
+
+    /// The scopes that they name.
+    pub fn scopes(&self) -> &TypeScopes {
+        &self.scopes
     }
 
     /// Their names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.by_name.keys().map(String::as_str)
     }
 }

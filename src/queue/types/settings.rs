@@ -37,6 +37,10 @@ pub struct TypeSettings {
     pub schema: Option<Value>,
     /// Another API that the type is served by as well.
     pub dialect: Option<Dialect>,
+    /// The scope that submitting and reading its requests needs, in place of those for requests of any type.
+    pub scope: Option<String>,
+    /// How long a token with that scope lives at most.
+    pub scope_lifetime: Option<Period>,
 }
 
 /// What moves a request on.

@@ -1,5 +1,6 @@
 //! Looks at every record of a database, and tells which can not be read, or lack what belongs to them.
 
+use serde::de::IgnoredAny;
 use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -8,6 +9,7 @@ use super::migrate::Trouble;
 use super::names::Names;
 use super::place::Place;
 use super::rows::{self, COLUMNS, TABLES};
+use crate::core::ports::records::RecordKind;
 
 /// So many requests are read at once.
 const CHUNK: usize = 500;
@@ -73,5 +75,31 @@ pub(super) async fn check(place: &Place, tls: &MakeRustlsConnect) -> Result<Vec<
         let Some(last) = page.last() else { break };
         (id, seq) = (last.get(0), last.get(1));
     }
+    records(&client, &mut findings).await?;
     Ok(findings)
+}
+
+/// Every record of the authorization server. Its kind alone is told: a key may be what a person is known by.
+async fn records(client: &Client, findings: &mut Vec<String>) -> Result<(), Trouble> {
+    let (mut kind, mut key) = (String::new(), String::new());
+    let select = format!(
+        "SELECT kind, key, version, body FROM records WHERE (kind, key) > ($1, $2) ORDER BY kind, key LIMIT {CHUNK}"
+    );
+    loop {
+        let page = client.query(&select, &[&kind, &key]).await?;
+        for row in &page {
+            let (version, body): (i64, &str) = (row.get(2), row.get(3));
+            let is_whole = u32::try_from(version).is_ok_and(|version| version > 0)
+                && serde_json::from_str::<IgnoredAny>(body).is_ok();
+            match RecordKind::named(row.get(0)) {
+                Some(_) if is_whole => {}
+                Some(kind) => {
+                    findings.push(format!("a record of a {} of the authorization server can not be read", kind.name()));
+                }
+                None => findings.push("a record of the authorization server is of no kind that is known".into()),
+            }
+        }
+        let Some(last) = page.last() else { return Ok(()) };
+        (kind, key) = (last.get(0), last.get(1));
+    }
 }

@@ -93,6 +93,12 @@ fn conditions(owner: Option<i64>, filter: &Filter, now: Timestamp) -> Conditions
     if !filter.kinds.is_empty() {
         all.and("r.kind = ANY(?)", filter.kinds.iter().filter(writable).map(String::as_str).collect::<Vec<_>>());
     }
+    if !filter.closed_kinds.is_empty() {
+        all.and(
+            "r.kind <> ALL(?)",
+            filter.closed_kinds.iter().filter(writable).map(String::as_str).collect::<Vec<_>>(),
+        );
+    }
     for (name, value) in &filter.tags {
         // As JSON has them, one after the other.
         all.and("strpos(r.tags, ?) > 0", format!("{}:{}", json(name), json(value)));

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row};
 use super::checksum::{Fault, whole};
 use super::timelines::Timelines;
 use super::writes::key_checksum_of;
-use super::{Trouble, connection, event_rows, migrate, reads, rows};
+use super::{Trouble, connection, event_rows, migrate, reads, records, rows};
 
 /// No more findings than this are told.
 const FINDINGS: usize = 100;
@@ -30,7 +30,7 @@ pub(super) fn check(path: &Path) -> Result<Vec<String>, Trouble> {
         return Err(Trouble::new(problem, "Start this Anteroom once, which brings it up to date, and check it then"));
     }
     let mut findings = Findings(Vec::new());
-    let checks = [structure, requests, contents, keys];
+    let checks = [structure, requests, contents, keys, authorization];
     for check in checks {
         match check(&connection, &mut findings) {
             Ok(()) => {}
@@ -124,4 +124,9 @@ fn is_key_whole(row: &Row<'_>) -> rusqlite::Result<bool> {
     let (route, key): (String, String) = (row.get(1)?, row.get(2)?);
     let fingerprint: Vec<u8> = row.get(3)?;
     Ok(row.get::<_, u32>(5)? == key_checksum_of(row.get(0)?, &route, &key, &fingerprint, row.get(4)?))
+}
+
+/// Every record of the authorization server. Its kind alone is told: a key may be what a person is known by.
+fn authorization(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
+    records::each(connection, |read| findings.judge("a record", read))
 }

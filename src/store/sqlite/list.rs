@@ -193,6 +193,9 @@ impl Query {
         if !filter.kinds.is_empty() {
             query = query.and("r.kind IN (SELECT value FROM json_each(?))", [json(&filter.kinds)]);
         }
+        if !filter.closed_kinds.is_empty() {
+            query = query.and("r.kind NOT IN (SELECT value FROM json_each(?))", [json(&filter.closed_kinds)]);
+        }
         for (name, value) in &filter.tags {
             // As it stands in the text, which has each label between quotes that a label has only escaped.
             let label = format!("{}:{}", serde_json::json!(name), serde_json::json!(value));

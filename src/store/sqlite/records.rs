@@ -60,6 +60,21 @@ fn list(connection: &Connection, kind: RecordKind, after: Option<&str>, limit: u
     Ok(found)
 }
 
+/// Reads every record for `judge`, who stops at an error of SQLite's.
+pub(super) fn each(
+    connection: &Connection,
+    mut judge: impl FnMut(Result<Record, Fault>) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let sql = "SELECT key, version, expires_at, body, checksum, kind FROM records ORDER BY kind, key";
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let kind = whole(row.get::<_, String>(5))?.and_then(|name| RecordKind::named(&name));
+        judge(kind.map_or_else(|| Err(Fault::Damaged("of no kind that is known".into())), |kind| read(kind, row)))?;
+    }
+    Ok(())
+}
+
 /// Reads a record and checks that it is as it was written.
 fn read(kind: RecordKind, row: &Row<'_>) -> Result<Record, Fault> {
     // A name for the one who mends it. Some keys are what a person is known by, and none says it all.

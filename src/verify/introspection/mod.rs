@@ -140,7 +140,7 @@ impl IntrospectionSettings {
             name: name.to_owned(),
             // Which algorithm a token is signed with is for its issuer to check.
             rules: acceptance.rules(Vec::new()),
-            acceptance: acceptance.clone(),
+            acceptance: acceptance.knowing(&setup.type_scopes),
             provider,
             facts: Facts::new(own.cache.duration()),
             calls: Calls::new(own.rate, setup.waiting.clone()),

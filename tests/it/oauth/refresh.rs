@@ -7,6 +7,7 @@ use super::flow::{
     APP_URI, Browser, SITE_SECRET, SITE_URI, assert_no_grant, configuration, gateway, member, redeem, refresh, request,
     standing, token,
 };
+use super::form_call;
 use crate::gateway::{Answer, Gateway};
 
 const DAY: u64 = 24 * 3600;
@@ -120,4 +121,24 @@ async fn an_old_one_is_known_after_a_restart() {
     let second = refresh(&gateway, &member(&first, "refresh_token"), &[]).await;
     assert_no_grant(&refresh(&gateway, &member(&first, "refresh_token"), &[]).await);
     assert_eq!(standing(&gateway, &member(&second, "access_token")).await, (401, json!("token_revoked")));
+}
+
+/// RFC 7009 section 2.1: and everything that came of the grant.
+#[tokio::test]
+async fn one_that_is_given_back_ends_the_family() {
+    let gateway = gateway();
+    let (given_back, other) = (granted(&gateway).await, granted(&gateway).await);
+    let token = member(&given_back, "refresh_token");
+    let as_site = [("client_id", "site"), ("client_secret", SITE_SECRET), ("token", token.as_str())];
+    for (form, status) in [(&as_site[..], 200), (&[("client_id", "app"), ("token", token.as_str())][..], 401)] {
+        let answer = Answer::to(form_call(&gateway, "/oauth/revoke", form)).await;
+        assert_eq!((answer.status, answer.text.as_str()), (200, ""));
+        assert_eq!(
+            standing(&gateway, &member(&given_back, "access_token")).await.0,
+            status,
+            "another client's is left alone"
+        );
+    }
+    assert_no_grant(&refresh(&gateway, &token, &[]).await);
+    member(&refresh(&gateway, &member(&other, "refresh_token"), &[]).await, "access_token");
 }

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{FIXTURE, notebook, open_token, partner};
-use crate::gateway::{Answer, Gateway, NOON};
+use crate::gateway::{Answer, Gateway, NOON, client};
 
 async fn submit(gateway: &Gateway, token: &str, body: &Value) -> Value {
     let answer = gateway.post(token, "//request", body).await;
@@ -126,4 +126,21 @@ async fn requests_outlive_the_process() {
     gateway.advance(62);
     assert_eq!(gateway.get(&token, &format!("/request/{FIXTURE}")).await.json()["status"], "RUNNING");
     assert_eq!(submit(&gateway, &token, &notebook()).await["submitted_at"], NOON.seconds());
+}
+
+#[tokio::test]
+async fn the_door_opens_by_the_scope_of_its_type_alone() {
+    let toml = super::TOML.replacen("[types.partner]\n", "[types.partner]\nscope = \"sequencing\"\n", 1);
+    let secret = "an-example-of-a-secret";
+    let acme = client("acme", secret, &["requests:read", "requests:write", "sequencing"]);
+    let gateway = Gateway::configured(&format!("{toml}\n{acme}"));
+    let narrow = gateway.token("acme", secret, Some("sequencing")).await;
+    let usual = gateway.token("acme", secret, Some("requests:read requests:write")).await;
+    let id = submit(&gateway, &narrow, &notebook()).await["request_id"].as_str().unwrap().to_owned();
+    let path = format!("/request/{id}");
+    assert_eq!(gateway.get(&narrow, &path).await.json()["status"], "QUEUED");
+    for refused in [gateway.get(&usual, &path).await, gateway.post(&usual, "/request", &notebook()).await] {
+        let challenge = "error=\"insufficient_scope\", scope=\"sequencing\"";
+        assert_eq!((refused.status, refused.header("www-authenticate").contains(challenge)), (403, true));
+    }
 }

@@ -13,6 +13,7 @@ mod owners;
 mod refused;
 mod restart;
 mod schema;
+mod scopes;
 mod submit;
 mod times;
 mod waiting;

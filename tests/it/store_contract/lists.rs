@@ -53,6 +53,8 @@ pub(super) async fn filters_restrict_a_list(on: Opened) {
     let cases = [
         (Filter { kinds: vec!["default".into()], ..Filter::default() }, vec![&plain]),
         (Filter { kinds: vec!["demo".into()], ..Filter::default() }, vec![]),
+        (Filter { closed_kinds: vec!["default".into(), "demo".into()], ..Filter::default() }, vec![&late]),
+        (Filter { kinds: vec!["default".into()], closed_kinds: vec!["default".into()], ..Filter::default() }, vec![]),
         (Filter { idempotency_key: Some(("POST /v1/requests", "k".into())), ..Filter::default() }, vec![&plain]),
         (Filter { idempotency_key: Some(("POST /request", "k".into())), ..Filter::default() }, vec![]),
         (Filter { idempotency_key: Some(("POST /v1/requests", "K".into())), ..Filter::default() }, vec![]),

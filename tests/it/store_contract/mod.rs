@@ -14,6 +14,7 @@ mod batches;
 mod erasure;
 mod leases;
 mod lists;
+mod records;
 mod retention;
 mod settling;
 mod submissions;
@@ -52,11 +53,25 @@ macro_rules! contract {
             fn it_does_what_the_reference_does() {
                 crate::store_model::it_does_what_the_reference_does(place);
             }
+
+            #[test]
+            fn records_are_what_the_reference_has() {
+                crate::store_model::records_are_what_the_reference_has(place);
+            }
         }
     };
 }
 
 contract! {
+    records {
+        a_record_is_found_as_it_was_written
+        every_kind_of_record_has_its_own_keys
+        records_are_listed_by_their_keys_page_by_page
+        a_record_changes_only_from_the_version_that_was_read
+        several_records_change_together_or_not_at_all
+        of_changes_of_one_record_one_is_made
+        records_are_forgotten_when_they_have_expired
+    }
     webhooks {
         what_workers_do_is_told_as_it_happens
         a_stage_is_told_when_it_has_begun_and_once

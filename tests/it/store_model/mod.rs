@@ -15,6 +15,9 @@ use crate::store_contract::webhooks;
 use crate::stores::{Opened, Place, START, by, id, owner, request, worker};
 
 mod operations;
+mod records;
+
+pub(crate) use records::records_are_what_the_reference_has;
 
 use operations::{ALIASES, Draft, FilterDraft, KINDS, OWNERS, Operation, ROUTES, Right, operations};
 
@@ -23,9 +26,7 @@ const RUN: Duration = Duration::from_millis(15);
 
 /// Every store goes through the same sequences; `PROPTEST_CASES` makes them more or fewer.
 pub(crate) fn it_does_what_the_reference_does(place: impl AsyncFn() -> Place) {
-    let standard = ProptestConfig::default();
-    let config = ProptestConfig { cases: standard.cases / 8, failure_persistence: None, ..standard };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let mut runner = runner();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let outcome = runner.run(&operations(), |operations| {
         runtime.block_on(async {
@@ -41,6 +42,13 @@ pub(crate) fn it_does_what_the_reference_does(place: impl AsyncFn() -> Place) {
         Ok(())
     });
     outcome.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// The same sequences each time.
+fn runner() -> TestRunner {
+    let standard = ProptestConfig::default();
+    let config = ProptestConfig { cases: standard.cases / 8, failure_persistence: None, ..standard };
+    TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
 }
 
 /// The store that is tested, and the reference.
@@ -220,6 +228,7 @@ impl Both {
             statuses: draft.statuses.clone(),
             stage: draft.stage.map(str::to_owned),
             kinds: draft.kinds.iter().map(|kind| (*kind).to_owned()).collect(),
+            closed_kinds: draft.closed_kinds.iter().map(|kind| (*kind).to_owned()).collect(),
             tags: tags(draft.tag),
             submitted_after: at(draft.submitted_after),
             submitted_before: at(draft.submitted_before),

@@ -64,6 +64,7 @@ pub(crate) struct FilterDraft {
     pub(crate) statuses: Vec<Status>,
     pub(crate) stage: Option<&'static str>,
     pub(crate) kinds: Vec<&'static str>,
+    pub(crate) closed_kinds: Vec<&'static str>,
     pub(crate) tag: Option<u8>,
     pub(crate) submitted_after: Option<i64>,
     pub(crate) submitted_before: Option<i64>,
@@ -99,6 +100,7 @@ fn filters() -> impl Strategy<Value = FilterDraft> {
         prop::collection::vec(select(Status::ALL.to_vec()), 0..3),
         prop::option::weighted(0.2, select(stages)),
         prop::collection::vec(select(KINDS.to_vec()), 0..2),
+        prop_oneof![4 => Just(vec![]), 1 => prop::collection::vec(select(KINDS.to_vec()), 1..3)],
         prop::option::weighted(0.2, 0_u8..2),
     );
     let which = (
@@ -107,10 +109,15 @@ fn filters() -> impl Strategy<Value = FilterDraft> {
         prop::bool::weighted(0.2),
     );
     (what, (seldom(), seldom(), seldom()), which).prop_map(
-        |((statuses, stage, kinds, tag), (after, before, updated_after), (key, ids, leased_types_only))| FilterDraft {
+        |(
+            (statuses, stage, kinds, closed_kinds, tag),
+            (after, before, updated_after),
+            (key, ids, leased_types_only),
+        )| FilterDraft {
             statuses,
             stage,
             kinds,
+            closed_kinds,
             tag,
             submitted_after: after,
             submitted_before: before,

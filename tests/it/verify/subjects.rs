@@ -8,6 +8,7 @@ use anteroom::app::SystemEntropy;
 use anteroom::core::clock::{SetClock, Timestamp};
 use anteroom::core::error::Misconfiguration;
 use anteroom::core::period::Period;
+use anteroom::core::type_scopes::TypeScopes;
 use anteroom::core::verdict::Verdict;
 use anteroom::net::NetSettings;
 use anteroom::telemetry::metrics::Metrics;
@@ -78,6 +79,7 @@ pub(crate) fn setup<'a>(base: &'a Path, clock: &SetClock, own: Option<OwnIssuer>
         entropy: Arc::new(SystemEntropy),
         metrics: Arc::new(Metrics::new()),
         waiting: Waiting::within(1024),
+        type_scopes: TypeScopes::default(),
         own,
     }
 }
