@@ -11,6 +11,7 @@ use crate::app::{Plan, SystemClock, SystemEntropy};
 use crate::core::error::Misconfiguration;
 use crate::settings::{Flags, Origin, Settings, Unusable};
 
+mod account;
 mod as_client;
 mod check;
 mod client;
@@ -61,6 +62,9 @@ enum Command {
     /// Clients that ask for tokens
     #[command(subcommand)]
     Client(client::Client),
+    /// Accounts of people who log in with a name and a password: asks the running gateway, or opens its store when none runs
+    #[command(subcommand)]
+    Account(account::Account),
     /// Mint a token for a configured client and print it
     Token(token::Token),
     /// Read a token from standard input and print each check of it: exit code 0 accepted, 1 refused, 3 can not be told
@@ -112,6 +116,7 @@ pub fn run() -> ExitCode {
     let done = match command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(&flags).map(succeeded),
         Command::Check(arguments) => check::run(&flags, &arguments),
+        Command::Account(command) => account::run(&flags, &command).map(succeeded),
         Command::Client(command) => client::run(&flags, command).map(succeeded),
         Command::Token(arguments) => token::run(&flags, arguments).map(succeeded),
         Command::Explain(arguments) => explain::run(&flags, &arguments),

@@ -56,12 +56,16 @@ codes! {
         "The request carries more than one token, and which one counts is not guessed at." "Send one token, in one place."
     Unauthenticated "unauthenticated" UNAUTHORIZED "Not authenticated"
         "There is no genuine token behind the request." "The member `code` says why; get a fresh token and send it as `Authorization: Bearer TOKEN`."
+    LoginFailed "login_failed" UNAUTHORIZED "Login failed"
+        "There is no such account, or the password is wrong; or no name and password were sent." "Send both by HTTP Basic."
     InsufficientScope "insufficient_scope" FORBIDDEN "Insufficient scope"
         "The token is genuine and does not allow this." "Ask for a token with the scope that is named."
     IdentityTooLarge "identity_too_large" FORBIDDEN "Identity too large"
         "The token is genuine, and what it says of its caller is more than the headers to the service can carry." "Get a token with fewer scopes or roles in it."
     DevelopmentMode "development_mode" FORBIDDEN "Development mode"
         "In development mode the gateway serves only this machine, directly." "Call it as localhost without a proxy, or set server.mode to \"production\"."
+    RegistrationOff "registration_off" FORBIDDEN "Registration off"
+        "Accounts are not made by this call here." "Ask who runs the gateway for an account, or them to set accounts.registration."
     NotFound "not_found" NOT_FOUND "Not found"
         "There is nothing here under this name, or it is somebody else's." "Check the path and the id, and whose token this is."
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "Method not allowed"
@@ -82,6 +86,8 @@ codes! {
         "The request has not failed, so it can not be tried again." "The member `request` shows how it stands."
     EndpointConflict "endpoint_conflict" CONFLICT "Endpoint conflict"
         "The webhook endpoint is disabled or configured by the Provider, or there are too many." "Read `detail`."
+    AccountExists "account_exists" CONFLICT "Account exists"
+        "There is an account of this name." "Choose another name."
     ClientConflict "client_conflict" CONFLICT "Client conflict"
         "The client exists already, is configured by the Provider, or is not in a state for this." "Read `detail`."
     KeysNotFetched "keys_not_fetched" CONFLICT "Keys not fetched"
@@ -102,8 +108,12 @@ codes! {
         "The payload breaks the schema of its type." "Mend what `errors` points at and send it again."
     ResultInvalid "result_invalid" UNPROCESSABLE_ENTITY "Result invalid"
         "The result breaks the schema of the results of its type, and the attempt has failed for it." "Mend the worker by what `errors` points at; the member `request` shows whether there will be another attempt."
+    AccountInvalid "account_invalid" UNPROCESSABLE_ENTITY "Account invalid"
+        "The name can be no account's, or the password is too easily guessed." "Choose others by what `errors` says."
     IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY "Idempotency key reused"
         "The Idempotency-Key was used before with another body." "Use a fresh key for a different request."
+    TooManyAttempts "too_many_attempts" TOO_MANY_REQUESTS "Too many attempts"
+        "Too many attempts came from there: wrong passwords, or new accounts." "Wait for `Retry-After` and try again."
     Internal "internal" INTERNAL_SERVER_ERROR "Internal error"
         "The gateway failed; the request may or may not have taken effect." "Report the trace_id to its operator."
     RecordDamaged "record_damaged" INTERNAL_SERVER_ERROR "Record damaged"
@@ -135,6 +145,7 @@ const FAULTS: &[(&str, &str)] = &[
     ("too_long", "The value of a tag is too long."),
     ("too_many", "There are too many tags, or too many requests in a batch."),
     ("out_of_range", "The instant lies too early or too late."),
+    ("weak_password", "The password is too short, too long, or one of those that are tried first."),
     ("schema_violation", "The payload breaks the schema of its type here."),
 ];
 

@@ -30,6 +30,7 @@ const TAGS: &[(&str, &str)] = &[
     ("workers", "Take requests up, work on them, and look after those that have failed"),
     ("webhooks", "Be told what becomes of your requests"),
     ("tokens", "Tokens that the gateway issues itself"),
+    ("accounts", "People who log in with a name and a password"),
     ("caller", "Who a token speaks for"),
     ("guards", "Decisions for reverse proxies in front of other services"),
     ("partner", "The partner prototype's API, in its own words"),

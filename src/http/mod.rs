@@ -33,6 +33,7 @@ mod healthz;
 mod held;
 mod leases;
 mod limits;
+mod login;
 mod metrics;
 mod oauth;
 mod openapi;
@@ -43,6 +44,7 @@ mod partner;
 mod prefer;
 mod problem;
 mod readyz;
+mod register;
 mod requests;
 mod routes;
 mod security_headers;
@@ -52,6 +54,7 @@ mod slashes;
 mod token_places;
 mod trace;
 mod ui;
+mod users;
 mod webhook_endpoints;
 mod well_known;
 mod whoami;
@@ -138,6 +141,7 @@ fn table(listener: Listener, mode: Mode, partner: bool) -> Vec<Row> {
             get_partner_request in partner,
         ]);
     }
+    rows.extend(operations![Access::Token; list_users in users]);
     // health, for whoever runs the gateway
     rows.extend(operations![Access::Open; get_health in healthz]);
     if listener.has_admin() {
@@ -151,6 +155,10 @@ fn table(listener: Listener, mode: Mode, partner: bool) -> Vec<Row> {
             refresh_issuer in admin::issuers,
             list_signing_keys in admin::keys,
             rotate_signing_keys in admin::keys,
+            // accounts of people
+            create_account in admin::accounts,
+            remove_account in admin::accounts,
+            set_password in admin::accounts,
             // the clients of the authorization server
             create_client in admin::clients::create,
             list_clients in admin::clients::list,
@@ -171,6 +179,8 @@ fn table(listener: Listener, mode: Mode, partner: bool) -> Vec<Row> {
 fn api() -> Vec<Row> {
     let mut rows = authorization();
     rows.extend(operations![Access::Open;
+        // people
+        log_in in login,
         // the contract
         get_openapi_json in openapi,
         get_openapi_yaml in openapi,
@@ -214,6 +224,8 @@ fn api() -> Vec<Row> {
         replay_webhook_delivery in webhook_endpoints::replay,
         // oneself
         whoami in whoami,
+        // people
+        register in register,
     ]);
     rows.extend(pages());
     rows

@@ -249,6 +249,10 @@ impl Problem {
                 format!(", error=\"insufficient_scope\", scope=\"{scope}\"")
             }
             Some(Objection::Denied(Denial { scope: None, .. })) => ", error=\"insufficient_scope\"".into(),
+            // RFC 7617 section 2.1.
+            None if self.code == Code::LoginFailed => {
+                return Some("Basic realm=\"anteroom\", charset=\"UTF-8\"".into());
+            }
             None if self.code == Code::TokenRepeated => ", error=\"invalid_request\"".into(),
             None => return None,
         };

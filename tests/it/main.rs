@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that can not go on has failed, and says where")]
 
+mod accounts;
 mod admin;
 mod admin_requests;
 mod architecture;

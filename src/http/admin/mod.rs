@@ -1,5 +1,6 @@
 //! `/v1/admin/…`: what operators do. Served where they call, never at the address of a gateway in production; guarded all the same.
 
+pub(super) mod accounts;
 mod audit;
 pub(super) mod clients;
 pub(super) mod issuers;

@@ -144,9 +144,9 @@ fn charge(
     if !wait.is_zero() {
         return Err(wait);
     }
-    let charged: Vec<_> = charges.iter().map(|(key, allowance)| (*key, after(key, allowance.every))).collect();
+    let debts_after: Vec<_> = charges.iter().map(|(key, allowance)| (*key, after(key, allowance.every))).collect();
     make_room(debts, now);
-    debts.extend(charged);
+    debts.extend(debts_after);
     Ok(Attempt(charges.iter().map(|(key, allowance)| (*key, allowance.every)).collect()))
 }
 

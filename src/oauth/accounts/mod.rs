@@ -17,7 +17,9 @@ use crate::core::hex;
 use crate::core::policy::ADMIN;
 use crate::core::ports::records::RecordKind;
 
+pub mod book;
 mod brake;
+mod login_token;
 mod names;
 mod passwords;
 pub mod settings;

@@ -78,7 +78,7 @@ async fn a_guarded_operation_needs_a_token_with_its_scope() {
         assert_eq!((refused.status, refused.header("www-authenticate")), (403, challenge.as_str()), "{id}");
         assert_eq!(refused.problem()["code"], "insufficient_scope", "{id}");
     }
-    assert_eq!(guarded, 42);
+    assert_eq!(guarded, 46);
 }
 
 /// Where a body is not what a schema of the document says.
