@@ -60,9 +60,7 @@ fn operate(settings: &Settings, path: &str, call: LocalCall<'_>) -> Result<Value
 
 /// What a problem says: its detail, and each fault in what was sent.
 fn problem(body: &Value) -> String {
-    let mut told = sheet::text(&body["detail"]);
-    for fault in body["errors"].as_array().into_iter().flatten() {
-        told.push_str(&format!("\n  {}: {}", sheet::text(&fault["pointer"]), sheet::text(&fault["detail"])));
-    }
-    told
+    let fault = |fault: &Value| format!("\n  {}: {}", sheet::text(&fault["pointer"]), sheet::text(&fault["detail"]));
+    let faults: String = body["errors"].as_array().into_iter().flatten().map(fault).collect();
+    sheet::text(&body["detail"]) + &faults
 }

@@ -222,12 +222,6 @@ impl Client {
         }
     }
 
-    /// A client without a secret, which gets tokens for people.
-    pub fn public(id: impl Into<String>, grants: Vec<GrantType>, scopes: Vec<String>) -> Self {
-        let nothing = SecretString::default();
-        Self { is_public: true, grants, secrets: Vec::new(), ..Self::new(id, &nothing, scopes) }
-    }
-
     /// Builds a client from its table; `file:` paths are relative to `base`, and it may have the scopes of types besides our own.
     ///
     /// # Errors
