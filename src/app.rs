@@ -189,10 +189,8 @@ fn assemble(settings: &Settings, plan: Plan, demo: Option<Client>, store: &Arc<d
     let mut ui_logins: Vec<_> = demo.iter().map(|demo| UiLogin::by_client_credentials(&demo.id)).collect();
     ui_logins.extend(settings.ui_client().map(UiLogin::by_code));
     clients.extend(ui_client::ui_client(settings, demo_scopes(types.scopes())));
-    let cli = || Client {
-        grants: vec![GrantType::DeviceCode, GrantType::RefreshToken],
-        ..Client::public(CLI_CLIENT, "The command line", Vec::new(), default_scopes())
-    };
+    let by_device = vec![GrantType::DeviceCode, GrantType::RefreshToken];
+    let cli = || Client::public(CLI_CLIENT, "The command line", Vec::new(), default_scopes()).using(by_device);
     clients.extend(demo.is_some().then(cli));
     clients.extend(demo);
     let webhooks = {

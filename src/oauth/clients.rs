@@ -222,6 +222,12 @@ impl Client {
         }
     }
 
+    /// The same client, coming to its tokens in these ways.
+    #[must_use]
+    pub fn using(self, grants: Vec<GrantType>) -> Self {
+        Self { grants, ..self }
+    }
+
     /// Builds a client from its table; `file:` paths are relative to `base`, and it may have the scopes of types besides our own.
     ///
     /// # Errors
