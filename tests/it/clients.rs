@@ -62,7 +62,10 @@ async fn a_client_that_is_added_gets_a_token_at_once() {
     let listed = gateway.get(&token, CLIENTS).await.json();
     let ids: Vec<_> =
         listed["items"].as_array().unwrap().iter().map(|item| item["client_id"].as_str().unwrap()).collect();
-    assert_eq!((ids, &listed["items"][0], &listed["next_cursor"]), (vec!["acme", "root"], &whole, &Value::Null));
+    assert_eq!(
+        (ids, &listed["items"][0], &listed["next_cursor"]),
+        (vec!["acme", "root", "swagger-ui"], &whole, &Value::Null)
+    );
     assert_eq!((&listed["items"][1]["configured"], &listed["items"][1]["created_at"]), (&json!(true), &Value::Null));
     // It lasts, and nothing of its secret is in the file.
     let folder = gateway.stop();
@@ -270,7 +273,7 @@ async fn clients_are_listed_page_by_page() {
             let Some(cursor) = page["next_cursor"].as_str() else { break };
             path = format!("{CLIENTS}?limit={limit}&cursor={cursor}");
         }
-        assert_eq!(listed, ["a", "b", "c", "root", "z", "\u{e4}"], "{limit} at a time");
+        assert_eq!(listed, ["a", "b", "c", "root", "swagger-ui", "z", "\u{e4}"], "{limit} at a time");
     }
     for query in ["limit=0", "limit=201", "limit=x", "cursor=%25", "cursor=gA", "cursor=AA", "after=a"] {
         assert_eq!(gateway.get(&token, &format!("{CLIENTS}?{query}")).await.problem()["code"], "malformed", "{query}");

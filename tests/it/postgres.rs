@@ -190,7 +190,7 @@ fn gateways_that_share_a_store_need_a_common_secret() {
     let toml = "[store]\nurl = \"postgres://u@localhost/d\"\n";
     let mistakes: Vec<_> = Gateway::refusal(toml).iter().map(ToString::to_string).collect();
     let expected = "issuer.secrets: is empty, and gateways that share a store must believe each other's tokens. \
-                    Give every gateway the same secret of 32 bytes or more, as \"file:PATH\" or \"env:NAME\"";
+                    Give every gateway the same secret of 32 bytes or more, as \"file:PATH\" or \"env:NAME\", or set issuer.algorithm = \"ES256\"";
     assert_eq!(mistakes, [expected]);
 }
 

@@ -101,7 +101,7 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     on.store.close().await;
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let before = fs::read(&path).unwrap();
-    let problem = format!("{}: its schema has version 99, and this Anteroom knows versions up to 3", path.display());
+    let problem = format!("{}: its schema has version 99, and this Anteroom knows versions up to 4", path.display());
     let remedy = "Run the Anteroom that wrote it or a later one, or restore the backup from before";
     assert_refused(&refusal(URL, on.directory.path()), &problem, remedy);
     assert_eq!(fs::read(&path).unwrap(), before);

@@ -230,8 +230,8 @@ mod tests {
             assert_eq!(wrong(&brake, "alain", 101, true, 0), Ok(()), "one that the account knows has what it had");
         }
         assert_eq!(wrong(&brake, "grace", 99, false, 0), Ok(()), "another account is not under attack");
-        assert_eq!(wrong(&brake, "alain", 98, false, 200), Ok(()), "the attack is over");
-        assert!((0..4).all(|_| wrong(&brake, "alain", 98, false, 200).is_ok()));
+        assert_eq!(wrong(&brake, "alain", 98, false, 600), Ok(()), "the attack is over");
+        assert!((0..4).all(|_| wrong(&brake, "alain", 98, false, 600).is_ok()));
     }
 
     #[test]
