@@ -9,7 +9,7 @@ const client = await import('openid-client');
 const { Person } = await import('./person.mjs');
 
 const { ISSUER, WEB_SECRET, PERSON, PASSWORD } = process.env;
-const CALLBACK = 'https://app.example/callback?from=anteroom';
+const CALLBACK = 'https://app.example/callback'; // openid-client takes a callback's query for the answer alone
 const discover = (id, secret) => client.discovery(new URL(ISSUER), id, secret, undefined, { algorithm: 'oauth2' });
 const whoami = async token => {
   const response = await fetch(`${ISSUER}/v1/whoami`, { headers: { authorization: `Bearer ${token}` } });
@@ -30,7 +30,6 @@ async function codeFlow(config, parameters = {}) {
   });
   const { left, page } = await new Person(PERSON, PASSWORD).visit(address, ISSUER);
   assert.ok(left, `the person did not come back: ${page}`);
-  assert.equal(left.searchParams.get('from'), 'anteroom');
   assert.equal(left.searchParams.get('iss'), ISSUER);
   const tokens = await client.authorizationCodeGrant(config, left, { pkceCodeVerifier: verifier, expectedState: state });
   return { tokens, left, verifier, state };
