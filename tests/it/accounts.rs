@@ -45,19 +45,19 @@ async fn the_bookstores_users_register_log_in_and_call() {
     assert_eq!((made.status, made.json()), (201, json!({ "message": "registered successfully" })));
     let taken = register(&gateway, "Alain", "another password").await;
     assert_eq!((taken.status, &taken.problem()["code"]), (409, &json!("account_exists")));
-    let token = token(&log_in(&gateway, "ALAIN", PASSWORD).await);
-    let submit = gateway.call(Method::POST, "/v1/requests").header("x-access-tokens", &token);
+    let bearer = token(&log_in(&gateway, "ALAIN", PASSWORD).await);
+    let submit = gateway.call(Method::POST, "/v1/requests").header("x-access-tokens", &bearer);
     let submitted = Answer::to(submit.json(&json!({ "type": "default", "payload": {} }))).await;
     assert_eq!(submitted.status, 202);
-    let who = gateway.get(&token, "/v1/whoami").await.json();
+    let who = gateway.get(&bearer, "/v1/whoami").await.json();
     assert!(who["subject"].as_str().unwrap().starts_with("acc_"), "{who}");
     assert_eq!(who["client_id"], "urn:anteroom:login");
     assert_eq!(who["scopes"], json!(["requests:read", "requests:write"]));
-    assert_eq!(gateway.get(&token, "/users").await.status, 403);
+    assert_eq!(gateway.get(&bearer, "/users").await.status, 403);
     gateway.advance(45 * 60 - 2);
-    assert_eq!(gateway.get(&token, "/v1/whoami").await.status, 200);
+    assert_eq!(gateway.get(&bearer, "/v1/whoami").await.status, 200);
     gateway.advance(2);
-    let expired = gateway.get(&token, "/v1/whoami").await;
+    let expired = gateway.get(&bearer, "/v1/whoami").await;
     assert_eq!((expired.status, &expired.problem()["code"]), (401, &json!("token_expired")));
 }
 

@@ -1,4 +1,4 @@
-//! The OAuth2 clock by its ready configuration: a token for one endpoint, for five seconds.
+//! The clock of OAuth 2.0 by its ready configuration: a token for one endpoint, for five seconds.
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! The OAuth2 clock by the code flow: a person lets a client at one endpoint, for five seconds.
+//! The clock of OAuth 2.0 by the code flow: a person lets a client at one endpoint, for five seconds.
 
 use serde_json::json;
 
