@@ -89,13 +89,9 @@ impl Queue {
         {
             return Err(error);
         }
-        let fingerprint = draft.idempotency_key.is_some().then(|| fingerprint(&draft));
-        let Draft { payload, tags, not_before, deadline, idempotency_key, .. } = draft;
-        let idempotency = idempotency_key.zip(fingerprint).map(|(key, fingerprint)| Idempotency {
-            route: SUBMISSIONS,
-            key,
-            fingerprint,
-        });
+        let keyed = |key| Idempotency { route: SUBMISSIONS, key, fingerprint: fingerprint(&draft) };
+        let idempotency = draft.idempotency_key.clone().map(keyed);
+        let Draft { payload, tags, not_before, deadline, .. } = draft;
         let request = Request { tags, ..self.new_request(permit, kind, (not_before, deadline), &by) };
         Ok(NewRequest { request, payload: payload.into_text(), idempotency, by })
     }
