@@ -161,7 +161,8 @@ fn sorted(ways: Value) -> Vec<String> {
 
 #[tokio::test]
 async fn what_can_not_be_asked_for_is_not_offered_and_opens_what_it_means_all_the_same() {
-    const ROLES: &str = "scopes = { \"read\" = \"requests:read\", \"clerk\" = \"requests:work\", \"two words\" = \"webhooks:manage\" }";
+    const ROLES: &str =
+        "scopes = { \"read\" = \"requests:read\", \"clerk\" = \"requests:work\", \"two words\" = \"webhooks:manage\" }";
     let provider = Provider::with_endpoints("v1").await;
     let gateway = provider.gateway(&format!("{ROLES}\ngrants = [\"requests:write\"]\n{LOGIN}"));
     let uri = provider.server.uri();
