@@ -59,6 +59,6 @@ test('"Try it out" submits a request with the token, and the person owns it', as
   assert.equal(response.status(), 202, await response.text());
   const { authorization } = await response.request().allHeaders();
   const claims = JSON.parse(Buffer.from(authorization.split('.')[1], 'base64url'));
-  assert.deepEqual([claims.iss, claims.sub, claims.aud], [PROVIDER, 'ada', 'urn:anteroom']);
+  assert.deepEqual([claims.iss, claims.sub, claims.aud], [PROVIDER, 'ada', 'urn:api-prototype']);
   assert.deepEqual(seen, { elsewhere: [], errors: [] });
 });
