@@ -1,4 +1,5 @@
-// An OpenID provider for the tests: access tokens by client credentials and resource indicators, introspection, revocation.
+// An OpenID provider for the tests: access tokens by client credentials and resource indicators, introspection, revocation; and for
+// people, by the device grant: the tokens of the client `tv` are for the resource `urn:anteroom`, and live for nine seconds.
 // The resource decides what its tokens are: `urn:opaque` opaque, `urn:es256` a JWT signed with ES256, any other a JWT signed with RS256.
 // Takes a free port of the loopback interface, prints its issuer on one line, and ends with its standard input.
 //
@@ -6,10 +7,14 @@
 //   announce  new keys are published, the old ones still sign      rotate  new keys sign, the old ones are still published
 //   replace   new keys sign, the old ones are gone                 retire  all but the newest keys are gone
 //   down, up  every call is answered 503, or served again          count PATH  how often PATH was called (the answer is a number)
+//   confirm ADDRESS  a person opens it, logs in as ada and says yes to everything (the answer is the title of the last page)
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
 import Provider from 'oidc-provider';
+import { Person } from '../e2e/oauth/person.mjs';
+
+console.info = console.error; // it tells of its own there, and our lines are on standard output
 
 // An RS256 key and an ES256 key of one generation: `rsa-1` and `ec-1`, `rsa-2` and `ec-2`, …
 function makeKeys(generation) {
@@ -27,13 +32,20 @@ const client = (id, grants) => ({
   response_types: [],
 });
 
-// What outlives a change of keys: the opaque tokens.
+// What outlives a change of keys: the opaque tokens, and what people have begun.
 const kept = new Map();
 class Adapter {
   constructor(model) { this.model = model; }
   async upsert(id, payload) { kept.set(`${this.model} ${id}`, payload); }
   async find(id) { return kept.get(`${this.model} ${id}`); }
   async destroy(id) { kept.delete(`${this.model} ${id}`); }
+  async consume(id) { (await this.find(id)).consumed = Math.floor(Date.now() / 1000); }
+  async findByUid(uid) { return this.all().find((payload) => payload.uid === uid); }
+  async findByUserCode(userCode) { return this.all().find((payload) => payload.userCode === userCode); }
+  async revokeByGrantId(grantId) {
+    for (const [key, payload] of kept) if (payload.grantId === grantId) kept.delete(key);
+  }
+  all() { return [...kept].filter(([key]) => key.startsWith(`${this.model} `)).map(([, payload]) => payload); }
 }
 
 function configuration(keys) {
@@ -46,17 +58,28 @@ function configuration(keys) {
       { ...client('acme', ['client_credentials']), token_endpoint_auth_method: 'client_secret_post' },
       { ...client('gateway', []), token_endpoint_auth_method: 'client_secret_basic' },
       { ...client('gateway-post', []), token_endpoint_auth_method: 'client_secret_post' },
+      {
+        client_id: 'tv',
+        token_endpoint_auth_method: 'none',
+        grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'],
+        redirect_uris: [],
+        response_types: [],
+      },
     ],
+    issueRefreshToken: (_context, asking) => asking.grantTypeAllowed('refresh_token'),
     features: {
       clientCredentials: { enabled: true },
-      devInteractions: { enabled: false },
+      devInteractions: { enabled: true }, // any name is let in with any password
+      deviceFlow: { enabled: true },
       introspection: { enabled: true, allowedPolicy: (_context, asking) => asking.clientId.startsWith('gateway') },
       revocation: { enabled: true, allowedPolicy: (_context, asking, token) => token.clientId === asking.clientId },
       resourceIndicators: {
         enabled: true,
+        defaultResource: (_context, asking) => (asking?.clientId === 'tv' ? 'urn:anteroom' : undefined),
+        useGrantedResource: () => true,
         getResourceServerInfo: (_context, resource) => ({
           accessTokenFormat: resource === 'urn:opaque' ? 'opaque' : 'jwt',
-          accessTokenTTL: 3600,
+          accessTokenTTL: resource === 'urn:anteroom' ? 9 : 3600,
           audience: resource,
           jwt: { sign: { alg: resource === 'urn:es256' ? 'ES256' : 'RS256' } },
           scope: 'read:requests write:requests',
@@ -88,6 +111,10 @@ const commands = {
   down: () => { isDown = true; },
   up: () => { isDown = false; },
   count: (path) => calls.get(path) ?? 0,
+  confirm: async (address) => {
+    const { page } = await new Person('ada', 'any will do').visit(address, issuer);
+    return page.match(/<title>([^<]*)/)[1];
+  },
 };
 
 server.on('request', (request, response) => {
@@ -106,8 +133,8 @@ server.listen(0, '127.0.0.1', () => {
   process.stdout.write(`${issuer}\n`);
   const lines = createInterface({ input: process.stdin });
   lines.on('close', () => process.exit(0));
-  lines.on('line', (line) => {
+  lines.on('line', async (line) => {
     const [name, argument] = line.split(' ');
-    process.stdout.write(`${commands[name](argument) ?? keys.map((key) => key.kid).join(' ')}\n`);
+    process.stdout.write(`${await commands[name](argument) ?? keys.map((key) => key.kid).join(' ')}\n`);
   });
 });
