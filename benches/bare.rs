@@ -1,7 +1,9 @@
 //! The yardstick of `scripts/bench`: actix-web with nothing behind it, which answers the gateway's own bytes, headers and body.
 //!
 //! `GET` answers what the file holds that is named as the first argument (an answer as `curl -i` shows it); `POST` reads the body as
-//! JSON and answers the same with 202. It listens on the address that is the second argument.
+//! JSON and answers the same with 202, below `/oauth/` as a form and with 200. It listens on the address that is the second argument.
+
+use std::collections::BTreeMap;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
@@ -44,6 +46,10 @@ async fn submit(request: web::Json<Value>, answer: web::Data<Answer>) -> HttpRes
     answer.with(if request.is_null() { StatusCode::BAD_REQUEST } else { StatusCode::ACCEPTED })
 }
 
+async fn read_form(form: web::Form<BTreeMap<String, String>>, answer: web::Data<Answer>) -> HttpResponse {
+    answer.with(if form.is_empty() { StatusCode::BAD_REQUEST } else { StatusCode::OK })
+}
+
 fn main() -> std::io::Result<()> {
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     let (Some(file), Some(address)) = (arguments.next(), arguments.next()) else {
@@ -57,6 +63,7 @@ fn main() -> std::io::Result<()> {
             .app_data(answer.clone())
             .route("/v1/requests", web::post().to(submit))
             .route("/v1/requests/{request_id}", web::get().to(read))
+            .route("/oauth/{endpoint}", web::post().to(read_form))
     };
     actix_web::rt::System::new().block_on(HttpServer::new(app).bind(address)?.run())
 }

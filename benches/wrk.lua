@@ -1,5 +1,5 @@
 -- What wrk sends: with BENCH=submit POSTs of 1 KiB, with BENCH=batch of 100 such each, else a GET. TOKENS names a file with a token on each
--- line, so that none stands on a command line: they take turns. PAUSE_MS is how long each connection waits between its requests.
+-- line, so that none stands on a command line: they take turns. FORM names a file with a form, to be POSTed. PAUSE_MS is how long each connection waits between its requests.
 local threads = 0
 
 function setup(thread)
@@ -13,6 +13,12 @@ if (os.getenv("TOKENS") or "") ~= "" then
     tokens[#tokens + 1] = "Bearer " .. line
   end
   wrk.headers["Authorization"] = tokens[1]
+end
+
+if os.getenv("FORM") then
+  wrk.method = "POST"
+  wrk.headers["Content-Type"] = "application/x-www-form-urlencoded"
+  wrk.body = io.open(os.getenv("FORM")):read("a")
 end
 
 -- Sent in turn, and made beforehand: making them is no work of the program that is measured.

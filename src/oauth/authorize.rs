@@ -231,7 +231,7 @@ impl AuthorizationServer {
             redirect_uri: request.way_back.redirect_uri.clone(),
             challenge: request.challenge.clone(),
             grant_id: grant_id.clone(),
-            is_used: false,
+            used_and_kept_until: None,
             expires_at,
         };
         let key = super::shelf::hashed(code.expose_secret());

@@ -29,8 +29,9 @@ pub(super) struct Code {
     pub(super) challenge: String,
     /// What was granted.
     pub(super) grant_id: String,
-    /// Whether it was redeemed. It is kept, so that a second use is seen.
-    pub(super) is_used: bool,
+    /// Once it was redeemed: so long it is kept, so that a second use is seen as long as there is something to be revoked.
+    #[serde(default)]
+    pub(super) used_and_kept_until: Option<Timestamp>,
     /// It can be redeemed until then.
     pub(super) expires_at: Timestamp,
 }
@@ -39,7 +40,7 @@ impl Kept for Code {
     const KIND: RecordKind = RecordKind::Code;
 
     fn expires_at(&self) -> Option<Timestamp> {
-        Some(self.expires_at)
+        Some(self.used_and_kept_until.unwrap_or(self.expires_at))
     }
 }
 
@@ -89,16 +90,17 @@ impl AuthorizationServer {
         let Some(found) = self.shelf.find::<Code>(&key).await?.filter(|code| code.value.client_id == client.id) else {
             return Err(NO_CODE);
         };
-        if found.value.is_used {
+        if found.value.used_and_kept_until.is_some() {
             return self.seen_again(&client, &found.value).await;
         }
         found.value.judge(redirect_uri, verifier, self.clock.now())?;
         let Some((grant, _)) = self.grant(&found.value.grant_id).await? else {
             return Err(NO_CODE);
         };
-        let used = found.replace(&Code { is_used: true, ..found.value.clone() })?;
         let (refresh_token, mut changes) = self.first_refresh_token(&client, &grant)?;
-        changes.push(used);
+        let last_refresh = refresh_token.as_ref().map(|_| self.minter.issuer.refresh_lifetime());
+        let kept_until = self.last_expiry(&client).plus(last_refresh.unwrap_or_default());
+        changes.push(found.replace(&Code { used_and_kept_until: Some(kept_until), ..found.value.clone() })?);
         if !self.shelf.commit(changes).await? {
             return self.seen_again(&client, &found.value).await;
         }

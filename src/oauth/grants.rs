@@ -65,14 +65,18 @@ impl AuthorizationServer {
     /// Ends a grant: none of its tokens is believed any more, and none is given for it. Done again it does no harm, so that what a crash
     /// has cut short is made good by the next who sees that it has to be.
     pub(super) async fn end_grant(&self, id: &str, client: &Client) -> Result<(), StoreError> {
-        let usual = self.minter.issuer.lifetime();
-        let longest = client.lifetime.map_or(usual, |lifetime| lifetime.max(usual));
-        self.revoke(Revoked::Grant(id.to_owned()), self.clock.now().plus(longest)).await?;
+        self.revoke(Revoked::Grant(id.to_owned()), self.last_expiry(client)).await?;
         if let Some(grant) = self.shelf.find::<Grant>(id).await? {
             // Another that removes it meanwhile does as well.
             self.shelf.commit(vec![grant.remove()]).await?;
         }
         Ok(())
+    }
+
+    /// When every access token of a client's has expired that was issued until now.
+    pub(super) fn last_expiry(&self, client: &Client) -> Timestamp {
+        let usual = self.minter.issuer.lifetime();
+        self.clock.now().plus(client.lifetime.map_or(usual, |lifetime| lifetime.max(usual)))
     }
 
     /// What a client can have of a person's: of what it may ask for, what the person may let it have.

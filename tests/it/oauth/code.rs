@@ -1,12 +1,17 @@
 //! The code grant: a code is good once, for a minute, for whom it was given to.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use anteroom::core::clock::SetClock;
 use serde_json::json;
 
 use super::flow::{
     APP_URI, Browser, SITE_SECRET, SITE_URI, VERIFIER, assert_no_grant, configuration, gateway, member, redeem,
     refresh, request, standing,
 };
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, NOON};
+use crate::stores::open;
 
 /// D4.
 #[tokio::test]
@@ -74,6 +79,26 @@ async fn also_when_the_gateway_was_started_again_in_between() {
     assert_eq!(standing(&gateway, &member(&first, "access_token")).await.0, 200);
     assert_no_grant(&redeem(&gateway, &code, &[]).await);
     let gateway = Gateway::in_folder(gateway.stop(), &configuration());
+    assert_eq!(standing(&gateway, &member(&first, "access_token")).await, (401, json!("token_revoked")));
+    assert_no_grant(&refresh(&gateway, &member(&first, "refresh_token"), &[]).await);
+}
+
+/// What is expired is forgotten, but a used code only when nothing that came of it counts any more.
+#[tokio::test]
+async fn a_used_code_is_known_for_as_long_as_there_is_something_to_revoke() {
+    let gateway = gateway();
+    let browser = Browser::new(&gateway);
+    let unused = browser.code(&request("app", APP_URI, &[])).await;
+    let code = browser.code(&request("app", APP_URI, &[("prompt", "login")])).await;
+    let first = redeem(&gateway, &code, &[]).await;
+    let folder = gateway.stop();
+    let store = open("sqlite:anteroom.db", &folder.path().join("data"), Arc::new(SetClock::at(NOON)));
+    let forgotten = store.records().forget(NOON.plus(Duration::from_hours(7)), 1000).await.unwrap();
+    assert_eq!(forgotten, 2, "the code that nobody has used, and the grant that it was for");
+    store.close().await;
+    let gateway = Gateway::in_folder(folder, &configuration());
+    assert_no_grant(&redeem(&gateway, &unused, &[]).await);
+    assert_no_grant(&redeem(&gateway, &code, &[]).await);
     assert_eq!(standing(&gateway, &member(&first, "access_token")).await, (401, json!("token_revoked")));
     assert_no_grant(&refresh(&gateway, &member(&first, "refresh_token"), &[]).await);
 }
