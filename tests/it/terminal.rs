@@ -4,8 +4,9 @@ use std::io::{Read, Write};
 use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
-use std::time::Instant;
 
+use anteroom::app::SystemClock;
+use anteroom::core::clock::Clock;
 use pty_process::Size;
 use pty_process::blocking::{self, Pty};
 use vt100::Parser;
@@ -23,7 +24,7 @@ pub(crate) struct Terminal {
     chunks: Receiver<Vec<u8>>,
     parser: Parser,
     told: Vec<u8>,
-    began: Instant,
+    clock: SystemClock,
 }
 
 /// How it has ended.
@@ -66,7 +67,7 @@ impl Terminal {
             }
         });
         let parser = Parser::new(ROWS.try_into().unwrap(), COLUMNS.try_into().unwrap(), 0);
-        Self { process, pty, chunks, parser, told: Vec::new(), began: Instant::now() }
+        Self { process, pty, chunks, parser, told: Vec::new(), clock: SystemClock::start() }
     }
 
     /// What is on the screen now.
@@ -103,7 +104,7 @@ impl Terminal {
     /// Takes in what comes next; whether anything does.
     #[track_caller]
     fn learn(&mut self) -> bool {
-        assert!(self.began.elapsed() < PATIENCE * 2, "it does not end:\n{}", self.screen());
+        assert!(self.clock.monotonic() < PATIENCE * 2, "it does not end:\n{}", self.screen());
         let Some(chunk) = sent(&self.chunks) else { return false };
         self.parser.process(&chunk);
         self.told.extend(chunk);

@@ -1,8 +1,10 @@
 //! How often a provider is asked: as often as it says, and less often when it says so; RFC 8628 sections 3.2 and 3.5.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use anteroom::app::SystemClock;
+use anteroom::core::clock::Clock;
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -14,7 +16,7 @@ use super::{DOCUMENT, answer, given, run_as};
 async fn pauses(interval: Option<u64>, errors: &'static [&'static str]) -> Vec<Duration> {
     let server = MockServer::start().await;
     let url = server.uri();
-    let calls = Arc::new(Mutex::new(Vec::new()));
+    let (calls, clock) = (Arc::new(Mutex::new(Vec::new())), Arc::new(SystemClock::start()));
     let codes = json!({
         "device_code": "d", "user_code": "WDJB-MJHT", "verification_uri": "https://idp.example/device", "expires_in": 300,
         "interval": interval,
@@ -24,14 +26,15 @@ async fn pauses(interval: Option<u64>, errors: &'static [&'static str]) -> Vec<D
     });
     answer(&server, "GET", DOCUMENT, 200, document).await;
     let (begun, asked) = (Arc::clone(&calls), Arc::clone(&calls));
-    let begin = move |_: &wiremock::Request| {
-        begun.lock().unwrap().push(Instant::now());
+    let (its_clock, their_clock) = (Arc::clone(&clock), clock);
+    let give_codes = move |_: &wiremock::Request| {
+        begun.lock().unwrap().push(its_clock.monotonic());
         ResponseTemplate::new(200).set_body_json(without_null(&codes))
     };
-    Mock::given(method("POST")).and(path("/device")).respond_with(begin).mount(&server).await;
+    Mock::given(method("POST")).and(path("/device")).respond_with(give_codes).mount(&server).await;
     let tell = move |_: &wiremock::Request| {
         let mut calls = asked.lock().unwrap();
-        calls.push(Instant::now());
+        calls.push(their_clock.monotonic());
         match errors.get(calls.len() - 2) {
             Some(error) => ResponseTemplate::new(400).set_body_json(json!({ "error": error })),
             None => ResponseTemplate::new(200).set_body_json(given("t", 60)),
@@ -45,7 +48,7 @@ async fn pauses(interval: Option<u64>, errors: &'static [&'static str]) -> Vec<D
     let (code, _, told) = ended.await.unwrap();
     assert_eq!(code, Some(0), "{told}");
     let calls = calls.lock().unwrap();
-    calls.windows(2).map(|pair| pair[1] - pair[0]).collect()
+    calls.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect()
 }
 
 fn without_null(value: &Value) -> Value {
