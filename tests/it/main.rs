@@ -57,6 +57,7 @@ mod terminal;
 mod token_places;
 mod types;
 mod ui;
+mod ui_login;
 mod verifier_contract;
 mod verify;
 mod view;

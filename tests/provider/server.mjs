@@ -1,5 +1,6 @@
 // An OpenID provider for the tests: access tokens by client credentials and resource indicators, introspection, revocation; and for
-// people, by the device grant: the tokens of the client `tv` are for the resource `urn:anteroom`, and live for nine seconds.
+// people, by the authorization code flow with PKCE, from a page (the client `page`, of a gateway on any port of this machine), and by
+// the device grant (the client `tv`, whose tokens are for the resource `urn:anteroom` and live for nine seconds).
 // The resource decides what its tokens are: `urn:opaque` opaque, `urn:es256` a JWT signed with ES256, any other a JWT signed with RS256.
 // Takes a free port of the loopback interface, prints its issuer on one line, and ends with its standard input.
 //
@@ -59,6 +60,14 @@ function configuration(keys) {
       { ...client('gateway', []), token_endpoint_auth_method: 'client_secret_basic' },
       { ...client('gateway-post', []), token_endpoint_auth_method: 'client_secret_post' },
       {
+        client_id: 'page',
+        application_type: 'native', // from any port (RFC 8252 section 7.3)
+        token_endpoint_auth_method: 'none',
+        grant_types: ['authorization_code'],
+        redirect_uris: ['', '/anteroom'].map((prefix) => `http://127.0.0.1${prefix}/ui/oauth2-redirect.html`),
+        response_types: ['code'],
+      },
+      {
         client_id: 'tv',
         token_endpoint_auth_method: 'none',
         grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'],
@@ -66,6 +75,8 @@ function configuration(keys) {
         response_types: [],
       },
     ],
+    clientBasedCORS: (_context, _origin, asking) => asking.clientId === 'page',
+    extraParams: ['audience'],
     issueRefreshToken: (_context, asking) => asking.grantTypeAllowed('refresh_token'),
     features: {
       clientCredentials: { enabled: true },
@@ -75,8 +86,9 @@ function configuration(keys) {
       revocation: { enabled: true, allowedPolicy: (_context, asking, token) => token.clientId === asking.clientId },
       resourceIndicators: {
         enabled: true,
-        defaultResource: (_context, asking) => (asking?.clientId === 'tv' ? 'urn:anteroom' : undefined),
-        useGrantedResource: () => true,
+        // As Auth0 has it.
+        defaultResource: (context, asking) => (asking?.clientId === 'tv' ? 'urn:anteroom' : context.oidc.params.audience),
+        useGrantedResource: (_context, grant) => grant.clientId === 'tv',
         getResourceServerInfo: (_context, resource) => ({
           accessTokenFormat: resource === 'urn:opaque' ? 'opaque' : 'jwt',
           accessTokenTTL: resource === 'urn:anteroom' ? 9 : 3600,
