@@ -16,6 +16,7 @@ pub mod period;
 pub mod policy;
 pub mod ports;
 pub mod request;
+pub mod schemes;
 pub mod timeline;
 pub mod type_scopes;
 pub mod verdict;

@@ -1,6 +1,7 @@
 //! The contract: the `OpenAPI` document, made from the route table and the request types.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actix_web::web::Bytes;
 use serde_json::{Map, Value, json};
@@ -17,8 +18,12 @@ use super::problem::{FaultBody, MEDIA_TYPE, ProblemBody};
 use super::routes::{Access, Row};
 use super::settings::{Listener, ServerSettings};
 use crate::core::policy::{ADMIN, REQUESTS_READ, REQUESTS_WORK, REQUESTS_WRITE, SCOPES, WEBHOOKS_MANAGE};
+use crate::core::schemes::{BASIC, BEARER, OAUTH2};
 use crate::core::type_scopes::TypeScopes;
 use crate::queue::types::Types;
+use crate::verify::LoginOffer;
+
+mod logins;
 
 const DESCRIPTION: &str = "Anteroom stands between a Provider's services and the programs of its Clients: it checks every caller's token, \
     takes requests into a durable queue, answers a `request_id`, and tells how a request gets on.\n\n\
@@ -91,6 +96,20 @@ impl Contract {
         describe_errors(&mut document);
         describe_types(&mut document, types);
         describe_scopes(&mut document, types.scopes());
+        Self::written(document)
+    }
+
+    /// The same, where people can log in at other issuers too.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub(super) fn offering(&self, offers: &[Arc<LoginOffer>]) -> Result<Self, serde_json::Error> {
+        let mut document = serde_json::from_slice(&self.json)?;
+        logins::describe(&mut document, offers);
+        Self::written(document)
+    }
+
+    fn written(mut document: Value) -> Result<Self, serde_json::Error> {
         let yaml = yaml_serde::to_string(&document).map_err(serde::ser::Error::custom)?;
         let json: Bytes = serde_json::to_vec_pretty(&document)?.into();
         move_below(&mut document);
@@ -135,9 +154,9 @@ fn assemble(rows: Vec<Row>, listener: Listener, has_ui_client: bool) -> OpenApi 
     let flows = [Flow::ClientCredentials(ClientCredentials::new(TOKEN_URL, scopes))].into_iter().chain(by_code);
     let components = ComponentsBuilder::new()
         .schemas_from_iter(schemas)
-        .security_scheme("oauth2", SecurityScheme::OAuth2(OAuth2::new(flows)))
-        .security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)))
-        .security_scheme("basic", SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)));
+        .security_scheme(OAUTH2, SecurityScheme::OAuth2(OAuth2::new(flows)))
+        .security_scheme(BEARER, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)))
+        .security_scheme(BASIC, SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)));
     let license = License::builder().name("MIT OR Apache-2.0").identifier(Some("MIT OR Apache-2.0")).build();
     let info = InfoBuilder::new()
         .title("Anteroom")

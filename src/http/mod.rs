@@ -28,6 +28,7 @@ mod cors;
 mod dead_letters;
 mod device;
 mod document;
+mod documents;
 mod guard;
 mod healthz;
 mod held;

@@ -1,11 +1,12 @@
-//! `/openapi.json` and `/openapi.yaml`: the contract, serialized once at the start.
+//! `/openapi.json` and `/openapi.yaml`: the contract, serialized before anybody asks for it.
 
 use actix_web::http::header;
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::Gateway;
 use super::conditional::is_known;
-use super::document::Contract;
+use super::documents::Documents;
 
 /// The contract as JSON
 ///
@@ -13,7 +14,12 @@ use super::document::Contract;
 #[utoipa::path(get, path = "/openapi.json", tag = "contract",
     responses((status = 200, description = "The contract", body = Object), (status = 304, description = "It has not changed")),
 )]
-pub(super) async fn get_openapi_json(contract: Data<Contract>, http: HttpRequest) -> HttpResponse {
+pub(super) async fn get_openapi_json(
+    gateway: Data<Gateway>,
+    documents: Data<Documents>,
+    http: HttpRequest,
+) -> HttpResponse {
+    let contract = &documents.latest(&gateway.chain).contract;
     serve(&http, "application/json", &contract.json, &contract.json_etag)
 }
 
@@ -24,7 +30,12 @@ pub(super) async fn get_openapi_json(contract: Data<Contract>, http: HttpRequest
     (status = 200, description = "The contract", body = String, content_type = "application/yaml"),
     (status = 304, description = "It has not changed"),
 ))]
-pub(super) async fn get_openapi_yaml(contract: Data<Contract>, http: HttpRequest) -> HttpResponse {
+pub(super) async fn get_openapi_yaml(
+    gateway: Data<Gateway>,
+    documents: Data<Documents>,
+    http: HttpRequest,
+) -> HttpResponse {
+    let contract = &documents.latest(&gateway.chain).contract;
     serve(&http, "application/yaml", &contract.yaml, &contract.yaml_etag)
 }
 

@@ -16,10 +16,10 @@ use socket2::{Domain, Type};
 use super::admin::socket::AtSocket;
 use super::code::Code;
 use super::document::Contract;
+use super::documents::Documents;
 use super::problem::Problem;
 use super::routes::Routes;
 use super::settings::Listener;
-use super::ui::Assets;
 use super::{Gateway, cors, limits, trace};
 use crate::core::error::Misconfiguration;
 use crate::core::period::Period;
@@ -179,10 +179,7 @@ fn start(
     let settings = gateway.server.clone();
     let partner = gateway.queue.types().partner().is_some();
     let routes = Data::new(Routes::new(super::table(listener, gateway.mode, partner), &gateway.metrics));
-    let documents = contract.map(|contract| {
-        let assets = Assets::load(&contract, &gateway.ui_logins);
-        (Data::new(contract), Data::new(assets))
-    });
+    let documents = contract.map(|contract| Data::new(Documents::new(contract, gateway.ui_logins.clone())));
     let has_api = listener.has_api();
     let app = move || {
         let origins = &gateway.server.cors_origins;
@@ -191,8 +188,8 @@ fn start(
             .app_data(gateway.clone())
             .app_data(routes.clone())
             .configure(|config| {
-                if let Some((contract, assets)) = &documents {
-                    config.app_data(contract.clone()).app_data(assets.clone());
+                if let Some(documents) = &documents {
+                    config.app_data(documents.clone());
                 }
                 if listener == Listener::Socket {
                     config.app_data(AtSocket);

@@ -1,6 +1,6 @@
 //! `/ui/`: Swagger UI, from assets that are part of the program; no other host is asked for anything.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Read;
 use std::sync::{Arc, OnceLock};
 
@@ -10,18 +10,31 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use utoipa_swagger_ui::Config;
 
+use super::Gateway;
 use super::code::Code;
 use super::conditional::is_known;
 use super::document::Contract;
+use super::documents::Documents;
 use super::problem::Problem;
+use crate::core::schemes::OAUTH2;
+use crate::verify::LoginOffer;
 
-/// Scripts come from here alone and none stands in a page; the styles of Swagger UI are written into its elements.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; \
-                      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// What a file is allowed, with calls to these origins besides its own. Scripts come from here alone and none stands in a page; the styles
+/// of Swagger UI are written into its elements.
+fn policy<'a>(origins: impl Iterator<Item = &'a str>) -> String {
+    let callable = std::iter::once("'self'").chain(origins).collect::<Vec<_>>().join(" ");
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; \
+         connect-src {callable}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+}
+
+/// The page itself, of which the other files are parts.
+const PAGE: &str = "index.html";
 
 /// The files that the page is made of.
 const FILES: &[&str] = &[
-    "index.html",
+    PAGE,
     "index.css",
     "swagger-ui.css",
     "swagger-ui-bundle.js",
@@ -51,27 +64,55 @@ pub struct UiSettings {
 #[serde(rename_all = "camelCase")]
 pub struct UiLogin {
     /// The security scheme.
-    pub scheme: &'static str,
+    pub scheme: String,
     /// Which of its flows.
     pub flow: &'static str,
     /// The client.
     pub client_id: String,
+    /// What the issuer has to be told besides, where people are sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub additional_query_string_params: Option<Parameters>,
+}
+
+/// Parameters of an authorization request that are not those of RFC 6749.
+#[derive(Clone, Debug, Serialize)]
+pub struct Parameters {
+    /// Whom the token is to be meant for: Auth0 gives one that only it can read itself, where it is not told.
+    pub audience: String,
 }
 
 impl UiLogin {
     /// A client with its secret, at our own token endpoint.
     pub fn by_client_credentials(client_id: &str) -> Self {
-        Self { scheme: "oauth2", flow: "clientCredentials", client_id: client_id.into() }
+        Self::ours("clientCredentials", client_id)
     }
 
     /// A person, at our own page.
     pub fn by_code(client_id: &str) -> Self {
-        Self { scheme: "oauth2", flow: "authorizationCode", client_id: client_id.into() }
+        Self::ours("authorizationCode", client_id)
+    }
+
+    fn ours(flow: &'static str, client_id: &str) -> Self {
+        Self { scheme: OAUTH2.into(), flow, client_id: client_id.into(), additional_query_string_params: None }
+    }
+
+    /// A person, at another issuer.
+    pub(super) fn at(offer: &LoginOffer) -> Self {
+        Self {
+            scheme: offer.verifier.clone(),
+            flow: "authorizationCode",
+            client_id: offer.client_id.clone(),
+            additional_query_string_params: Some(Parameters { audience: offer.audience.clone() }),
+        }
     }
 }
 
 /// The files of the page, ready to be sent.
-pub(super) struct Assets(HashMap<&'static str, Asset>);
+pub(super) struct Assets {
+    files: HashMap<&'static str, Asset>,
+    /// The Content-Security-Policy of the page, and that of its parts, which are no pages.
+    policies: [String; 2],
+}
 
 struct Asset {
     content: Bytes,
@@ -83,8 +124,8 @@ struct Asset {
 }
 
 impl Assets {
-    /// Loads them; the page shows `contract`, and its Authorize dialog offers these logins.
-    pub(super) fn load(contract: &Contract, logins: &[UiLogin]) -> Self {
+    /// Loads them; the page shows `contract`, and its Authorize dialog offers these logins, some of which are at other issuers.
+    pub(super) fn load(contract: &Contract, logins: &[UiLogin], offers: &[Arc<LoginOffer>]) -> Self {
         let config = Arc::new(Config::new([CONTRACT]));
         let load = |name: &&'static str| {
             let file = utoipa_swagger_ui::serve(name, Arc::clone(&config)).ok()??;
@@ -95,12 +136,18 @@ impl Assets {
             let (etag, media_type, gzipped) = (etag(&content), file.content_type, file.gzpipped);
             Some((*name, Asset { content, plain: OnceLock::new(), media_type, gzipped, etag }))
         };
-        let mut assets = FILES.iter().filter_map(load).collect::<HashMap<_, _>>();
-        assets.insert(CONTRACT, Asset::made_here(contract.page.clone(), "application/json"));
+        let mut files = FILES.iter().filter_map(load).collect::<HashMap<_, _>>();
+        files.insert(CONTRACT, Asset::made_here(contract.page.clone(), "application/json"));
         let logins = serde_json::to_string_pretty(logins).unwrap_or_else(|_| "[]".into());
         let script = INITIALIZER.replace("{{logins}}", &logins);
-        assets.insert("swagger-initializer.js", Asset::made_here(script.into(), "text/javascript"));
-        Self(assets)
+        files.insert("swagger-initializer.js", Asset::made_here(script.into(), "text/javascript"));
+        let origins: BTreeSet<_> = offers.iter().map(|offer| offer.token_origin.as_str()).collect();
+        let policies = [policy(origins.into_iter()), policy(std::iter::empty())];
+        if let Some(page) = files.get_mut(PAGE) {
+            // A browser that has the page may keep the policy that came with it, unless the page is another.
+            page.etag = etag(&[&page.content, policies[0].as_bytes()].concat());
+        }
+        Self { files, policies }
     }
 }
 
@@ -116,19 +163,23 @@ pub(super) async fn redirect() -> HttpResponse {
 
 /// One file of the page.
 pub(super) async fn asset(
-    assets: Data<Assets>,
+    gateway: Data<Gateway>,
+    documents: Data<Documents>,
     http: HttpRequest,
     file: Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let name = if file.is_empty() { "index.html" } else { file.as_str() };
-    let asset = assets.0.get(name).ok_or_else(|| Problem::new(Code::NotFound))?;
+    let name = if file.is_empty() { PAGE } else { file.as_str() };
+    let edition = if name == PAGE { documents.show(&gateway.chain) } else { documents.shown() };
+    let Assets { files, policies: [of_page, of_part] } = &edition.assets;
+    let policy = if name == PAGE { of_page } else { of_part };
+    let asset = files.get(name).ok_or_else(|| Problem::new(Code::NotFound))?;
     let unchanged = is_known(&http, &asset.etag);
     let mut answer = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     answer
         .insert_header((header::ETAG, asset.etag.as_str()))
         .insert_header((header::CACHE_CONTROL, "no-cache"))
         .insert_header((header::VARY, "Accept-Encoding"))
-        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY));
+        .insert_header((header::CONTENT_SECURITY_POLICY, policy.as_str()));
     if unchanged {
         return Ok(answer.finish());
     }

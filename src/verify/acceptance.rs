@@ -138,6 +138,13 @@ impl AcceptanceSettings {
         }
     }
 
+    /// What a client asks its issuer for, so that its token is accepted: the first that it may be meant for, what its scopes mean here, and
+    /// what it grants in any case.
+    pub(super) fn asked_for(&self) -> (&str, &BTreeMap<String, String>, &[String]) {
+        let audience = self.audience.first().or(self.audience_all.first());
+        (audience.map(String::as_str).unwrap_or_default(), &self.scopes, &self.grants)
+    }
+
     /// What its tokens have to be like, signed with one of these algorithms.
     pub(super) fn rules(&self, algorithms: Vec<Algorithm>) -> Rules {
         Rules {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::token::{UnverifiedJwt, UnverifiedToken};
 use super::verified::{Entry, Fingerprint, Verified};
-use super::{FetchErrorClass, IntrospectionReport, KeySetReport, Terms, Unverified, Verifier};
+use super::{FetchErrorClass, IntrospectionReport, KeySetReport, LoginOffer, Terms, Unverified, Verifier};
 use crate::core::clock::Timestamp;
 use crate::core::policy::Audience;
 use crate::core::verdict::{Reason, Refusal, Verdict};
@@ -195,6 +195,13 @@ impl Chain {
         let link = self.links.iter().find(|link| *link.name == *name).ok_or(NotRefreshed::NoVerifier)?;
         let refreshed = link.verifier.refresh().ok_or(NotRefreshed::NothingToFetch)?;
         refreshed.await.map_err(NotRefreshed::Failed)
+    }
+
+    /// Where people can log in for a token that the API accepts, as far as that is known now. What is not is asked for meanwhile. To be
+    /// called within a runtime.
+    pub fn login_offers(&self) -> Vec<Arc<LoginOffer>> {
+        let of_api = self.links.iter().zip(&self.api.verifiers).filter(|(_, is_trusted)| **is_trusted);
+        of_api.filter_map(|(link, _)| link.verifier.browser_login()?.known()).collect()
     }
 
     /// How the verifiers get on, by name.

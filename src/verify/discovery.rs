@@ -1,5 +1,7 @@
 //! What an issuer says of itself in its discovery document, once that has proved to be its own.
 
+use serde_json::{Map, Value};
+
 use crate::core::json::Object;
 use crate::core::verdict;
 use crate::net::{FetchErrorClass, HttpClient, NetError, shown};
@@ -38,25 +40,52 @@ pub(super) async fn discover(
     member: &'static str,
     allow_http: bool,
 ) -> Result<String, DiscoveryError> {
-    let address = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-    let Object(document) = http.get_json::<Object>(&address).await?.document;
-    let text = |name: &str| document.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
-    let (claimed, found) = (text("issuer"), text(member));
-    // The document has to name the very issuer it was asked for (RFC 8414 section 3.3).
-    if claimed != issuer {
-        let hint = if claimed.trim_end_matches('/') == issuer.trim_end_matches('/') {
-            ", which differs from the configured issuer in the slash at the end: write it exactly like that"
-        } else {
-            ", and not of the configured issuer: correct `issuer`"
-        };
-        return Err(DiscoveryError::ForeignIssuer { address, found: verdict::shown(&shown(&claimed)), hint });
+    Discovery::fetch(http, issuer, allow_http).await?.address(member)
+}
+
+/// The discovery document of an issuer.
+pub(super) struct Discovery {
+    /// Where it is.
+    address: String,
+    document: Map<String, Value>,
+    allows_http: bool,
+}
+
+impl Discovery {
+    /// Asks for it.
+    pub(super) async fn fetch(http: &HttpClient, issuer: &str, allow_http: bool) -> Result<Self, DiscoveryError> {
+        let address = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+        let Object(document) = http.get_json::<Object>(&address).await?.document;
+        let claimed = document.get("issuer").and_then(Value::as_str).unwrap_or_default();
+        // The document has to name the very issuer it was asked for (RFC 8414 section 3.3).
+        if claimed != issuer {
+            let hint = if claimed.trim_end_matches('/') == issuer.trim_end_matches('/') {
+                ", which differs from the configured issuer in the slash at the end: write it exactly like that"
+            } else {
+                ", and not of the configured issuer: correct `issuer`"
+            };
+            return Err(DiscoveryError::ForeignIssuer { address, found: verdict::shown(&shown(claimed)), hint });
+        }
+        Ok(Self { address, document, allows_http: allow_http || !issuer.starts_with("https://") })
     }
-    if found.is_empty() || found.len() > MAX_ADDRESS {
-        return Err(DiscoveryError::Absent { address, member });
+
+    /// The address that it gives as `member`.
+    pub(super) fn address(&self, member: &'static str) -> Result<String, DiscoveryError> {
+        let address = || self.address.clone();
+        let found = self.document.get(member).and_then(Value::as_str).unwrap_or_default();
+        if found.is_empty() || found.len() > MAX_ADDRESS {
+            return Err(DiscoveryError::Absent { address: address(), member });
+        }
+        // Else whoever writes the document could point us at what listens on this machine.
+        if !self.allows_http && !found.starts_with("https://") {
+            let found = verdict::shown(&shown(found));
+            return Err(DiscoveryError::Insecure { address: address(), member, found });
+        }
+        Ok(found.to_owned())
     }
-    // Else whoever writes the document could point us at what listens on this machine.
-    if issuer.starts_with("https://") && !found.starts_with("https://") && !allow_http {
-        return Err(DiscoveryError::Insecure { address, member, found: verdict::shown(&shown(&found)) });
+
+    /// Whether `member` is a list with that text in it.
+    pub(super) fn lists(&self, member: &str, text: &str) -> bool {
+        self.document.get(member).and_then(Value::as_array).is_some_and(|list| list.iter().any(|item| item == text))
     }
-    Ok(found)
 }

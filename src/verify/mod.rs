@@ -20,6 +20,7 @@ use crate::net::Net;
 use crate::telemetry::metrics::Metrics;
 
 mod acceptance;
+mod browser_login;
 mod chain;
 mod discovery;
 mod explain;
@@ -39,6 +40,7 @@ mod verified;
 mod waiting;
 
 pub use crate::net::FetchErrorClass;
+pub use browser_login::{BrowserLogin, LoginOffer};
 pub use chain::{Chain, Mention, NotRefreshed, Readiness, Trust};
 pub use explain::{Explanation, Means, Outcome, Proof, ScopeMeaning, Step};
 pub use peek::{is_own, issuer_in, own_table};
@@ -102,6 +104,11 @@ pub trait Verifier: Send + Sync {
 
     /// How the calls to its issuer get on; none when it asks about no token.
     fn calls(&self) -> Option<IntrospectionReport> {
+        None
+    }
+
+    /// How people log in at its issuer from the page of the API; none where that is not configured.
+    fn browser_login(&self) -> Option<&BrowserLogin> {
         None
     }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::acceptance::AcceptanceSettings;
+use super::browser_login::{self, BrowserLogin, LoginSetup};
 use super::jwks::{KeySource, RemoteKeys, RemoteSetup, Startup};
 use super::keys::KeySet;
 use super::rules::Rules;
@@ -22,7 +23,7 @@ use crate::core::claims::Caller;
 use crate::core::error::{Misconfiguration, Mistakes, list};
 use crate::core::period::Period;
 use crate::core::verdict::{Reason, Verdict};
-use crate::net::{Provider, secure_url, shown};
+use crate::net::{HttpClient, Provider, secure_url, shown};
 use crate::secret::Source;
 
 /// The table of the kind `oidc`.
@@ -44,6 +45,8 @@ pub(super) struct KeySettings {
     stale_if_error: Period,
     /// Whether readiness waits for its keys.
     startup: Startup,
+    /// The public client with which people log in there from `/ui/`; unset: they can not.
+    ui_client_id: Option<String>,
 }
 
 impl Default for KeySettings {
@@ -55,6 +58,7 @@ impl Default for KeySettings {
             ca_file: None,
             stale_if_error: Period::seconds(3600),
             startup: Startup::default(),
+            ui_client_id: None,
         }
     }
 }
@@ -66,16 +70,38 @@ impl VerifierSettings for OidcSettings {
         let algorithms = self.own.algorithms(&mut mistakes);
         self.own.check_stale_window(&mut mistakes);
         let keys = self.own.keys(&self.acceptance, setup, &algorithms, &mut mistakes);
+        let login = self.own.ui_client_id.as_deref().map(|client| self.login(client, setup, &mut mistakes));
         let (Some(keys), true) = (keys, mistakes.found.is_empty()) else { return Err(mistakes.found) };
         Ok(Arc::new(Oidc {
             keys,
             rules: self.acceptance.rules(algorithms),
             acceptance: self.acceptance.knowing(&setup.type_scopes),
+            login: login.flatten(),
         }))
     }
 
     fn effective(&self) -> serde_json::Value {
         self.effective("oidc")
+    }
+}
+
+impl OidcSettings {
+    /// How people log in with that public client.
+    fn login(&self, client_id: &str, setup: &Setup<'_>, mistakes: &mut Mistakes<'_>) -> Option<BrowserLogin> {
+        browser_login::judge(client_id, mistakes);
+        let http = self.own.http(self.acceptance.allow_http, setup, mistakes)?;
+        let (audience, scopes, grants) = self.acceptance.asked_for();
+        Some(BrowserLogin::new(LoginSetup {
+            verifier: mistakes.name,
+            issuer: &self.acceptance.issuer,
+            client_id,
+            audience,
+            scopes,
+            grants,
+            allow_http: self.acceptance.allow_http,
+            http,
+            clock: Arc::clone(&setup.clock),
+        }))
     }
 }
 
@@ -127,8 +153,7 @@ impl KeySettings {
             mistakes.add("jwks_uri", format!("\"{}\" {problem}", shown(address)), remedy);
         }
         let (verifier, allow_http) = (mistakes.name, acceptance.allow_http);
-        let provider = Provider { verifier, ca_file: self.ca_file.as_deref(), allow_http };
-        let http = setup.net.client(provider).map_err(|mistake| mistakes.found.push(mistake)).ok()?;
+        let http = self.http(allow_http, setup, mistakes)?;
         Some(Keys::Remote(RemoteKeys::new(RemoteSetup {
             issuer: acceptance.issuer.clone(),
             source,
@@ -142,6 +167,14 @@ impl KeySettings {
             metrics: setup.metrics.key_set(verifier),
             waiting: setup.waiting.clone(),
         })))
+    }
+
+    /// What asks the provider.
+    fn http(&self, allow_http: bool, setup: &Setup<'_>, mistakes: &mut Mistakes<'_>) -> Option<HttpClient> {
+        let provider = Provider { verifier: mistakes.name, ca_file: self.ca_file.as_deref(), allow_http };
+        let client = setup.net.client(provider);
+        // Both who ask may find the same mistake.
+        client.map_err(|mistake| (!mistakes.found.contains(&mistake)).then(|| mistakes.found.push(mistake))).ok()
     }
 
     fn check_stale_window(&self, mistakes: &mut Mistakes<'_>) {
@@ -180,6 +213,7 @@ struct Oidc {
     keys: Keys,
     rules: Rules,
     acceptance: AcceptanceSettings,
+    login: Option<BrowserLogin>,
 }
 
 impl Oidc {
@@ -245,6 +279,9 @@ impl Verifier for Oidc {
         if let Keys::Remote(keys) = &self.keys {
             keys.warm_up();
         }
+        if let Some(login) = &self.login {
+            login.warm_up();
+        }
     }
 
     fn is_ready(&self) -> bool {
@@ -259,6 +296,10 @@ impl Verifier for Oidc {
             Keys::Fixed(_) => None,
             Keys::Remote(keys) => Some(keys.report()),
         }
+    }
+
+    fn browser_login(&self) -> Option<&BrowserLogin> {
+        self.login.as_ref()
     }
 
     fn refresh(&self) -> Option<BoxFuture<'_, Result<(), FetchErrorClass>>> {

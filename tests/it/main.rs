@@ -54,6 +54,7 @@ mod stores;
 mod token_places;
 mod types;
 mod ui;
+mod ui_login;
 mod verifier_contract;
 mod verify;
 mod view;

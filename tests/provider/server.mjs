@@ -1,4 +1,5 @@
-// An OpenID provider for the tests: access tokens by client credentials and resource indicators, introspection, revocation.
+// An OpenID provider for the tests: access tokens by client credentials and resource indicators, introspection, revocation;
+// and for people, by the authorization code flow with PKCE, from a page: the client `page`, of a gateway on any port of this machine.
 // The resource decides what its tokens are: `urn:opaque` opaque, `urn:es256` a JWT signed with ES256, any other a JWT signed with RS256.
 // Takes a free port of the loopback interface, prints its issuer on one line, and ends with its standard input.
 //
@@ -10,6 +11,8 @@ import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
 import Provider from 'oidc-provider';
+
+console.info = console.error; // it tells of its own there, and our lines are on standard output
 
 // An RS256 key and an ES256 key of one generation: `rsa-1` and `ec-1`, `rsa-2` and `ec-2`, …
 function makeKeys(generation) {
@@ -27,13 +30,20 @@ const client = (id, grants) => ({
   response_types: [],
 });
 
-// What outlives a change of keys: the opaque tokens.
+// What outlives a change of keys: the opaque tokens, and what people have begun.
 const kept = new Map();
 class Adapter {
   constructor(model) { this.model = model; }
   async upsert(id, payload) { kept.set(`${this.model} ${id}`, payload); }
   async find(id) { return kept.get(`${this.model} ${id}`); }
   async destroy(id) { kept.delete(`${this.model} ${id}`); }
+  async consume(id) { (await this.find(id)).consumed = Math.floor(Date.now() / 1000); }
+  async findByUid(uid) { return this.all().find((payload) => payload.uid === uid); }
+  async findByUserCode(userCode) { return this.all().find((payload) => payload.userCode === userCode); }
+  async revokeByGrantId(grantId) {
+    for (const [key, payload] of kept) if (payload.grantId === grantId) kept.delete(key);
+  }
+  all() { return [...kept].filter(([key]) => key.startsWith(`${this.model} `)).map(([, payload]) => payload); }
 }
 
 function configuration(keys) {
@@ -46,14 +56,26 @@ function configuration(keys) {
       { ...client('acme', ['client_credentials']), token_endpoint_auth_method: 'client_secret_post' },
       { ...client('gateway', []), token_endpoint_auth_method: 'client_secret_basic' },
       { ...client('gateway-post', []), token_endpoint_auth_method: 'client_secret_post' },
+      {
+        client_id: 'page',
+        application_type: 'native', // from any port (RFC 8252 section 7.3)
+        token_endpoint_auth_method: 'none',
+        grant_types: ['authorization_code'],
+        redirect_uris: ['', '/anteroom'].map((prefix) => `http://127.0.0.1${prefix}/ui/oauth2-redirect.html`),
+        response_types: ['code'],
+      },
     ],
+    clientBasedCORS: (_context, _origin, asking) => asking.clientId === 'page',
+    extraParams: ['audience'],
     features: {
       clientCredentials: { enabled: true },
-      devInteractions: { enabled: false },
+      devInteractions: { enabled: true }, // any name is let in with any password
       introspection: { enabled: true, allowedPolicy: (_context, asking) => asking.clientId.startsWith('gateway') },
       revocation: { enabled: true, allowedPolicy: (_context, asking, token) => token.clientId === asking.clientId },
       resourceIndicators: {
         enabled: true,
+        // As Auth0 has it.
+        defaultResource: (context) => context.oidc.params.audience,
         getResourceServerInfo: (_context, resource) => ({
           accessTokenFormat: resource === 'urn:opaque' ? 'opaque' : 'jwt',
           accessTokenTTL: 3600,

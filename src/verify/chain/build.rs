@@ -42,7 +42,8 @@ impl Chain {
         // What is not a verifier's name among them is told where they are named.
         for Mention { key, name } in others.iter().filter(|other| tables.contains_key(&other.name)) {
             if seen.insert(name) {
-                link(name, tables, setup).map_or_else(|found| mistakes.extend(found), |link| links.push((key, link)));
+                let link = link(name, tables, setup).and_then(without_login);
+                link.map_or_else(|found| mistakes.extend(found), |link| links.push((key, link)));
             }
         }
         mistakes.extend(ambiguities(&links));
@@ -79,6 +80,17 @@ fn link(
     let verifier = settings.build(name, setup)?;
     let (metrics, cache) = (setup.metrics.verifier(name), setup.metrics.verified_cache(name));
     Ok(Link { name: name.into(), verifier, metrics, cache })
+}
+
+/// The API would not accept the tokens that people get at its page.
+fn without_login(link: Link) -> Result<Link, Vec<Misconfiguration>> {
+    if link.verifier.browser_login().is_none() {
+        return Ok(link);
+    }
+    let key = format!("verifiers.{}.ui_client_id", link.name);
+    let problem = format!("is there, and {CHAIN} does not name \"{}\", so that the API refuses its tokens", link.name);
+    let remedy = format!("Name the verifier in {CHAIN}, or take the key out");
+    Err(vec![Misconfiguration::new(key, problem, remedy)])
 }
 
 /// Two verifiers of one issuer, or of opaque tokens, would have to be tried in turn. And where one takes an issuer's JWTs and another its

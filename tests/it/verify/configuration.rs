@@ -12,7 +12,7 @@ use super::keys::{EC, RSA, SECRET, pem};
 use super::subjects::{chain, now, own_issuer, setup, tables};
 
 /// The mistakes in a chain of all these verifiers, as they are told.
-pub(super) fn mistakes(toml: &str, base: &Path) -> Vec<String> {
+pub(crate) fn mistakes(toml: &str, base: &Path) -> Vec<String> {
     tell(chain(toml, base, &SetClock::at(now())))
 }
 
@@ -20,7 +20,7 @@ pub(super) fn tell(built: Result<Chain, Vec<Misconfiguration>>) -> Vec<String> {
     built.err().unwrap_or_default().iter().map(ToString::to_string).collect()
 }
 
-pub(super) fn files() -> TempDir {
+pub(crate) fn files() -> TempDir {
     let files = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(files.path().join(name), text).unwrap();
     write("rsa.pem", &RSA.public_pem());
@@ -39,7 +39,7 @@ pub(super) fn files() -> TempDir {
 }
 
 /// A good table of the kind `oidc`, with these lines besides.
-pub(super) fn oidc(lines: &str) -> String {
+pub(crate) fn oidc(lines: &str) -> String {
     let audience = if lines.contains("audience") { "" } else { "audience = [\"anteroom\"]\n" };
     let issuer = if lines.contains("issuer =") { "" } else { "issuer = \"https://idp.example/\"\n" };
     format!("[verifiers.idp]\nkind = \"oidc\"\n{issuer}{audience}{lines}\n")
@@ -111,7 +111,8 @@ fn what_is_wrong_with_a_provider() {
             "audiense = [\"x\"]",
             "audiense: is not a key of this kind of verifier. Correct its name, or take it out; known is one of `algorithms`, \
              `allow_http`, `audience`, `audience_all`, `audience_claim`, `ca_file`, `email_claim`, `grants`, `grants_from`, \
-             `issuer`, `jwks_uri`, `keys`, `leeway`, `owner`, `required_claims`, `scopes`, `stale_if_error`, `startup`, `typ`"
+             `issuer`, `jwks_uri`, `keys`, `leeway`, `owner`, `required_claims`, `scopes`, `stale_if_error`, `startup`, `typ`, \
+             `ui_client_id`"
                 .into(),
         ),
     ];
@@ -299,7 +300,7 @@ fn what_holds_is_shown_with_its_defaults() {
             "kind": "oidc", "issuer": "https://idp.example/", "jwks_uri": null, "keys": "file:rsa.pem",
             "algorithms": ["RS256"], "audience": ["anteroom"], "audience_all": [], "scopes": {}, "grants": [],
             "grants_from": ["scope", "scp"], "leeway": "10s", "email_claim": "email", "allow_http": false, "ca_file": null,
-            "stale_if_error": "1h", "startup": "degraded", "audience_claim": "aud", "owner": "subject",
+            "stale_if_error": "1h", "startup": "degraded", "ui_client_id": null, "audience_claim": "aud", "owner": "subject",
             "typ": ["at+jwt", "JWT", "none"],
             "required_claims": [{ "at": "tier", "eq": "gold" }, { "at": ["a", "b"], "any": [1, "x"] }],
         })

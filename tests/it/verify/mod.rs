@@ -2,7 +2,7 @@
 
 mod ambiguities;
 mod cold_start;
-mod configuration;
+pub(crate) mod configuration;
 mod discovery;
 pub(crate) mod fake_provider;
 mod faults;
