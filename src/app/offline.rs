@@ -48,6 +48,19 @@ impl Offline {
         Ok(Self { gateway, server, store, _socket: socket, _data_dir: data_dir })
     }
 
+    /// Refuses settings whose store would forget a change as soon as it is made.
+    ///
+    /// # Errors
+    /// A mistake at `store.url`.
+    pub fn keeps_changes(settings: &Settings) -> Result<(), Misconfiguration> {
+        if store::is_kept(&settings.store) {
+            return Ok(());
+        }
+        let problem = "keeps nothing without a gateway, and none runs in this data directory";
+        let remedy = "Start the gateway, or name its own data directory with --data-dir or --config";
+        Err(Misconfiguration::new("store.url", problem, remedy))
+    }
+
     /// Serves until `work` is done, and closes.
     pub async fn serve_while<T>(self, work: impl Future<Output = T>) -> T {
         let handle = self.server.handle();

@@ -1,12 +1,13 @@
 //! `anteroom account`: accounts of people who log in with a name and a password.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use clap::{Args, Subcommand};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::operate::{delete, escaped, get, post};
+use super::password::new_password;
 use super::{Failure, load, sheet};
 use crate::settings::{Flags, Settings};
 
@@ -74,13 +75,12 @@ pub(super) fn run(flags: &Flags, command: &Account) -> Result<(), Failure> {
 fn list(settings: &Settings, as_json: bool) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let mut cursor = String::new();
-    if !as_json {
-        writeln!(out, "{:<24}  {:<36}  {:<5}  CREATED", "NAME", "SUBJECT", "ADMIN")?;
-    }
     loop {
         let page = get(settings, &format!("/users?limit=200{cursor}"))?;
         if as_json {
             writeln!(out, "{}", sheet::json(&page))?;
+        } else if cursor.is_empty() {
+            writeln!(out, "{:<24}  {:<36}  {:<5}  CREATED", "NAME", "SUBJECT", "ADMIN")?;
         }
         for account in page["items"].as_array().into_iter().flatten().filter(|_| !as_json) {
             let admin = if account["admin"] == Value::Bool(true) { "yes" } else { "no" };
@@ -91,22 +91,5 @@ fn list(settings: &Settings, as_json: bool) -> Result<(), Failure> {
             Some(next) => cursor = format!("&cursor={next}"),
             None => return Ok(()),
         }
-    }
-}
-
-/// A password that is typed twice at the terminal without being shown; elsewhere the first line of standard input. It is never an
-/// argument, which everybody on the machine could read.
-fn new_password() -> Result<SecretString, Failure> {
-    if !io::stdin().is_terminal() {
-        let mut line = String::new();
-        io::stdin().read_line(&mut line)?;
-        return Ok(SecretString::from(line.trim_end_matches(['\r', '\n']).to_owned()));
-    }
-    let ask = |prompt: &str| rpassword::prompt_password(prompt).map(SecretString::from);
-    let (password, again) = (ask("Password: ")?, ask("Once more: ")?);
-    if password.expose_secret() == again.expose_secret() {
-        Ok(password)
-    } else {
-        Err(Failure::Failed("the two passwords differ; nothing was done".into()))
     }
 }

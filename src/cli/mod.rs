@@ -20,6 +20,7 @@ mod healthcheck;
 mod key;
 mod openapi;
 mod operate;
+mod password;
 mod request;
 mod serve;
 mod sheet;
@@ -28,6 +29,8 @@ mod warnings;
 
 /// The configuration or the command line can not be used.
 const MISCONFIGURED: u8 = 2;
+/// Somebody has broken it off: what shells tell of a program that Ctrl-C has ended.
+const INTERRUPTED: u8 = 130;
 
 /// The gateway between a Provider and its Clients
 #[derive(Debug, Parser)]
@@ -43,7 +46,7 @@ struct Arguments {
 #[derive(Args, Debug)]
 struct Configuration {
     /// The configuration file; without one the defaults hold
-    #[arg(long, global = true, env = "ANTEROOM_CONFIG", value_name = "FILE")]
+    #[arg(short, long, global = true, env = "ANTEROOM_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// The address to listen on
     #[arg(long, global = true, value_name = "ADDRESS:PORT")]
@@ -95,6 +98,12 @@ enum Failure {
     Ended { code: u8, sentence: String },
     /// Anything else, as a sentence.
     Failed(String),
+}
+
+impl Failure {
+    fn interrupted() -> Self {
+        Self::Ended { code: INTERRUPTED, sentence: "interrupted".into() }
+    }
 }
 
 impl From<Unusable> for Failure {

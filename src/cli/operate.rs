@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, sheet};
 use crate::app::{Offline, SystemClock, SystemEntropy, admin_socket};
@@ -37,15 +38,26 @@ fn operate(settings: &Settings, path: &str, call: LocalCall<'_>) -> Result<Value
     let socket = admin_socket(&settings.server.data_dir);
     let client = LocalClient::of(&socket).map_err(|error| Failure::Failed(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answer = runtime.block_on(async {
+    let answering = async {
         match client.call(path, call).await {
             Err(LocalError::Absent) => {
+                if !matches!(call, LocalCall::Get) {
+                    Offline::keeps_changes(settings).map_err(|mistake| settings.unusable(vec![mistake]))?;
+                }
                 let (clock, entropy) = (Arc::new(SystemClock::start()), Arc::new(SystemEntropy));
                 let offline =
                     Offline::open(settings, clock, entropy).map_err(|mistakes| settings.unusable(mistakes))?;
                 Ok::<_, Failure>(offline.serve_while(client.call(path, call)).await)
             }
             answer => Ok(answer),
+        }
+    };
+    let answer = runtime.block_on(async {
+        let mut interruptions = signal(SignalKind::interrupt())?;
+        tokio::select! {
+            biased;
+            answer = answering => answer,
+            _ = interruptions.recv() => Err(Failure::interrupted()),
         }
     })?;
     let (status, body) =

@@ -5,6 +5,9 @@ use std::net::IpAddr;
 
 use reqwest::Url;
 
+/// What is said of an address that would be asked without encryption.
+pub(super) const EXPOSED: &str = "is not https (http is allowed for localhost only, or with allow_http = true)";
+
 /// Reads an address that may be asked: https, or http on this machine itself (RFC 8414 section 2 demands https), or http anywhere
 /// where the operator allows it.
 ///
@@ -15,7 +18,7 @@ pub fn secure_url(text: &str, allow_http: bool) -> Result<Url, &'static str> {
     match url.scheme() {
         "https" => {}
         "http" if allow_http || is_loopback(&url) => {}
-        _ => return Err("is not https (http is allowed for localhost only, or with allow_http = true)"),
+        _ => return Err(EXPOSED),
     }
     // It would stand in every message about the address.
     if !url.username().is_empty() || url.password().is_some() {

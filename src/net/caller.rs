@@ -7,6 +7,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderMap, HeaderName};
 use reqwest::{Client, RequestBuilder, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::address::EXPOSED;
 use super::client::retry_after;
 use super::error::{self, NetError};
 use super::{Net, read_authorities, secure_url, shown};
@@ -84,8 +85,12 @@ impl Caller {
     /// # Errors
     /// There is no answer, or one that is too large. What is answered is no error, whatever its status.
     pub async fn call(&self, url: &str, call: Call<'_>) -> Result<Reply, NetError> {
-        let url =
-            secure_url(url, false).map_err(|problem| NetError::Address { url: shown(url).into_owned(), problem })?;
+        let url = secure_url(url, false).map_err(|problem| {
+            // That setting is one of verifiers.
+            let problem =
+                if problem == EXPOSED { "is not https (http is allowed for localhost only)" } else { problem };
+            NetError::Address { url: shown(url).into_owned(), problem }
+        })?;
         let mut request = match call.body {
             Some((media_type, body)) => self.client.post(url.clone()).header(CONTENT_TYPE, media_type).body(body),
             None => self.client.get(url.clone()),

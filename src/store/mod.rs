@@ -93,6 +93,7 @@ pub struct Scheme {
     pub form: &'static str,
     /// Whether several gateways may use one store.
     pub is_shared: bool,
+    is_kept: bool,
     judge: fn(&str, &StoreSettings) -> Result<(), Misconfiguration>,
     find: Find,
     open: Open,
@@ -105,6 +106,7 @@ pub const SCHEMES: &[Scheme] = &[
         name: "memory",
         form: "memory:",
         is_shared: false,
+        is_kept: false,
         judge: judge_local,
         find: |_, _| Ok(()),
         open: |place, opening, clock, metrics| memory::open(place, opening.data_dir, clock, metrics),
@@ -114,6 +116,7 @@ pub const SCHEMES: &[Scheme] = &[
         name: "sqlite",
         form: "sqlite:PATH",
         is_shared: false,
+        is_kept: true,
         judge: judge_local,
         find: |place, opening| sqlite::find(place, opening.data_dir),
         open: |place, opening, clock, metrics| sqlite::open(place, opening.data_dir, clock, metrics),
@@ -123,6 +126,7 @@ pub const SCHEMES: &[Scheme] = &[
         name: "postgres",
         form: "postgres://USER@HOST/DATABASE",
         is_shared: true,
+        is_kept: true,
         judge: postgres::judge,
         find: |place, opening| postgres::find(place, opening.settings),
         open: |place, opening, clock, metrics| postgres::open(place, opening.settings, clock, metrics),
@@ -151,6 +155,11 @@ pub fn open(
 pub fn find(settings: &StoreSettings, data_dir: &Path) -> Result<(), Misconfiguration> {
     let (scheme, place) = parse(&settings.url)?;
     (scheme.find)(place, &Opening { data_dir, settings })
+}
+
+/// Whether what is put into the store that the settings name is there when it is opened again.
+pub fn is_kept(settings: &StoreSettings) -> bool {
+    parse(&settings.url).is_ok_and(|(scheme, _)| scheme.is_kept)
 }
 
 /// Checks the store that the settings name, record by record; a store that is not shared, while no gateway has it open. Changes nothing. Answers a sentence for

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 use wiremock::matchers::{body_string_contains, header, method, path};
@@ -11,6 +11,13 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::oauth::Browser;
 use crate::process::{self, Gateway, program};
+
+mod at_terminal;
+mod faulty_providers;
+mod own_credentials;
+mod pace;
+mod real_provider;
+mod token_file;
 
 const DOCUMENT: &str = "/.well-known/openid-configuration";
 const DEVICE_CODE: &str = "a-device-code-of-the-provider";
@@ -30,10 +37,30 @@ const REFRESH_TOKEN: &str = "a-refresh-token-of-the-provider";
 
 /// Runs the program as somebody whose state is in that folder; how it ends, and what it says on either output.
 pub(crate) fn run_as(home: &Path, arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = process::run(&mut command_as(home, arguments), input);
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+/// The same, to be run.
+fn command_as(home: &Path, arguments: &[&str]) -> Command {
     let mut command = program();
     command.current_dir(home).env("XDG_STATE_HOME", home).args(arguments);
-    let Output { status, stdout, stderr } = process::run(&mut command, input);
-    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+    command
+}
+
+/// The code that a person is told to enter.
+fn user_code(told: &str) -> String {
+    let (_, rest) = told.split_once(" and enter the code ").unwrap();
+    rest.split(' ').next().unwrap().to_owned()
+}
+
+/// A person opens the gateway's page, logs in, enters the code and decides.
+async fn decide(gateway: &crate::gateway::Gateway, user_code: &str, decision: &str) {
+    let browser = Browser::new(gateway);
+    let page = browser.log_in(&format!("/device?user_code={user_code}")).await;
+    let question = browser.submit("/device", &page, &[("user_code", user_code)]).await;
+    let answer = browser.submit("/device", &question, &[("decision", decision)]).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
 }
 
 /// A provider that offers the device grant.
@@ -213,18 +240,12 @@ async fn a_person_logs_in_at_the_gateway_itself() {
     let home = tempfile::tempdir().unwrap();
     let gateway = crate::gateway::Gateway::configured("[accounts]\nlogin = \"any\"\n");
     let address = gateway.address.to_string();
-    let mut login = program();
-    login.current_dir(home.path()).env("XDG_STATE_HOME", home.path()).args(["--bind", &address, "login"]);
+    let mut login = command_as(home.path(), &["--bind", &address, "login"]);
     let mut login = login.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut told = BufReader::new(login.stderr.take().unwrap());
     let mut line = String::new();
     told.read_line(&mut line).unwrap();
-    let user_code = line.split(" and enter the code ").nth(1).unwrap().split(' ').next().unwrap();
-    let browser = Browser::new(&gateway);
-    let page = browser.log_in(&format!("/device?user_code={user_code}")).await;
-    let question = browser.submit("/device", &page, &[("user_code", user_code)]).await;
-    let answer = browser.submit("/device", &question, &[("decision", "allow")]).await;
-    assert_eq!(answer.status, 200, "{}", answer.text);
+    decide(&gateway, &user_code(&line), "allow").await;
     let mut rest = String::new();
     told.read_to_string(&mut rest).unwrap();
     assert!(login.wait().unwrap().success(), "{rest}");

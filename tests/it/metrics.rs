@@ -90,10 +90,18 @@ async fn verdicts_and_commits_are_counted() {
     for _ in 0..2 {
         assert_eq!(gateway.get(&token, "/v1/whoami").await.problem()["code"], "token_expired");
     }
+    // How many operations are in the commit is left out: what the gateway does by itself may be among them.
+    let counted = [
+        "build_info",
+        "store_commit_batch_size_count",
+        "store_commit_seconds",
+        "store_commits",
+        "verifications",
+        "verified_cache",
+    ];
     let expected = [
         "build_info{version=\"0.1.0\"} 1",
         "store_commit_batch_size_count 1",
-        "store_commit_batch_size_sum 1.0",
         "store_commit_seconds_count 1",
         "store_commits_total{result=\"done\"} 1",
         "verifications_total{verifier=\"none\",result=\"issuer_unknown\"} 1",
@@ -106,7 +114,7 @@ async fn verdicts_and_commits_are_counted() {
         "verified_cache_total{verifier=\"self\",outcome=\"hit\"} 2",
         "verified_cache_total{verifier=\"self\",outcome=\"miss\"} 2",
     ];
-    assert_eq!(scrape(&gateway, &["build_info", "store", "verifications", "verified_cache"]).await, expected);
+    assert_eq!(scrape(&gateway, &counted).await, expected);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
-// An OpenID provider for the tests: access tokens by client credentials and resource indicators, introspection, revocation;
-// and for people, by the authorization code flow with PKCE, from a page: the client `page`, of a gateway on any port of this machine.
+// An OpenID provider for the tests: access tokens by client credentials and resource indicators, introspection, revocation; and for
+// people, by the authorization code flow with PKCE, from a page (the client `page`, of a gateway on any port of this machine), and by
+// the device grant (the client `tv`, whose tokens are for the resource `urn:anteroom` and live for nine seconds).
 // The resource decides what its tokens are: `urn:opaque` opaque, `urn:es256` a JWT signed with ES256, any other a JWT signed with RS256.
 // Takes a free port of the loopback interface, prints its issuer on one line, and ends with its standard input.
 //
@@ -7,10 +8,12 @@
 //   announce  new keys are published, the old ones still sign      rotate  new keys sign, the old ones are still published
 //   replace   new keys sign, the old ones are gone                 retire  all but the newest keys are gone
 //   down, up  every call is answered 503, or served again          count PATH  how often PATH was called (the answer is a number)
+//   confirm ADDRESS  a person opens it, logs in as ada and says yes to everything (the answer is the title of the last page)
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
 import Provider from 'oidc-provider';
+import { Person } from '../e2e/oauth/person.mjs';
 
 console.info = console.error; // it tells of its own there, and our lines are on standard output
 
@@ -64,21 +67,31 @@ function configuration(keys) {
         redirect_uris: ['', '/anteroom'].map((prefix) => `http://127.0.0.1${prefix}/ui/oauth2-redirect.html`),
         response_types: ['code'],
       },
+      {
+        client_id: 'tv',
+        token_endpoint_auth_method: 'none',
+        grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'],
+        redirect_uris: [],
+        response_types: [],
+      },
     ],
     clientBasedCORS: (_context, _origin, asking) => asking.clientId === 'page',
     extraParams: ['audience'],
+    issueRefreshToken: (_context, asking) => asking.grantTypeAllowed('refresh_token'),
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: true }, // any name is let in with any password
+      deviceFlow: { enabled: true },
       introspection: { enabled: true, allowedPolicy: (_context, asking) => asking.clientId.startsWith('gateway') },
       revocation: { enabled: true, allowedPolicy: (_context, asking, token) => token.clientId === asking.clientId },
       resourceIndicators: {
         enabled: true,
         // As Auth0 has it.
-        defaultResource: (context) => context.oidc.params.audience,
+        defaultResource: (context, asking) => (asking?.clientId === 'tv' ? 'urn:anteroom' : context.oidc.params.audience),
+        useGrantedResource: (_context, grant) => grant.clientId === 'tv',
         getResourceServerInfo: (_context, resource) => ({
           accessTokenFormat: resource === 'urn:opaque' ? 'opaque' : 'jwt',
-          accessTokenTTL: 3600,
+          accessTokenTTL: resource === 'urn:anteroom' ? 9 : 3600,
           audience: resource,
           jwt: { sign: { alg: resource === 'urn:es256' ? 'ES256' : 'RS256' } },
           scope: 'read:requests write:requests',
@@ -110,6 +123,10 @@ const commands = {
   down: () => { isDown = true; },
   up: () => { isDown = false; },
   count: (path) => calls.get(path) ?? 0,
+  confirm: async (address) => {
+    const { page } = await new Person('ada', 'any will do').visit(address, issuer);
+    return page.match(/<title>([^<]*)/)[1];
+  },
 };
 
 server.on('request', (request, response) => {
@@ -128,8 +145,8 @@ server.listen(0, '127.0.0.1', () => {
   process.stdout.write(`${issuer}\n`);
   const lines = createInterface({ input: process.stdin });
   lines.on('close', () => process.exit(0));
-  lines.on('line', (line) => {
+  lines.on('line', async (line) => {
     const [name, argument] = line.split(' ');
-    process.stdout.write(`${commands[name](argument) ?? keys.map((key) => key.kid).join(' ')}\n`);
+    process.stdout.write(`${await commands[name](argument) ?? keys.map((key) => key.kid).join(' ')}\n`);
   });
 });

@@ -1,8 +1,8 @@
 //! The token that a person has logged in for, kept in a file for that person alone.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -45,15 +45,22 @@ impl Folder {
         self.0.join("token.json")
     }
 
-    /// Keeps everybody else from changing it; ends when what is answered is dropped. To be had before a refresh, too: a refresh token
-    /// that is used twice is taken for stolen.
-    pub(super) fn lock(&self) -> Result<File, Failure> {
+    /// Makes it where there is none, and keeps every other command from changing it until what is answered is dropped; nothing while
+    /// another does so. To be had before a refresh, too: a refresh token that is used twice is taken for stolen.
+    pub(super) fn try_lock(&self) -> Result<Option<File>, Failure> {
         let lock = || {
             DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
+            // One that was there before may have been open to others.
+            if self.0.metadata()?.permissions().mode() & 0o077 != 0 {
+                std::fs::set_permissions(&self.0, Permissions::from_mode(0o700))?;
+            }
             let file =
                 OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(self.0.join("lock"))?;
-            file.lock()?;
-            Ok(file)
+            match file.try_lock() {
+                Ok(()) => Ok(Some(file)),
+                Err(TryLockError::WouldBlock) => Ok(None),
+                Err(TryLockError::Error(error)) => Err(error),
+            }
         };
         lock().map_err(|error| unusable(&self.0, &error))
     }

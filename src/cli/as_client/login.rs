@@ -52,32 +52,27 @@ pub(in crate::cli) fn run_login(flags: &Flags, login: Login) -> Result<(), Failu
 async fn log_in(client: &Client, scope: Option<&str>) -> Result<(), Failure> {
     // Before a person has done what leads to nothing.
     let folder = Folder::of_user()?;
-    drop(folder.lock()?);
+    drop(folder.try_lock()?);
     let provider = Provider::at(client.place(), &client.talk).await?;
-    let asking = client.asking(&provider)?;
-    let codes = begin(client, &provider, &asking, scope).await?;
+    let (asking, device_endpoint) = (client.asking(&provider)?, provider.device_endpoint()?);
+    let token_endpoint = provider.token_endpoint()?;
+    let codes = begin(client, device_endpoint, &asking, scope).await?;
     show(&codes)?;
     let mut progress = client.progress();
-    let given = wait(client, provider.token_endpoint()?, &codes, &asking, &mut progress).await?;
+    let given = wait(client, token_endpoint, &codes, &asking, &mut progress).await?;
     let kept = given.keep(client, &provider, client.gateway())?;
     let until = match (&kept.refresh_token, kept.expires_at) {
         (Some(_), _) => "is renewed by itself".to_owned(),
         (None, Some(until)) => format!("is good until {until}"),
         (None, None) => "does not say how long it is good".to_owned(),
     };
-    let _alone = folder.lock()?;
+    let _alone = client.lock(&folder).await?;
     folder.write(&kept)?;
     client.tell(&format!("Logged in. The token is kept in {} and {until}.", folder.file().display()))?;
     Ok(())
 }
 
-async fn begin(
-    client: &Client,
-    provider: &Provider,
-    asking: &Asking<'_>,
-    scope: Option<&str>,
-) -> Result<Codes, Failure> {
-    let url = provider.device_endpoint()?;
+async fn begin(client: &Client, url: &str, asking: &Asking<'_>, scope: Option<&str>) -> Result<Codes, Failure> {
     let form: Vec<_> = scope.map(|scope| ("scope", scope)).into_iter().collect();
     let reply = client.ask(url, &form, asking).await?;
     if reply.status == 200 { json(&reply, url) } else { Err(refused(complaint(&reply, url))) }

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::sheet::text;
 use super::{Failure, MISCONFIGURED, load};
 use crate::app::{CLI_CLIENT, SystemClock};
 use crate::core::clock::Clock;
-use crate::net::{FetchErrorClass, NetError};
+use crate::net::{FetchErrorClass, NetError, Reply};
 use crate::secret::Source;
 use crate::settings::{Flags, Settings};
 use crate::telemetry::logs::{LogFormat, LogSettings};
@@ -26,7 +27,7 @@ mod token;
 
 use progress::Progress;
 use provider::Place;
-use talk::Talk;
+use talk::{Talk, complaint};
 
 /// The server refused, or the person did.
 const REFUSED: u8 = 3;
@@ -35,7 +36,7 @@ const UNREACHABLE: u8 = 4;
 
 /// Exit codes, as `--help` tells them.
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed, or the request did not succeed; 2 the configuration or the command line can not \
-                          be used; 3 refused by the server or by the person who was asked; 4 the server does not answer";
+                          be used; 3 refused by the server or by the person who was asked; 4 the server does not answer; 130 interrupted";
 
 /// Whom to talk to, as whom, and how much to tell about it.
 #[derive(Args, Debug)]
@@ -98,7 +99,19 @@ fn run<T>(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let talk = Talk::new(caller, Arc::clone(&clock), options.debug);
     let client = Client { options, settings, talk, clock };
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work(&client))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(async {
+        // From here on, so that nothing which is told can be broken off in another way.
+        let mut interruptions = signal(SignalKind::interrupt())?;
+        tokio::select! {
+            biased;
+            done = work(&client) => done,
+            _ = interruptions.recv() => Err(Failure::interrupted()),
+        }
+    });
+    // What looks a name up can not be broken off, and is not waited for.
+    runtime.shutdown_background();
+    done
 }
 
 impl Client {
@@ -124,8 +137,15 @@ impl Client {
         self.options.discovery_url.clone().map_or_else(|| Place::Gateway(self.gateway()), Place::Named)
     }
 
+    /// What the gateway says when it refuses a call.
+    fn refusal(&self, reply: &Reply, url: &str) -> Failure {
+        let is_of_login = reply.status == 401 && self.options.client_secret.is_none();
+        let remedy = if is_of_login { "; log in anew with `anteroom login`" } else { "" };
+        refused(complaint(reply, url) + remedy)
+    }
+
     fn progress(&self) -> Progress {
-        Progress::new(Arc::clone(&self.clock), self.options.quiet)
+        Progress::new(Arc::clone(&self.clock), self.options.quiet, self.options.debug)
     }
 
     /// A line for whoever looks on.
@@ -150,11 +170,14 @@ fn printable(said: &str) -> String {
 
 impl From<NetError> for Failure {
     fn from(error: NetError) -> Self {
-        let code = match error.class() {
-            FetchErrorClass::Timeout | FetchErrorClass::Tls | FetchErrorClass::Connection => UNREACHABLE,
-            FetchErrorClass::Address => MISCONFIGURED,
+        let (code, remedy) = match error.class() {
+            FetchErrorClass::Timeout | FetchErrorClass::Connection => {
+                (UNREACHABLE, ". Check the address (--url, --discovery-url), and that the server runs")
+            }
+            FetchErrorClass::Tls => (UNREACHABLE, ""),
+            FetchErrorClass::Address => (MISCONFIGURED, ". Correct the address"),
             _ => return Self::Failed(error.to_string()),
         };
-        Self::Ended { code, sentence: error.to_string() }
+        Self::Ended { code, sentence: format!("{error}{remedy}") }
     }
 }

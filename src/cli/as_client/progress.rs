@@ -29,8 +29,11 @@ enum Kind {
 }
 
 impl Progress {
-    pub(super) fn new(clock: Arc<dyn Clock>, quiet: bool) -> Self {
-        let kind = match (quiet, io::stderr().is_terminal()) {
+    /// One that moves only where nothing else is told.
+    pub(super) fn new(clock: Arc<dyn Clock>, quiet: bool, debug: bool) -> Self {
+        // One that is dumb obeys no escape code.
+        let moves = !debug && io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let kind = match (quiet, moves) {
             (true, _) => Kind::Silent,
             (false, true) => Kind::Moving,
             (false, false) => Kind::Lines,
@@ -45,13 +48,11 @@ impl Progress {
             return work.await;
         }
         let mut work = pin!(work);
+        let _line = Line;
         loop {
             self.draw(what);
             tokio::select! {
-                done = &mut work => {
-                    clear();
-                    return done;
-                }
+                done = &mut work => return done,
                 () = self.clock.sleep(TICK) => {}
             }
         }
@@ -74,7 +75,12 @@ impl Progress {
     }
 }
 
-fn clear() {
-    let mut out = io::stderr().lock();
-    let _ = write!(out, "\r\x1b[K").and_then(|()| out.flush());
+/// A line that moves; it goes when the work is done or broken off.
+struct Line;
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let mut out = io::stderr().lock();
+        let _ = write!(out, "\r\x1b[K").and_then(|()| out.flush());
+    }
 }

@@ -46,7 +46,8 @@ impl Provider {
     async fn discover(url: &str, talk: &Talk) -> Result<Self, Failure> {
         let reply = talk.call(url, Call::default()).await?;
         if reply.status != 200 {
-            return Err(refused(format!("there is no discovery document: {}", complaint(&reply, url))));
+            let remedy = "give --discovery-url the issuer, or the address of its document";
+            return Err(refused(format!("there is no discovery document: {}; {remedy}", complaint(&reply, url))));
         }
         let provider: Self = json(&reply, url)?;
         if !is_of(url, &provider.issuer) {
@@ -87,6 +88,11 @@ impl Provider {
 /// The address of the document that is meant.
 fn document(named: &str) -> String {
     if named.contains(WELL_KNOWN) { named.to_owned() } else { below(named, DOCUMENTS[1]) }
+}
+
+/// Whether a place that is named is that of the issuer.
+pub(super) fn is_at(named: &str, issuer: &str) -> bool {
+    is_of(&document(named), issuer)
 }
 
 fn is_of(document: &str, issuer: &str) -> bool {

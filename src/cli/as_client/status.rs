@@ -8,8 +8,8 @@ use clap::Args;
 use serde_json::Value;
 
 use super::progress::Progress;
-use super::talk::{complaint, json};
-use super::{Client, EXIT_CODES, Options, refused, run};
+use super::talk::json;
+use super::{Client, EXIT_CODES, Options, run};
 use crate::cli::Failure;
 use crate::cli::sheet::{self, text};
 use crate::net::{Call, NetError, Reply};
@@ -95,7 +95,7 @@ async fn follow(client: &Client, id: &str, wait: bool) -> Result<Value, Failure>
             }
             304 => {}
             429 | 503 if seen.is_some() => {}
-            _ => return Err(refused(complaint(&reply, &url))),
+            _ => return Err(client.refusal(&reply, &url)),
         }
         // A gateway that does not hold the call is not to be asked without a pause.
         if !has_waited && (reply.status != 200 || etag.is_none()) {

@@ -6,8 +6,8 @@ use clap::Args;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::talk::{JSON, complaint, json};
-use super::{Client, EXIT_CODES, Options, misused, printable, refused, run};
+use super::talk::{JSON, json};
+use super::{Client, EXIT_CODES, Options, misused, printable, run};
 use crate::cli::Failure;
 use crate::net::Call;
 use crate::settings::Flags;
@@ -65,7 +65,7 @@ async fn send(client: &Client, body: String, idempotency_key: Option<String>) ->
     let sending = client.talk.call(&url, call);
     let reply = client.progress().during("Submitting", sending).await?;
     if !matches!(reply.status, 200 | 202) {
-        return Err(refused(complaint(&reply, &url)));
+        return Err(client.refusal(&reply, &url));
     }
     let taken: Value = json(&reply, &url)?;
     Ok(printable(taken["request_id"].as_str().unwrap_or_default()))

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::printable;
 use crate::cli::Failure;
 use crate::core::clock::Clock;
-use crate::net::{Call, Caller, NetError, Reply};
+use crate::net::{Call, Caller, NetError, Reply, shown};
 
 /// Calls servers.
 pub(super) struct Talk {
@@ -37,7 +37,7 @@ impl Talk {
             };
             let took = self.clock.monotonic().saturating_sub(began).as_millis();
             // Where standard error is gone there is nobody left to tell.
-            let _ = writeln!(io::stderr(), "{method} {} {outcome} {took} ms", printable(url));
+            let _ = writeln!(io::stderr(), "{method} {} {outcome} {took} ms", printable(&shown(url)));
         }
         answer
     }
@@ -45,8 +45,17 @@ impl Talk {
 
 /// The JSON of an answer.
 pub(super) fn json<T: DeserializeOwned>(reply: &Reply, url: &str) -> Result<T, Failure> {
-    serde_json::from_slice(&reply.body).map_err(|_| {
-        Failure::Failed(format!("{} answered {}, and not what was expected", printable(url), reply.status))
+    serde_json::from_slice(&reply.body).map_err(|error| {
+        // Its own words may hold what was answered, but for these.
+        let told = error.to_string();
+        let missing = told.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+        let what = match missing {
+            Some(name) => format!("without {name}"),
+            None if error.is_data() => "in another form than was expected".into(),
+            None => "without the JSON that was expected".into(),
+        };
+        let (url, status) = (printable(url), reply.status);
+        Failure::Failed(format!("{url} answered {status} {what}: check that it is the address that is meant"))
     })
 }
 

@@ -1,19 +1,24 @@
 //! Tokens: what the token endpoint answers, and which one goes with a call.
 
+use std::fs::File;
+use std::time::Duration;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::kept::{Folder, Kept};
-use super::provider::Provider;
+use super::provider::{Provider, is_at};
 use super::talk::{FORM, complaint, json};
-use super::{Client, misused, printable, refused};
+use super::{Client, Options, misused, printable, refused};
 use crate::cli::Failure;
 use crate::core::clock::Timestamp;
 use crate::net::{Call, NetError, Reply};
 
 /// A token that is good for less is had anew before it is used.
 const MARGIN_MILLIS: i64 = 10_000;
+/// Between two looks at whether another command has ended.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// What the token endpoint answers, RFC 6749 section 5.1.
 #[derive(Deserialize)]
@@ -105,9 +110,10 @@ impl Client {
             return self.own_access().await;
         }
         let folder = Folder::of_user()?;
-        let _alone = folder.lock()?;
+        let _alone = self.lock(&folder).await?;
         let login = "log in with `anteroom login`, or give --client-id and --client-secret";
         let Some(kept) = folder.read()? else { return Err(refused(format!("there is no token: {login}"))) };
+        self.judge(&kept)?;
         let now = self.clock.now();
         let is_good = kept.expires_at.is_none_or(|until| until.millis_since(now) > MARGIN_MILLIS);
         let kept = match &kept.refresh_token {
@@ -122,6 +128,33 @@ impl Client {
         };
         let gateway = if self.options.url.is_some() { self.gateway() } else { kept.gateway };
         Ok(Access { gateway, token: kept.access_token.into() })
+    }
+
+    /// Waits until no other command has the folder.
+    pub(super) async fn lock(&self, folder: &Folder) -> Result<File, Failure> {
+        let mut progress = self.progress();
+        loop {
+            match folder.try_lock()? {
+                Some(lock) => return Ok(lock),
+                None => progress.during("Waiting for another command", self.clock.sleep(PAUSE)).await,
+            }
+        }
+    }
+
+    /// Whether the token that is kept is the one that the command line means.
+    fn judge(&self, kept: &Kept) -> Result<(), Failure> {
+        let Options { client_id, discovery_url, .. } = &self.options;
+        let (option, whose) = if client_id.as_ref().is_some_and(|id| *id != kept.client_id) {
+            ("--client-id", &kept.client_id)
+        } else if discovery_url.as_ref().is_some_and(|named| !is_at(named, &kept.issuer)) {
+            ("--discovery-url", &kept.issuer)
+        } else {
+            return Ok(());
+        };
+        let whose = printable(whose);
+        Err(refused(format!(
+            "the token that is kept is of {whose}, and {option} names another: log in with `anteroom login`"
+        )))
     }
 
     async fn own_access(&self) -> Result<Access, Failure> {

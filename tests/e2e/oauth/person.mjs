@@ -7,7 +7,7 @@ const attribute = (tag, name) => {
 };
 
 export class Person {
-  cookies = new Map();
+  cookies = new Map(); // by name and path
 
   constructor(name, password) {
     Object.assign(this, { name, password });
@@ -34,12 +34,16 @@ export class Person {
   }
 
   async send({ address, options }) {
-    const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+    const { pathname } = new URL(address);
+    const cookie = [...this.cookies.values()].filter(({ path }) => pathname.startsWith(path)).map(({ pair }) => pair).join('; ');
     const headers = { ...options.headers, ...(cookie && { cookie }) };
     const response = await fetch(address, { ...options, headers, redirect: 'manual' });
     for (const set of response.headers.getSetCookie()) {
-      const [, name, value] = set.match(/^([^=]+)=([^;]*)/);
-      this.cookies.set(name, value);
+      const [, pair, name] = set.match(/^(([^=]+)=[^;]*)/);
+      const path = set.match(/;\s*path=([^;]*)/i)?.[1] ?? '/';
+      const isGone = /;\s*(max-age=0|expires=thu, 01 jan 1970)/i.test(set);
+      if (isGone) this.cookies.delete(`${name} ${path}`);
+      else this.cookies.set(`${name} ${path}`, { pair, path });
     }
     return response;
   }
@@ -52,7 +56,8 @@ export class Person {
     for (const [tag] of form.matchAll(/<input[^>]*>/g)) {
       const [name, type] = [attribute(tag, 'name'), attribute(tag, 'type') ?? 'text'];
       if (!name || type === 'submit') continue;
-      const typed = type === 'password' ? this.password : attribute(tag, 'autocomplete') === 'username' ? this.name : undefined;
+      const asksForName = attribute(tag, 'autocomplete') === 'username' || name === 'login';
+      const typed = type === 'password' ? this.password : asksForName ? this.name : undefined;
       fields.append(name, typed ?? attribute(tag, 'value') ?? '');
     }
     const buttons = [...form.matchAll(/<button[^>]*>/g)].map(([tag]) => tag).filter(tag => attribute(tag, 'name'));
