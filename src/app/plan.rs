@@ -6,6 +6,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::data_dir::existing_issuer_secret;
+use super::ui_client;
 use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
@@ -177,7 +178,8 @@ fn plan_webhooks(
 fn judge(settings: &Settings, scopes: &Scopes) -> Vec<Misconfiguration> {
     let is_development = settings.server.effective_mode() == Mode::Development;
     let accounts = settings.accounts.mistakes(is_development, scopes);
-    store::judge(&settings.store).err().into_iter().chain(accounts).collect()
+    let ui = ui_client::mistake(settings);
+    store::judge(&settings.store).err().into_iter().chain(accounts).chain(ui).collect()
 }
 
 fn build_clients(settings: &Settings, type_scopes: &TypeScopes, mistakes: &mut Vec<Misconfiguration>) -> Vec<Client> {

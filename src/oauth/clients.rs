@@ -8,6 +8,7 @@ use aws_lc_rs::{constant_time, digest};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::accounts::FIRST_PARTY;
 use super::grant_type::GrantType;
 use crate::core::clock::Timestamp;
 use crate::core::entropy::Entropy;
@@ -61,7 +62,7 @@ pub struct ClientSettings {
 
 impl ClientSettings {
     /// The ways in which it may come to a token.
-    fn grants(&self) -> Vec<GrantType> {
+    pub fn grants(&self) -> Vec<GrantType> {
         let by_secret = (!self.public).then_some(GrantType::ClientCredentials);
         let by_browser = [GrantType::AuthorizationCode, GrantType::RefreshToken];
         let by_browser = by_browser.into_iter().filter(|_| !self.redirect_uris.is_empty());
@@ -163,6 +164,10 @@ pub fn generate_secret(entropy: &dyn Entropy) -> SecretString {
 pub fn judge_id(id: &str) -> Result<(), &'static str> {
     if id.is_empty() || id.chars().any(char::is_control) {
         return Err("can not be a client id: it is empty or has control characters");
+    }
+    // What a client may do with its own tokens it could do with those of everybody who has logged in.
+    if id == FIRST_PARTY {
+        return Err("can not be a client id: it is the gateway's own, in the tokens of POST /login");
     }
     Ok(())
 }

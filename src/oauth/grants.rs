@@ -62,15 +62,11 @@ impl AuthorizationServer {
         self.own_tokens.is_revoked(&grant.subject, Some(grant.granted_at), &claims)
     }
 
-    /// Ends a grant: none of its tokens is believed any more, and none is given for it. Done again it does no harm, so that what a crash
-    /// has cut short is made good by the next who sees that it has to be.
+    /// Ends a grant: none of its tokens is believed any more, and none is given for it. Both are kept in one commit: with the revocation
+    /// alone the grant could be refreshed again as soon as that is forgotten.
     pub(super) async fn end_grant(&self, id: &str, client: &Client) -> Result<(), StoreError> {
-        self.revoke(Revoked::Grant(id.to_owned()), self.last_expiry(client)).await?;
-        if let Some(grant) = self.shelf.find::<Grant>(id).await? {
-            // Another that removes it meanwhile does as well.
-            self.shelf.commit(vec![grant.remove()]).await?;
-        }
-        Ok(())
+        let grant = async || Ok(self.shelf.find::<Grant>(id).await?.map(|grant| grant.remove()));
+        self.revoke_with(Revoked::Grant(id.to_owned()), self.last_expiry(client), grant).await
     }
 
     /// When every access token of a client's has expired that was issued until now.

@@ -72,6 +72,11 @@ impl IssuerSettings {
             let remedy = "Give the address that clients know the gateway by, or leave the key out";
             mistakes.push(Misconfiguration::new("issuer.url", "is empty", remedy));
         }
+        if self.url.as_deref().is_some_and(|url| url.contains("://") && url.contains(['?', '#'])) {
+            let problem =
+                "has a query or a fragment, which RFC 8414 section 2 forbids: no client would find the metadata";
+            mistakes.push(Misconfiguration::new("issuer.url", problem, "Leave out what begins with ? or #"));
+        }
         if self.lifetime.duration() < SHORTEST_LIFETIME {
             let problem = "is less than a second, so that a token would be expired as soon as it is given";
             mistakes.push(Misconfiguration::new("issuer.lifetime", problem, "Leave it out, or write one like \"1h\""));

@@ -10,7 +10,7 @@ use crate::core::clock::Timestamp;
 use crate::core::error::StoreError;
 use crate::core::hex;
 use crate::core::own_tokens::{Extent, Revocations, Revoked};
-use crate::core::ports::records::RecordKind;
+use crate::core::ports::records::{RecordChange, RecordKind};
 
 /// So many are kept in memory. Beyond that, single tokens can not be revoked until some have expired; grants, clients and subjects can.
 const MOST: usize = 50_000;
@@ -91,6 +91,16 @@ impl AuthorizationServer {
     /// # Errors
     /// The store's. Until this process ends it is believed no more all the same.
     pub async fn revoke(&self, revoked: Revoked, until: Timestamp) -> Result<(), StoreError> {
+        self.revoke_with(revoked, until, async || Ok(None)).await
+    }
+
+    /// [Revokes](Self::revoke), and makes another change in the same commit: what `besides` finds to be changed then.
+    pub(super) async fn revoke_with(
+        &self,
+        revoked: Revoked,
+        until: Timestamp,
+        besides: impl AsyncFn() -> Result<Option<RecordChange>, StoreError>,
+    ) -> Result<(), StoreError> {
         let issued_by = if matches!(revoked, Revoked::Grant(_)) { until } else { self.clock.now() };
         let extent = Extent { issued_by, until };
         self.own_tokens.revoke(revoked.clone(), extent);
@@ -98,11 +108,12 @@ impl AuthorizationServer {
             let revocation = Revocation::of(&revoked, extent);
             let key = revocation.key();
             let change = match self.shelf.find::<Revocation>(&key).await? {
-                None => insert(&key, &revocation)?,
-                Some(found) if found.value.extent().and(extent) == found.value.extent() => return Ok(()),
-                Some(found) => found.replace(&Revocation::of(&revoked, found.value.extent().and(extent)))?,
+                None => Some(insert(&key, &revocation)?),
+                Some(found) if found.value.extent().and(extent) == found.value.extent() => None,
+                Some(found) => Some(found.replace(&Revocation::of(&revoked, found.value.extent().and(extent)))?),
             };
-            if self.shelf.commit(vec![change]).await? {
+            let changes: Vec<_> = change.into_iter().chain(besides().await?).collect();
+            if changes.is_empty() || self.shelf.commit(changes).await? {
                 return Ok(());
             }
         }

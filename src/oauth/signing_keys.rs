@@ -221,9 +221,10 @@ impl AuthorizationServer {
         Ok(())
     }
 
-    /// How long a token can live that is signed now, whichever client it is for.
+    /// How long a token can live that is signed now, whichever client it is for, or by whichever way it came.
     async fn longest_life(&self) -> Result<Duration, StoreError> {
-        let (mut longest, mut after) = (self.minter.issuer.lifetime(), None);
+        let of_people = self.accounts.token_lifetime();
+        let (mut longest, mut after) = (self.minter.issuer.lifetime().max(of_people), None);
         loop {
             let page = self.list_clients(after.as_deref(), PAGE).await.map_err(|error| match error {
                 Error::Store(error) => error,

@@ -120,7 +120,7 @@ async fn what_is_wrong_with_a_client_is_told() {
         (
             json!({ "client_id": "a", "public": true }),
             "/grants",
-            "There is none, so the client can not get a token. Name authorization_code, refresh_token or device_code, or redirect_uris.".into(),
+            "grants: there is none, so the client can not get a token. Name authorization_code, refresh_token or device_code, or redirect_uris.".into(),
         ),
         (
             json!({ "client_id": "a", "grants": ["authorization_code"] }),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::gateway::{Answer, Gateway, NOON, client};
 
+mod alone;
 mod authorize;
 mod clock;
 mod code;
@@ -16,9 +17,13 @@ mod device_page;
 mod flow;
 mod introspect;
 mod keys;
+mod killed;
 mod metadata;
+mod people;
 mod refresh;
 mod revoke;
+mod settings;
+mod together;
 
 pub(crate) use flow::Browser;
 
@@ -252,6 +257,28 @@ async fn wrong_secrets_are_slowed_down_and_the_right_one_never() {
     }
     gateway.advance(40);
     assert_unproven(&ask_as(&gateway, "wrong", GRANT).await);
+}
+
+/// D11: who tries many ids from one address is slowed down as well, and the rightful one at the same address is not.
+#[tokio::test]
+async fn wrong_secrets_are_counted_by_address_as_well() {
+    let gateway = acme();
+    let guess = async |number: usize| {
+        let call = ask(&gateway).basic_auth(format!("guess-{number}"), Some("wrong")).header("content-type", FORM);
+        Answer::to(call.body(GRANT)).await
+    };
+    for number in 0..10 {
+        assert_unproven(&guess(number).await);
+    }
+    let answer = guess(10).await;
+    assert_refused(&answer, 429, "temporarily_unavailable", "too many attempts with wrong credentials");
+    assert_eq!(answer.header("retry-after"), "60");
+    token(&ask_as(&gateway, SECRET, GRANT).await, BOTH);
+    // Wherever a client proves who it is.
+    for path in ["/oauth/introspect", "/oauth/revoke", "/oauth/device"] {
+        let call = form_call(&gateway, path, &[("token", "x")]).basic_auth("guess", Some("wrong"));
+        assert_eq!(Answer::to(call).await.status, 429, "{path}");
+    }
 }
 
 #[tokio::test]

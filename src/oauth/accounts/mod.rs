@@ -134,6 +134,11 @@ impl Accounts {
         first_party.lifetime = Some(settings.lifetime.duration());
         Self { settings, passwords: Passwords::new(Arc::clone(entropy)), brake: Brake::default(), first_party }
     }
+
+    /// How long a token of `POST /login` is valid.
+    pub(super) fn token_lifetime(&self) -> Duration {
+        self.settings.lifetime.duration()
+    }
 }
 
 impl AuthorizationServer {

@@ -75,6 +75,10 @@ impl AccountSettings {
                 "Remove it and give people accounts with `anteroom account add NAME`, or bind to a loopback address";
             add("login", problem.into(), remedy.into());
         }
+        if self.login == Login::Any && self.registration != Registration::Off {
+            let problem = "lets people make accounts, and with accounts.login = \"any\" nobody needs one or is asked for its password";
+            add("registration", problem.into(), "Leave it out, or set accounts.login = \"password\"".into());
+        }
         for scope in &self.scopes {
             if scope == ADMIN {
                 let remedy = "Leave it out, and make administrators with `anteroom account add NAME --admin`";

@@ -167,10 +167,6 @@ impl AuthorizationServer {
             let known = self.minter.scopes.names().collect::<Vec<_>>().join(", ");
             faults.push(fault("/scopes", format!("{unknown:?} is not a scope. Use {known}.")));
         }
-        if settings.grants().is_empty() {
-            let remedy = "Name authorization_code, refresh_token or device_code, or redirect_uris.";
-            faults.push(fault("/grants", format!("There is none, so the client can not get a token. {remedy}")));
-        }
         let secrets = secret.iter().map(|secret| ClientSecret::Sha256(hash(secret.expose_secret()))).collect();
         let rest = ClientSettings { secrets, scopes: Vec::new(), ..settings.clone() };
         let judged = Client::build(id, &rest, Path::new(""), &TypeScopes::default()).err().unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::ClientSettings;
+use super::{ClientSettings, Consent};
 use crate::oauth::grant_type::GrantType;
 use crate::oauth::redirect_uri;
 
@@ -29,6 +29,9 @@ pub(super) fn judge(settings: &ClientSettings) -> Vec<Mistake> {
         let remedy = "Take client_credentials away, or public = true";
         add("grants", "client_credentials needs a secret, and a public client has none".into(), remedy);
     }
+    for (key, problem, remedy) in judge_grants(settings, &grants) {
+        add(key, problem.into(), remedy);
+    }
     if grants.contains(&GrantType::AuthorizationCode) && settings.redirect_uris.is_empty() {
         let remedy = "Name the addresses that people's browsers come back to with a code";
         add("redirect_uris", "there is none, and `grants` names authorization_code".into(), remedy);
@@ -53,4 +56,41 @@ pub(super) fn judge(settings: &ClientSettings) -> Vec<Mistake> {
         add("name", problem, "Leave it out, or write what people call the client");
     }
     mistakes
+}
+
+/// What of the grants does not go together, or with what is said of people's browsers.
+fn judge_grants(
+    settings: &ClientSettings,
+    grants: &[GrantType],
+) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    let has = |grant| grants.contains(&grant);
+    let (by_code, by_device) = (has(GrantType::AuthorizationCode), has(GrantType::DeviceCode));
+    let refresh_alone = has(GrantType::RefreshToken) && !by_code && !by_device;
+    let mistakes = [
+        (
+            grants.is_empty(),
+            "grants",
+            "there is none, so the client can not get a token",
+            "Name authorization_code, refresh_token or device_code, or redirect_uris",
+        ),
+        (
+            refresh_alone,
+            "grants",
+            "refresh_token goes on from authorization_code or device_code, and neither is there",
+            "Name one of them, or take refresh_token away",
+        ),
+        (
+            !settings.redirect_uris.is_empty() && !by_code,
+            "redirect_uris",
+            "there are some, and `grants` does not name authorization_code, which alone sends browsers there",
+            "Name authorization_code, or take them away",
+        ),
+        (
+            settings.consent == Consent::Auto && !by_code,
+            "consent",
+            "is \"auto\", and `grants` does not name authorization_code, the only one that can do without asking",
+            "Leave it out, or name authorization_code",
+        ),
+    ];
+    mistakes.into_iter().filter_map(|(is_one, key, problem, remedy)| is_one.then_some((key, problem, remedy)))
 }

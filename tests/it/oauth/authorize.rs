@@ -3,7 +3,10 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::flow::{APP_URI, Browser, CHALLENGE, SITE_URI, configuration, gateway, member, parameter, redeem, request};
+use super::flow::{
+    APP_URI, Browser, CHALLENGE, SITE_SECRET, SITE_URI, VERIFIER, configuration, gateway, member, parameter, redeem,
+    request,
+};
 use crate::gateway::{Answer, Gateway};
 
 /// A page in whole but for its text: its headers, and that nothing in it is a script, or bound to a place.
@@ -116,6 +119,10 @@ async fn a_program_on_this_machine_takes_any_port() {
     let uri = "http://127.0.0.1:49152/cb";
     let code = Browser::new(&gateway).code(&request("app", uri, &[])).await;
     member(&redeem(&gateway, &code, &[("redirect_uri", uri)]).await, "access_token");
+    // One with a secret is no program on somebody's machine.
+    let toml = configuration().replace(SITE_URI, "http://127.0.0.1/cb");
+    let gateway = Gateway::configured(&toml);
+    assert_page(&Browser::new(&gateway).get(&request("site", uri, &[])).await, 400, "");
 }
 
 /// D3, and RFC 6749 section 4.1.2.1: told to the client, with its state and who answers.
@@ -152,6 +159,30 @@ async fn what_else_is_wrong_is_told_to_the_client() {
     assert!(!two_states.header("location").contains("state="), "which is meant is not guessed at");
 }
 
+/// D3: a secret is no reason to do without PKCE, and neither is a method that is left out, which RFC 7636 has mean `plain`.
+#[tokio::test]
+async fn a_client_with_a_secret_needs_pkce_as_well() {
+    let gateway = gateway();
+    for but in [
+        &[("code_challenge", ""), ("code_challenge_method", "")][..],
+        &[("code_challenge_method", "")],
+        &[("code_challenge_method", "plain")],
+        &[("code_challenge", VERIFIER), ("code_challenge_method", "plain")],
+        &[("code_challenge", "")],
+    ] {
+        let answer = Browser::new(&gateway).get(&request("site", SITE_URI, but)).await;
+        assert_eq!(parameter(&answer, "error"), "invalid_request", "{but:?}");
+        assert!(parameter(&answer, "error_description").starts_with("PKCE is required"), "{but:?}");
+    }
+    let code = Browser::new(&gateway).code(&request("site", SITE_URI, &[])).await;
+    let proven = [("client_id", "site"), ("client_secret", SITE_SECRET), ("redirect_uri", SITE_URI)];
+    for verifier in ["", CHALLENGE] {
+        let answer = redeem(&gateway, &code, &[&proven[..], &[("code_verifier", verifier)]].concat()).await;
+        assert_eq!(answer.status, 400, "{verifier}: {}", answer.text);
+    }
+    member(&redeem(&gateway, &code, &proven).await, "access_token");
+}
+
 #[tokio::test]
 async fn what_is_asked_for_is_narrowed_to_what_can_be_had() {
     let gateway = gateway();
@@ -162,6 +193,12 @@ async fn what_is_asked_for_is_narrowed_to_what_can_be_had() {
         let answer = Browser::new(&gateway).log_in(&request("app", APP_URI, &[("scope", none)])).await;
         assert_eq!(parameter(&answer, "error"), "invalid_scope", "{none}");
     }
+    // What the person may do and the client may not.
+    let answer = Browser::new(&gateway).log_in(&request("site", SITE_URI, &[("scope", "requests:write")])).await;
+    assert_eq!(parameter(&answer, "error"), "invalid_scope");
+    let code = Browser::new(&gateway).code(&request("site", SITE_URI, &[])).await;
+    let proven = [("client_id", "site"), ("client_secret", SITE_SECRET), ("redirect_uri", SITE_URI)];
+    assert_eq!(member(&redeem(&gateway, &code, &proven).await, "scope"), "requests:read");
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ pub(super) fn configuration() -> String {
     let device = "public = true\ngrants = [\"device_code\"]\nscopes = [\"requests:read\", \"requests:write\"]\n";
     format!(
         "{acme}[clients.tv]\nname = \"The <b>TV</b>\"\n{device}[clients.radio]\n{device}\
-         [clients.app]\npublic = true\ngrants = [\"refresh_token\"]\n"
+         [clients.app]\npublic = true\nredirect_uris = [\"https://app.example/\"]\n"
     )
 }
 

@@ -63,7 +63,9 @@ async fn a_person_lets_a_device_in_and_it_gets_one_token() {
     for told in [&*user_code, "requests:read", "requests:write", "<strong>ada</strong>"] {
         assert!(question.text.contains(told), "{told} in {}", question.text);
     }
-    assert_page(&browser.submit("/device", &question, &[("decision", "allow")]).await, 200, "The device is connected");
+    let connected = browser.submit("/device", &question, &[("decision", "allow")]).await;
+    assert_page(&connected, 200, "The device is connected");
+    assert!(!question.text.contains("<b>") && !connected.text.contains("<b>"), "a client's name stays text");
     // However early it asks: there is nothing to wait for any more.
     let answer = poll(&gateway, "tv", &device_code).await;
     let token = member(&answer, "access_token");

@@ -6,7 +6,8 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
 use super::FORM;
-use crate::gateway::{Answer, Gateway, client};
+use crate::gateway::{Answer, Gateway, client, http};
+use crate::process::Gateway as Process;
 
 /// RFC 7636 appendix B.
 pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -50,14 +51,31 @@ pub(super) fn request(client: &str, uri: &str, but: &[(&str, &str)]) -> String {
     format!("/oauth/authorize?{}", encoded(&pairs))
 }
 
+/// A gateway that can be called, in this process or one of its own.
+pub(crate) trait Callable {
+    fn call(&self, method: Method, path: &str) -> RequestBuilder;
+}
+
+impl Callable for Gateway {
+    fn call(&self, method: Method, path: &str) -> RequestBuilder {
+        Self::call(self, method, path)
+    }
+}
+
+impl Callable for Process {
+    fn call(&self, method: Method, path: &str) -> RequestBuilder {
+        http().request(method, format!("{}{path}", self.base()))
+    }
+}
+
 /// A browser: it keeps its cookie.
 pub(crate) struct Browser<'g> {
-    gateway: &'g Gateway,
+    gateway: &'g dyn Callable,
     pub(super) cookie: RefCell<String>,
 }
 
 impl<'g> Browser<'g> {
-    pub(crate) fn new(gateway: &'g Gateway) -> Self {
+    pub(crate) fn new(gateway: &'g dyn Callable) -> Self {
         Self { gateway, cookie: RefCell::default() }
     }
 
@@ -132,13 +150,13 @@ pub(super) fn parameter(answer: &Answer, name: &str) -> String {
 }
 
 /// What the token endpoint answers.
-pub(super) async fn token(gateway: &Gateway, fields: &[(&str, &str)]) -> Answer {
+pub(super) async fn token(gateway: &dyn Callable, fields: &[(&str, &str)]) -> Answer {
     let call = gateway.call(Method::POST, "/oauth/token").header("content-type", FORM);
     Answer::to(call.body(encoded(fields))).await
 }
 
 /// A public client redeems a code, but for these parameters.
-pub(super) async fn redeem(gateway: &Gateway, code: &str, but: &[(&str, &str)]) -> Answer {
+pub(super) async fn redeem(gateway: &dyn Callable, code: &str, but: &[(&str, &str)]) -> Answer {
     let right = [
         ("grant_type", "authorization_code"),
         ("client_id", "app"),
@@ -150,7 +168,7 @@ pub(super) async fn redeem(gateway: &Gateway, code: &str, but: &[(&str, &str)]) 
     token(gateway, &kept.chain(but.iter().copied()).collect::<Vec<_>>()).await
 }
 
-pub(super) async fn refresh(gateway: &Gateway, refresh_token: &str, more: &[(&str, &str)]) -> Answer {
+pub(super) async fn refresh(gateway: &dyn Callable, refresh_token: &str, more: &[(&str, &str)]) -> Answer {
     let mut fields = vec![("grant_type", "refresh_token"), ("client_id", "app"), ("refresh_token", refresh_token)];
     fields.extend(more);
     token(gateway, &fields).await
@@ -169,7 +187,7 @@ pub(super) fn assert_no_grant(answer: &Answer) {
 }
 
 /// What the API says of an access token: the status, and the code of the problem.
-pub(super) async fn standing(gateway: &Gateway, access_token: &str) -> (u16, Value) {
-    let answer = gateway.get(access_token, "/v1/whoami").await;
+pub(super) async fn standing(gateway: &dyn Callable, access_token: &str) -> (u16, Value) {
+    let answer = Answer::to(gateway.call(Method::GET, "/v1/whoami").bearer_auth(access_token)).await;
     (answer.status, answer.json()["code"].clone())
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{SECRET, acme, assert_malformed, assert_unproven, form_call};
 use crate::gateway::{Answer, Gateway, NOON, client};
+use crate::verify::keys::{SECRET as FOREIGN_SECRET, hmac};
 
 const PATH: &str = "/oauth/introspect";
 
@@ -75,4 +76,21 @@ async fn tokens_that_do_not_open_this_api_are_told_too() {
     let token = gateway.token("acme", SECRET, None).await;
     assert_eq!(gateway.get(&token, "/v1/whoami").await.status, 401);
     assert_eq!(ask(&gateway, &token).await.json()["active"], true);
+}
+
+/// Of the tokens of others nothing is told, though they open this API.
+#[tokio::test]
+async fn tokens_of_other_issuers_are_nobodys_business_here() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("secret"), FOREIGN_SECRET).unwrap();
+    let legacy = "[verifiers.self]\nkind = \"self\"\n[verifiers.legacy]\nkind = \"hs256\"\nissuer = \"https://legacy.example/\"\n\
+        audience = [\"anteroom\"]\nsecrets = [\"file:secret\"]\n";
+    let gateway = Gateway::in_folder(folder, &format!("{legacy}{}", client("acme", SECRET, &["requests:read"])));
+    let claims =
+        json!({ "iss": "https://legacy.example/", "sub": "bob", "aud": "anteroom", "exp": NOON.seconds() + 60 });
+    let token = hmac(FOREIGN_SECRET.as_bytes()).sign(&json!({ "alg": "HS256", "typ": "JWT" }), &claims);
+    assert_eq!(gateway.get(&token, "/v1/whoami").await.status, 200);
+    assert_inactive(&ask(&gateway, &token).await);
+    let own = gateway.token("acme", SECRET, None).await;
+    assert_eq!(ask(&gateway, &own).await.json()["active"], true);
 }

@@ -68,6 +68,25 @@ async fn the_scope_is_narrowed_for_one_token_and_never_grows() {
     assert_eq!(member(&whole, "scope"), "requests:read requests:write");
 }
 
+/// D5: the client and the person could have more, and it was not granted.
+#[tokio::test]
+async fn what_was_not_granted_is_not_to_be_had_later() {
+    let gateway = gateway();
+    let code = Browser::new(&gateway).code(&request("app", APP_URI, &[("scope", "requests:read")])).await;
+    let answer = redeem(&gateway, &code, &[]).await;
+    let own = member(&answer, "refresh_token");
+    for beyond in ["requests:write", "requests:read requests:write", "unheard:of"] {
+        let refused = refresh(&gateway, &own, &[("scope", beyond)]).await;
+        assert_eq!((refused.status, &refused.json()["error"]), (400, &json!("invalid_scope")), "{beyond}");
+    }
+    let next = refresh(&gateway, &own, &[]).await;
+    assert_eq!(member(&next, "scope"), "requests:read");
+    let refused = gateway
+        .post(&member(&next, "access_token"), "/v1/requests", &json!({ "type": "default", "payload": {} }))
+        .await;
+    assert_eq!((refused.status, &refused.json()["code"]), (403, &json!("insufficient_scope")));
+}
+
 #[tokio::test]
 async fn another_clients_token_is_nothing_and_is_left_alone() {
     let gateway = gateway();
