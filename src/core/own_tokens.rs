@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -9,6 +10,10 @@ use super::clock::Timestamp;
 
 /// The claim that names the [grant](crate::core::ports::records::RecordKind::Grant) that a token came of.
 pub const GRANT_CLAIM: &str = "grant_id";
+
+/// No token of ours lives longer than a year, nor what it is refreshed with: settings that say more are refused, and so what is revoked
+/// for as long is revoked for ever, whatever the settings were when a token was issued.
+pub const LONGEST_LIFE: Duration = Duration::from_hours(366 * 24);
 
 /// By what a token can be told not to be believed any more.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

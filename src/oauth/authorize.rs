@@ -209,13 +209,17 @@ impl AuthorizationServer {
     /// Grants what is asked for, and answers the address that the browser goes on to, with a code in it.
     ///
     /// # Errors
-    /// Those of [`Self::offer`], and the store's.
+    /// Those of [`Self::offer`]; `temporarily_unavailable` where the person does it too often; and the store's.
     pub async fn grant_authorization(
         &self,
         request: &AuthorizationRequest,
         person: &Person,
     ) -> Result<SecretString, AuthorizationError> {
         let scopes: Vec<_> = self.offer(request, person)?.into_iter().map(|(scope, _)| scope).collect();
+        if self.grant_rates.take(&person.id, self.clock.monotonic()).is_err() {
+            return Err(request
+                .refuse("temporarily_unavailable", "this person lets clients in too often: try again in a minute"));
+        }
         let (now, grant_id, code) = (self.clock.now(), self.new_grant_id(), generate_secret(&*self.entropy));
         let expires_at = now.plus(super::code::LIFETIME);
         let grant = Grant {
@@ -225,6 +229,7 @@ impl AuthorizationServer {
             scope: scopes.join(" "),
             granted_at: now,
             expires_at,
+            tokens_expire_by: now,
         };
         let kept = Code {
             client_id: request.client.id.clone(),

@@ -8,7 +8,7 @@ use aws_lc_rs::{constant_time, digest};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::accounts::FIRST_PARTY;
+use super::accounts::{ACCOUNT, ANYBODY, FIRST_PARTY};
 use super::grant_type::GrantType;
 use crate::core::clock::Timestamp;
 use crate::core::entropy::Entropy;
@@ -156,6 +156,9 @@ pub fn generate_secret(entropy: &dyn Entropy) -> SecretString {
     SecretString::from(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))
 }
 
+/// What the subjects of people's tokens begin with, and the gateway's own names.
+const RESERVED: [&str; 3] = [ACCOUNT, ANYBODY, "urn:anteroom:"];
+
 /// Whether that can be a client's id: RFC 6749 appendix A.1 has no control characters in one. A colon may be in it, for in Basic
 /// authentication ids are form-encoded (section 2.3.1).
 ///
@@ -168,6 +171,12 @@ pub fn judge_id(id: &str) -> Result<(), &'static str> {
     // What a client may do with its own tokens it could do with those of everybody who has logged in.
     if id == FIRST_PARTY {
         return Err("can not be a client id: it is the gateway's own, in the tokens of POST /login");
+    }
+    // RFC 9068 section 5, RFC 9700 section 4.15: the subject of a client's own tokens is its id, and must never be a person's.
+    if RESERVED.iter().any(|beginning| id.starts_with(beginning)) {
+        return Err(
+            "can not be a client id: what begins with acc_, any: or urn:anteroom: is a person or the gateway in a token",
+        );
     }
     Ok(())
 }
@@ -268,20 +277,21 @@ impl Client {
                 Err((problem, remedy)) => add("secrets", problem, remedy),
             }
         }
-        if mistakes.is_empty() {
-            Ok(Self {
-                id: id.into(),
-                name: settings.name.clone().unwrap_or_else(|| id.into()),
-                is_public: settings.public,
-                grants: settings.grants(),
-                redirect_uris: settings.redirect_uris.clone(),
-                consent: settings.consent,
-                scopes: settings.scopes.clone(),
-                lifetime: settings.lifetime.map(Period::duration),
-                secrets,
-            })
-        } else {
-            Err(mistakes)
+        if mistakes.is_empty() { Ok(Self::of(id, settings, secrets)) } else { Err(mistakes) }
+    }
+
+    /// The client that settings describe which were judged before.
+    fn of(id: &str, settings: &ClientSettings, secrets: Vec<SecretHash>) -> Self {
+        Self {
+            id: id.into(),
+            name: settings.name.clone().unwrap_or_else(|| id.into()),
+            is_public: settings.public,
+            grants: settings.grants(),
+            redirect_uris: settings.redirect_uris.clone(),
+            consent: settings.consent,
+            scopes: settings.scopes.clone(),
+            lifetime: settings.lifetime.map(Period::duration),
+            secrets,
         }
     }
 

@@ -20,7 +20,7 @@ pub enum GrantType {
 }
 
 impl GrantType {
-    /// Every one.
+    /// Every one that is offered.
     pub const ALL: [Self; 4] = [Self::ClientCredentials, Self::AuthorizationCode, Self::RefreshToken, Self::DeviceCode];
 
     /// As it stands in a request.
@@ -44,8 +44,5 @@ impl FromStr for GrantType {
 
 /// The names of those that are offered.
 pub(super) fn offered() -> String {
-    OFFERED.map(GrantType::name).join(", ")
+    GrantType::ALL.map(GrantType::name).join(", ")
 }
-
-/// Those that are offered.
-pub const OFFERED: [GrantType; 4] = GrantType::ALL;

@@ -1,5 +1,7 @@
 //! What people have granted to clients: every token that came of a grant is believed as long as the grant is.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -10,8 +12,11 @@ use super::clients::Client;
 use super::shelf::{Found, Kept};
 use crate::core::clock::Timestamp;
 use crate::core::error::StoreError;
-use crate::core::own_tokens::{GRANT_CLAIM, Revoked};
-use crate::core::ports::records::RecordKind;
+use crate::core::own_tokens::{Extent, GRANT_CLAIM, Revoked};
+use crate::core::ports::records::{RecordChange, RecordKind};
+
+/// A token is signed at most so much later than what was written of it: as long as the store takes.
+const ABOUT_NOW: Duration = Duration::from_mins(1);
 
 /// What a person has granted to a client.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,13 +33,23 @@ pub(super) struct Grant {
     pub(super) granted_at: Timestamp,
     /// No token is given for it from then on.
     pub(super) expires_at: Timestamp,
+    /// By then every access token has expired that it gave, whatever lifetimes were set when it did.
+    pub(super) tokens_expire_by: Timestamp,
 }
 
 impl Kept for Grant {
     const KIND: RecordKind = RecordKind::Grant;
 
     fn expires_at(&self) -> Option<Timestamp> {
-        Some(self.expires_at)
+        Some(self.expires_at.max(self.tokens_expire_by))
+    }
+}
+
+impl Found<Grant> {
+    /// What is to be written when it gives a token that expires by then, and tokens can be had for it until `expires_at`.
+    pub(super) fn giving(&self, expires_by: Timestamp, expires_at: Timestamp) -> Result<RecordChange, StoreError> {
+        let tokens_expire_by = self.value.tokens_expire_by.max(expires_by);
+        self.replace(&Grant { expires_at, tokens_expire_by, ..self.value.clone() })
     }
 }
 
@@ -63,16 +78,25 @@ impl AuthorizationServer {
     }
 
     /// Ends a grant: none of its tokens is believed any more, and none is given for it. Both are kept in one commit: with the revocation
-    /// alone the grant could be refreshed again as soon as that is forgotten.
+    /// alone the grant could be refreshed again as soon as that is forgotten. The revocation is kept for as long as its tokens live, which is
+    /// not forgotten with the settings that they were issued by, and no longer: whoever grants and takes back all day fills no memory.
     pub(super) async fn end_grant(&self, id: &str, client: &Client) -> Result<(), StoreError> {
-        let grant = async || Ok(self.shelf.find::<Grant>(id).await?.map(|grant| grant.remove()));
-        self.revoke_with(Revoked::Grant(id.to_owned()), self.last_expiry(client), grant).await
+        let (revoked, soonest) = (Revoked::Grant(id.to_owned()), self.last_expiry(client));
+        // Also of what is issued later.
+        let by = |until: Timestamp| Extent { issued_by: until, until };
+        self.own_tokens.revoke(revoked.clone(), by(soonest));
+        let grant = async || {
+            let found = self.shelf.find::<Grant>(id).await?;
+            let until = found.as_ref().map_or(soonest, |grant| grant.value.tokens_expire_by.max(soonest));
+            Ok((by(until), found.map(|grant| grant.remove())))
+        };
+        self.revoke_with(revoked, grant).await
     }
 
-    /// When every access token of a client's has expired that was issued until now.
+    /// When every access token of a client's has expired that is issued about now, by the present settings.
     pub(super) fn last_expiry(&self, client: &Client) -> Timestamp {
         let usual = self.minter.issuer.lifetime();
-        self.clock.now().plus(client.lifetime.map_or(usual, |lifetime| lifetime.max(usual)))
+        self.clock.now().plus(client.lifetime.map_or(usual, |lifetime| lifetime.max(usual))).plus(ABOUT_NOW)
     }
 
     /// What a client can have of a person's: of what it may ask for, what the person may let it have.

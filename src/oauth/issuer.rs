@@ -8,15 +8,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use super::lifetime;
 use super::signer::Signer;
 use crate::core::clock::Timestamp;
 use crate::core::entropy::Entropy;
 use crate::core::error::Misconfiguration;
 use crate::core::period::Period;
 use crate::secret::Source;
-
-/// The times in a token are whole seconds.
-const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
 
 /// The `[issuer]` section.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -77,16 +75,14 @@ impl IssuerSettings {
                 "has a query or a fragment, which RFC 8414 section 2 forbids: no client would find the metadata";
             mistakes.push(Misconfiguration::new("issuer.url", problem, "Leave out what begins with ? or #"));
         }
-        if self.lifetime.duration() < SHORTEST_LIFETIME {
-            let problem = "is less than a second, so that a token would be expired as soon as it is given";
+        if let Err(problem) = lifetime::judge(self.lifetime) {
             mistakes.push(Misconfiguration::new("issuer.lifetime", problem, "Leave it out, or write one like \"1h\""));
         }
         if self.algorithm == SigningAlgorithm::ES256 && !self.secrets.is_empty() {
             let problem = "are given, and issuer.algorithm is \"ES256\", which signs with keys that are in the store";
             mistakes.push(Misconfiguration::new("issuer.secrets", problem, "Leave them out, or write \"HS256\""));
         }
-        if self.refresh_lifetime.duration() < SHORTEST_LIFETIME {
-            let problem = "is less than a second, so that a refresh token would be expired as soon as it is given";
+        if let Err(problem) = lifetime::judge(self.refresh_lifetime) {
             let remedy =
                 "Leave it out, or write one like \"30 days\"; who may not refresh has no refresh_token in `grants`";
             mistakes.push(Misconfiguration::new("issuer.refresh_lifetime", problem, remedy));

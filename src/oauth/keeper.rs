@@ -10,7 +10,7 @@ use crate::core::error::StoreError;
 pub const PERIOD: Duration = Duration::from_secs(5);
 /// After so many periods expired records are removed, …
 const FORGET_EVERY: u64 = 12;
-/// … so many in one commit; what is left waits for the next time.
+/// … so many in one commit, so that nobody waits long for it, until none is left.
 const FORGOTTEN_AT_ONCE: usize = 5000;
 
 impl AuthorizationServer {
@@ -31,10 +31,10 @@ impl AuthorizationServer {
             let failed = self.keep_once(period.is_multiple_of(FORGET_EVERY)).await.err();
             match (&failed, fails) {
                 (Some(error), false) => tracing::warn!(
-                    "what other gateways revoke can not be learned: {error}; it is tried again every {} s",
+                    "what the store has of keys and revocations can not be read: {error}; it is tried again every {} s",
                     PERIOD.as_secs()
                 ),
-                (None, true) => tracing::info!("what other gateways revoke is learned again"),
+                (None, true) => tracing::info!("what the store has of keys and revocations is read again"),
                 _ => {}
             }
             fails = failed.is_some();
@@ -44,8 +44,9 @@ impl AuthorizationServer {
 
     async fn keep_once(&self, forget: bool) -> Result<(), StoreError> {
         self.prepare().await?;
-        if forget {
-            self.shelf.forget(self.clock.now(), FORGOTTEN_AT_ONCE).await?;
+        let now = self.clock.now();
+        while forget && self.shelf.forget(now, FORGOTTEN_AT_ONCE).await? == FORGOTTEN_AT_ONCE {
+            tokio::task::yield_now().await;
         }
         Ok(())
     }

@@ -17,12 +17,15 @@ pub mod client_credentials;
 pub mod clients;
 mod code;
 pub mod device;
+pub mod given_back;
 pub mod grant_type;
 mod grants;
 pub mod issuer;
 pub mod keeper;
+mod lifetime;
 pub mod metadata;
 pub mod minter;
+mod rates;
 pub mod redirect_uri;
 mod refresh;
 pub mod revocations;
@@ -39,6 +42,7 @@ use accounts::settings::AccountSettings;
 use clients::Clients;
 use device::DeviceLimits;
 use minter::Minter;
+use rates::Rates;
 use shelf::Shelf;
 use throttle::Throttle;
 
@@ -49,6 +53,9 @@ pub struct AuthorizationServer {
     minter: Minter,
     throttle: Throttle,
     device_limits: DeviceLimits,
+    given_back: given_back::Counted,
+    grant_rates: Rates,
+    session_rates: Rates,
     shelf: Shelf,
     own_tokens: Arc<OwnTokens>,
     clock: Arc<dyn Clock>,
@@ -81,7 +88,21 @@ impl AuthorizationServer {
         let clients = clients.kept_on(shelf.clone(), Arc::clone(&clock));
         let device_limits = DeviceLimits::default();
         let accounts = Accounts::new(accounts, &entropy);
-        Self { clients, accounts, minter, throttle, device_limits, shelf, own_tokens, clock, entropy }
+        let (given_back, grant_rates, session_rates) = Default::default();
+        Self {
+            clients,
+            accounts,
+            minter,
+            throttle,
+            device_limits,
+            given_back,
+            grant_rates,
+            session_rates,
+            shelf,
+            own_tokens,
+            clock,
+            entropy,
+        }
     }
 }
 

@@ -51,14 +51,14 @@ const NO_TOKEN: TokenError =
     TokenError::InvalidGrant("the refresh token is unknown, expired, used already, revoked, or another client's");
 
 impl AuthorizationServer {
-    /// The first refresh token of a grant, if the client may have one, and what has to be written for it.
+    /// The first refresh token of a grant, if the client may have one, and what has to be written for the tokens that it gives.
     pub(super) fn first_refresh_token(
         &self,
         client: &Client,
         grant: &Found<Grant>,
     ) -> Result<(Option<SecretString>, Vec<RecordChange>), StoreError> {
         if !client.grants.contains(&GrantType::RefreshToken) {
-            return Ok((None, Vec::new()));
+            return Ok((None, vec![grant.giving(self.last_expiry(client), grant.value.expires_at)?]));
         }
         let (family, one) = (generate_secret(&*self.entropy), generate_secret(&*self.entropy));
         let expires_at = self.clock.now().plus(self.minter.issuer.refresh_lifetime());
@@ -68,10 +68,8 @@ impl AuthorizationServer {
             current: hashed(one.expose_secret()),
             expires_at,
         };
-        let changes = vec![
-            insert(&hashed(family.expose_secret()), &kept)?,
-            grant.replace(&Grant { expires_at, ..grant.value.clone() })?,
-        ];
+        let changes =
+            vec![insert(&hashed(family.expose_secret()), &kept)?, grant.giving(self.last_expiry(client), expires_at)?];
         Ok((Some(joined(family.expose_secret(), &one)), changes))
     }
 
@@ -101,7 +99,8 @@ impl AuthorizationServer {
         }
         let next = generate_secret(&*self.entropy);
         let rotated = Family { current: hashed(next.expose_secret()), ..found.value.clone() };
-        if !self.shelf.commit(vec![found.replace(&rotated)?]).await? {
+        let given = grant.giving(self.last_expiry(&client), grant.value.expires_at)?;
+        if !self.shelf.commit(vec![found.replace(&rotated)?, given]).await? {
             return self.used_again(&client, &found.value).await;
         }
         self.issue_for(&client, &grant.value.subject, scope, &grant.key, Some(joined(family, &next)))

@@ -9,11 +9,9 @@ use super::shelf::{Found, Kept, insert};
 use crate::core::clock::Timestamp;
 use crate::core::error::StoreError;
 use crate::core::hex;
-use crate::core::own_tokens::{Extent, Revocations, Revoked};
+use crate::core::own_tokens::{Extent, LONGEST_LIFE, Revocations, Revoked};
 use crate::core::ports::records::{RecordChange, RecordKind};
 
-/// So many are kept in memory. Beyond that, single tokens can not be revoked until some have expired; grants, clients and subjects can.
-const MOST: usize = 50_000;
 /// So many are read at once.
 const PAGE: usize = 500;
 /// So often is a record written again that another gateway has changed meanwhile.
@@ -85,26 +83,36 @@ impl Revocation {
 }
 
 impl AuthorizationServer {
-    /// Has what was issued until now believed no more; by `until` all of it has expired. Of a grant, what is issued later is not
-    /// believed either. Takes effect at once, and is kept when it is answered.
+    /// Has what is issued by then believed no more. Takes effect at once, and is kept when it is answered.
     ///
     /// # Errors
     /// The store's. Until this process ends it is believed no more all the same.
-    pub async fn revoke(&self, revoked: Revoked, until: Timestamp) -> Result<(), StoreError> {
-        self.revoke_with(revoked, until, async || Ok(None)).await
+    pub async fn revoke(&self, revoked: Revoked, extent: Extent) -> Result<(), StoreError> {
+        self.own_tokens.revoke(revoked.clone(), extent);
+        self.revoke_with(revoked, async || Ok((extent, None))).await
     }
 
-    /// [Revokes](Self::revoke), and makes another change in the same commit: what `besides` finds to be changed then.
+    /// [Revokes](Self::revoke) all that is issued by then, however long it lives.
+    pub(super) async fn revoke_all(&self, revoked: Revoked, issued_by: Timestamp) -> Result<(), StoreError> {
+        self.revoke(revoked, Extent { issued_by, until: issued_by.plus(LONGEST_LIFE) }).await
+    }
+
+    /// How far that is revoked, by whichever gateway on the store.
+    pub(super) async fn revoked(&self, revoked: &Revoked) -> Result<Option<Extent>, StoreError> {
+        let none = Timestamp::from_millis(0);
+        let key = Revocation::of(revoked, Extent { issued_by: none, until: none }).key();
+        Ok(self.shelf.find::<Revocation>(&key).await?.map(|found| found.value.extent()))
+    }
+
+    /// [Revokes](Self::revoke) as far as `besides` finds that it has to go, and makes the other change that it finds in the same commit.
     pub(super) async fn revoke_with(
         &self,
         revoked: Revoked,
-        until: Timestamp,
-        besides: impl AsyncFn() -> Result<Option<RecordChange>, StoreError>,
+        besides: impl AsyncFn() -> Result<(Extent, Option<RecordChange>), StoreError>,
     ) -> Result<(), StoreError> {
-        let issued_by = if matches!(revoked, Revoked::Grant(_)) { until } else { self.clock.now() };
-        let extent = Extent { issued_by, until };
-        self.own_tokens.revoke(revoked.clone(), extent);
         for _ in 0..ATTEMPTS {
+            let (extent, other_change) = besides().await?;
+            self.own_tokens.revoke(revoked.clone(), extent);
             let revocation = Revocation::of(&revoked, extent);
             let key = revocation.key();
             let change = match self.shelf.find::<Revocation>(&key).await? {
@@ -112,23 +120,12 @@ impl AuthorizationServer {
                 Some(found) if found.value.extent().and(extent) == found.value.extent() => None,
                 Some(found) => Some(found.replace(&Revocation::of(&revoked, found.value.extent().and(extent)))?),
             };
-            let changes: Vec<_> = change.into_iter().chain(besides().await?).collect();
+            let changes: Vec<_> = change.into_iter().chain(other_change).collect();
             if changes.is_empty() || self.shelf.commit(changes).await? {
                 return Ok(());
             }
         }
         Err(StoreError::Busy)
-    }
-
-    /// [Revokes](Self::revoke) a single token, by its `jti`.
-    ///
-    /// # Errors
-    /// The store's; [`StoreError::Busy`] where too many are revoked already.
-    pub async fn revoke_token(&self, id: &str, expires_at: Timestamp) -> Result<(), StoreError> {
-        if self.own_tokens.revocations().len() >= MOST {
-            return Err(StoreError::Busy);
-        }
-        self.revoke(Revoked::Token(id.to_owned()), expires_at).await
     }
 
     /// Learns what has been revoked, by whichever gateway on the store.

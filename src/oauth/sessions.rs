@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::AuthorizationServer;
-use super::accounts::Person;
+use super::accounts::{LoginError, Person};
 use super::clients::generate_secret;
 use super::shelf::{Kept, hashed, insert};
 use crate::core::clock::Timestamp;
@@ -38,8 +38,10 @@ impl AuthorizationServer {
     /// login: what the browser had before, somebody else may have given it.
     ///
     /// # Errors
-    /// The store's.
-    pub async fn begin_session(&self, person: &Person) -> Result<SecretString, StoreError> {
+    /// That the person has begun too many of late, and the store's.
+    pub async fn begin_session(&self, person: &Person) -> Result<SecretString, LoginError> {
+        let counted = self.session_rates.take(&person.id, self.clock.monotonic());
+        counted.map_err(|retry_after| LoginError::Throttled { retry_after })?;
         let (cookie, now) = (generate_secret(&*self.entropy), self.clock.now());
         let session = Session {
             subject: person.id.clone(),
@@ -48,7 +50,7 @@ impl AuthorizationServer {
             expires_at: now.plus(LIFETIME),
         };
         if !self.shelf.commit(vec![insert(&hashed(cookie.expose_secret()), &session)?]).await? {
-            return Err(StoreError::Failed("a session of that name exists already".into()));
+            return Err(StoreError::Failed("a session of that name exists already".into()).into());
         }
         Ok(cookie)
     }

@@ -84,7 +84,7 @@ async fn a_client_is_added_as_it_is_described() {
     let token = operator(&gateway).await;
     let body = json!({
         "client_id": "https://app.example/?a=b c", "public": true, "grants": ["authorization_code", "refresh_token", "device_code"],
-        "redirect_uris": ["https://app.example/callback", "com.example.app:/callback"], "consent": "auto",
+        "redirect_uris": ["https://app.example/callback", "https://app.example/other"], "consent": "auto",
         "scopes": ["requests:read"], "lifetime": "5m",
     });
     let (secret, shown) = add(&gateway, &token, &body).await;
@@ -110,6 +110,7 @@ async fn what_is_wrong_with_a_client_is_told() {
     for (body, pointer, detail) in [
         (json!({ "client_id": "" }), "/client_id", "It can not be a client id: it is empty or has control characters. Choose another.".to_owned()),
         (json!({ "client_id": "a\u{0}b" }), "/client_id", "It can not be a client id: it is empty or has control characters. Choose another.".to_owned()),
+        (json!({ "client_id": "any:ada" }), "/client_id", "It can not be a client id: what begins with acc_, any: or urn:anteroom: is a person or the gateway in a token. Choose another.".into()),
         (json!({ "client_id": "x".repeat(256) }), "/client_id", "It is longer than 255 bytes. Choose a shorter one.".into()),
         (json!({ "client_id": "a", "scopes": ["requests:read", "all"] }), "/scopes", format!("\"all\" is not a scope. Use {known}.")),
         (
@@ -247,8 +248,10 @@ async fn what_a_removed_client_was_given_is_believed_no_more() {
     assert_eq!((removed.status, removed.text.as_str()), (204, ""));
     assert_eq!(gateway.get(&acme, "/v1/whoami").await.status, 401);
     assert_eq!(ask(&gateway, "acme", &secret).await.status, 401);
-    // Another of this name is another.
-    gateway.advance(1);
+    // Another of this name is another, once no gateway remembers this one.
+    let again = gateway.post(&token, CLIENTS, &json!({ "client_id": "acme" })).await.problem();
+    assert_eq!((&again["status"], &again["code"]), (&json!(409), &json!("client_conflict")), "{again}");
+    gateway.advance(10);
     let (other, _) = add(&gateway, &token, &json!({ "client_id": "acme" })).await;
     assert_eq!(ask(&gateway, "acme", &secret).await.status, 401);
     let new = gateway.token("acme", &other, None).await;

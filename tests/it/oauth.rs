@@ -10,6 +10,7 @@ use crate::gateway::{Answer, Gateway, NOON, client};
 
 mod alone;
 mod authorize;
+mod bounds;
 mod clock;
 mod code;
 mod device;

@@ -86,6 +86,8 @@ fn a_scope_that_no_token_could_be_narrowed_to_is_refused() {
     assert_eq!(mistakes("t", "scope_lifetime = \"5s\""), ["types.t.scope_lifetime: the type names no scope"]);
     let short = "scope = \"t\"\nscope_lifetime = \"999ms\"";
     assert_eq!(mistakes("t", short), ["types.t.scope_lifetime: 999ms is too short for a token"]);
+    let long = "scope = \"t\"\nscope_lifetime = \"367 days\"";
+    assert_eq!(mistakes("t", long), ["types.t.scope_lifetime: 8808h is longer than 366 days"]);
 }
 
 #[test]

@@ -15,11 +15,11 @@ pub enum RecordKind {
     Client,
     /// A person's account, by its name.
     Account,
-    /// A key that signs our tokens, by its `kid`.
+    /// The keys that sign our tokens, all in the one record `ES256`.
     SigningKey,
     /// An authorization code, by its hash.
     Code,
-    /// A refresh token, by its hash.
+    /// A family of refresh tokens, by the hash of the half that they have in common.
     RefreshToken,
     /// What a person or a device was granted, and all tokens that came of it, by its id.
     Grant,
@@ -29,7 +29,7 @@ pub enum RecordKind {
     UserCode,
     /// A person who is logged in with a browser, by the hash of the cookie.
     Session,
-    /// What is not believed any more, by its name.
+    /// What is not believed any more, by what it is and the hash of its name.
     Revocation,
 }
 

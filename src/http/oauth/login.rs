@@ -84,12 +84,14 @@ pub(in crate::http) async fn log_in(
     }
     let password = SecretString::from(form.field("password"));
     let address = client_address(&http, &gateway.server);
-    let person = match gateway.authorization.log_in(form.field("name"), &password, address).await {
-        Ok(person) => person,
-        Err(error) => return Ok(again(&browser, told(error)?)),
+    let logged_in = async {
+        let person = gateway.authorization.log_in(form.field("name"), &password, address).await?;
+        browser.log_in(&gateway, &person).await
     };
-    let browser = browser.log_in(&gateway, &person).await?;
-    Ok(browser.remembering(&gateway, &http, see_other(to)))
+    match logged_in.await {
+        Ok(browser) => Ok(browser.remembering(&gateway, &http, see_other(to))),
+        Err(error) => Ok(again(&browser, told(error)?)),
+    }
 }
 
 /// What a person is told whose form was not sent by the page that this browser shows.

@@ -15,7 +15,7 @@ use crate::core::error::StoreError;
 use crate::core::hex;
 use crate::http::Gateway;
 use crate::http::origin::base_url;
-use crate::oauth::accounts::Person;
+use crate::oauth::accounts::{LoginError, Person};
 use crate::oauth::clients::{generate_secret, hash};
 use crate::oauth::sessions::LIFETIME;
 
@@ -53,12 +53,13 @@ impl Browser {
     /// The browser as it is once that person has logged in with it.
     ///
     /// # Errors
-    /// The store's.
-    pub(in crate::http) async fn log_in(self, gateway: &Gateway, person: &Person) -> Result<Self, StoreError> {
+    /// Those of [`LoginError`].
+    pub(in crate::http) async fn log_in(&self, gateway: &Gateway, person: &Person) -> Result<Self, LoginError> {
+        let cookie = gateway.authorization.begin_session(person).await?;
         if !self.is_new {
             gateway.authorization.end_session(self.cookie.expose_secret()).await?;
         }
-        Ok(Self { cookie: gateway.authorization.begin_session(person).await?, is_new: true })
+        Ok(Self { cookie, is_new: true })
     }
 
     /// The field that binds a form to this browser.

@@ -10,7 +10,7 @@ use super::JWKS_PATH;
 use crate::http::Gateway;
 use crate::http::origin::base_url;
 use crate::http::routes::Routes;
-use crate::oauth::grant_type::{GrantType, OFFERED};
+use crate::oauth::grant_type::GrantType;
 use crate::oauth::signing_keys::MAX_AGE;
 
 /// Where it is. Discovery of OpenID Connect looks for the same at the second one, though no ID tokens are given.
@@ -96,7 +96,7 @@ fn metadata(gateway: &Gateway, http: &HttpRequest) -> AuthorizationServerMetadat
         scopes_supported: gateway.authorization.scope_names().map(str::to_owned).collect(),
         response_types_supported: if_codes("code"),
         response_modes_supported: if_codes("query"),
-        grant_types_supported: OFFERED.map(GrantType::name).to_vec(),
+        grant_types_supported: GrantType::ALL.map(GrantType::name).to_vec(),
         token_endpoint_auth_methods_supported: &METHODS,
         introspection_endpoint_auth_methods_supported: &METHODS[..2],
         revocation_endpoint_auth_methods_supported: &METHODS,

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use super::brake::Network;
 use super::settings::Registration;
-use super::{Account, BUSY_FOR, Person, names, passwords};
+use super::{ACCOUNT, Account, BUSY_FOR, Person, names, passwords};
 use crate::core::clock::Timestamp;
 use crate::core::error::StoreError;
 use crate::core::hex;
@@ -21,8 +21,6 @@ use crate::oauth::shelf::{Found, insert};
 const NAME_NOT_ALLOWED: &str = "A name has 1 to 64 letters and digits of any script, and the characters . _ - @ +";
 /// So often is a record written again that a login has changed meanwhile.
 const ATTEMPTS: usize = 8;
-/// No token that a person may have lives longer.
-const LONGEST_LIFE: Duration = Duration::from_hours(366 * 24);
 
 /// An account that is to be made.
 #[derive(Debug)]
@@ -128,7 +126,7 @@ impl AuthorizationServer {
         }
         let now = self.clock.now();
         let account = Account {
-            id: format!("acc_{}", hex(&self.entropy.draw::<16>())),
+            id: format!("{ACCOUNT}{}", hex(&self.entropy.draw::<16>())),
             name: new.name.to_owned(),
             password: self.accounts.passwords.hash(new.password).await?,
             password_set_at: now,
@@ -209,6 +207,6 @@ impl AuthorizationServer {
 
     /// Has all that was issued for a person until now believed no more.
     async fn revoke_person(&self, id: &str) -> Result<(), StoreError> {
-        self.revoke(Revoked::Subject(id.to_owned()), self.clock.now().plus(LONGEST_LIFE)).await
+        self.revoke_all(Revoked::Subject(id.to_owned()), self.clock.now()).await
     }
 }

@@ -36,7 +36,9 @@ const NETWORKS: usize = 8;
 /// When one is told to come again who found the line before the hashing full.
 const BUSY_FOR: Duration = Duration::from_secs(1);
 /// What the ids of people begin with who were let in without an account.
-const ANYBODY: &str = "any:";
+pub(super) const ANYBODY: &str = "any:";
+/// What the ids of people begin with who have one.
+pub(super) const ACCOUNT: &str = "acc_";
 
 /// A person, as far as they have proved who they are.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,17 +1,13 @@
 //! The section `[accounts]`: who may have an account, and what it may do.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use crate::core::error::Misconfiguration;
 use crate::core::period::Period;
 use crate::core::policy::ADMIN;
 use crate::oauth::clients::default_scopes;
+use crate::oauth::lifetime;
 use crate::oauth::scopes::Scopes;
-
-/// The times in a token are whole seconds.
-const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
 
 /// The `[accounts]` section.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -88,8 +84,7 @@ impl AccountSettings {
                 add("scopes", format!("\"{scope}\" is not a scope"), format!("Use {names}"));
             }
         }
-        if self.lifetime.duration() < SHORTEST_LIFETIME {
-            let problem = "is less than a second, so that a token would be expired as soon as it is given";
+        if let Err(problem) = lifetime::judge(self.lifetime) {
             add("lifetime", problem.into(), "Leave it out, or write one like \"45m\"".into());
         }
         mistakes

@@ -6,26 +6,54 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Client, ClientSettings, SecretHash, hex_digest};
+use super::{Client, ClientSettings, Consent, SecretHash, hex_digest};
 use crate::core::clock::{Clock, Timestamp};
 use crate::core::error::StoreError;
 use crate::core::period::Period;
 use crate::core::ports::records::RecordKind;
+use crate::oauth::grant_type::GrantType;
 use crate::oauth::shelf::{Kept, Shelf};
 
 /// The longest id of a client that is added, in bytes.
 pub(super) const LONGEST_ID: usize = 255;
 /// What another gateway on the store has changed is known here after that.
-const READ_ANEW: Duration = Duration::from_secs(5);
+pub(super) const READ_ANEW: Duration = Duration::from_secs(5);
 /// So many are remembered.
 const REMEMBERED: usize = 1_000;
 
 /// A client as it is kept, under its id.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct StoredClient {
-    pub(super) settings: ClientSettings,
+    pub(super) settings: StoredSettings,
     pub(super) secrets: Vec<StoredSecret>,
     pub(super) made_at: Timestamp,
+}
+
+/// What is kept of its settings. A later gateway on the store may have written more, which is none of this one's.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct StoredSettings {
+    name: Option<String>,
+    pub(super) public: bool,
+    grants: Vec<GrantType>,
+    redirect_uris: Vec<String>,
+    consent: Consent,
+    scopes: Vec<String>,
+    lifetime: Option<Period>,
+}
+
+impl From<ClientSettings> for StoredSettings {
+    fn from(settings: ClientSettings) -> Self {
+        let grants = settings.grants();
+        let ClientSettings { name, public, redirect_uris, consent, scopes, lifetime, .. } = settings;
+        Self { name, public, grants, redirect_uris, consent, scopes, lifetime }
+    }
+}
+
+impl From<StoredSettings> for ClientSettings {
+    fn from(settings: StoredSettings) -> Self {
+        let StoredSettings { name, public, grants, redirect_uris, consent, scopes, lifetime } = settings;
+        Self { name, secrets: Vec::new(), public, grants: Some(grants), redirect_uris, consent, scopes, lifetime }
+    }
 }
 
 /// What is kept of a secret.
@@ -54,22 +82,11 @@ impl StoredSecret {
 impl StoredClient {
     /// The client that it is.
     pub(super) fn client(&self, id: &str) -> Client {
-        let ClientSettings { name, public, redirect_uris, consent, scopes, lifetime, .. } = &self.settings;
         // One that can not be read proves nobody.
         let hashes = self.secrets.iter().filter_map(|secret| {
             Some(SecretHash { sha256: hex_digest(&secret.sha256)?, expires_at: secret.expires_at })
         });
-        Client {
-            id: id.to_owned(),
-            name: name.clone().unwrap_or_else(|| id.to_owned()),
-            is_public: *public,
-            grants: self.settings.grants(),
-            redirect_uris: redirect_uris.clone(),
-            consent: *consent,
-            scopes: scopes.clone(),
-            lifetime: lifetime.map(Period::duration),
-            secrets: hashes.collect(),
-        }
+        Client::of(id, &self.settings.clone().into(), hashes.collect())
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::added::{LONGEST_ID, StoredClient, StoredSecret};
+use super::added::{LONGEST_ID, READ_ANEW, StoredClient, StoredSecret};
 use super::{Client, ClientSecret, ClientSettings, generate_secret, hash, judge_id};
 use crate::core::clock::Timestamp;
 use crate::core::error::{Error, Fault, Misconfiguration, StoreError};
@@ -19,11 +19,13 @@ use crate::oauth::shelf::insert;
 const MOST_SECRETS: usize = 5;
 /// An old secret is good for at most so long beside a new one.
 const LONGEST_OVERLAP: Duration = Duration::from_hours(24 * 90);
-/// What a client was given is longer gone than that: no refresh token lives as long.
-const REVOKED_FOR: Duration = Duration::from_hours(24 * 400);
+/// For so long after it was removed another gateway may still give a client tokens, which are not believed: it remembers the client for
+/// [`READ_ANEW`], and its clock may be a little ahead.
+const LINGERS: Duration = READ_ANEW.saturating_add(Duration::from_secs(1));
 /// So often is a client read again that somebody else has changed meanwhile.
 const ATTEMPTS: usize = 8;
 
+const WAS_REMOVED: &str = "A client of this id was removed a moment ago, and other gateways may know it still: add it ten seconds later, or choose another.";
 const IS_CONFIGURED: &str = "This client is in the Provider's configuration, and is changed there alone.";
 
 /// A client as operators see it.
@@ -82,17 +84,22 @@ impl AuthorizationServer {
     /// count for nothing.
     ///
     /// # Errors
-    /// Everything that is wrong with it; its id is taken; the store's.
+    /// Everything that is wrong with it; its id is taken, or was a moment ago; the store's.
     pub async fn add_client(&self, id: &str, settings: ClientSettings) -> Result<(Shown, Option<SecretString>), Error> {
         let secret = (!settings.public).then(|| generate_secret(&*self.entropy));
-        let settings = ClientSettings { secrets: Vec::new(), grants: Some(settings.grants()), ..settings };
+        let settings = ClientSettings { secrets: Vec::new(), ..settings };
         self.judge(id, &settings, secret.as_ref())?;
         if self.clients.configured(id).is_some() {
             return Err(Error::ClientConflict(IS_CONFIGURED));
         }
         let now = self.clock.now();
+        let lingers = self.revoked(&Revoked::Client(id.to_owned())).await?;
+        // In whole seconds, as tokens say when they were issued: none of this client's is to be taken for one of the other's.
+        if lingers.is_some_and(|extent| now.seconds() <= extent.issued_by.seconds()) {
+            return Err(Error::ClientConflict(WAS_REMOVED));
+        }
         let secrets = secret.iter().map(|secret| stored_secret(secret, now)).collect();
-        let stored = StoredClient { settings, secrets, made_at: now };
+        let stored = StoredClient { settings: settings.into(), secrets, made_at: now };
         if !self.shelf.commit(vec![insert(id, &stored)?]).await? {
             return Err(Error::ClientConflict(
                 "There is a client of this id already: remove it first, or choose another.",
@@ -148,7 +155,7 @@ impl AuthorizationServer {
     }
 
     async fn disown(&self, id: &str) -> Result<(), StoreError> {
-        self.revoke(Revoked::Client(id.to_owned()), self.clock.now().plus(REVOKED_FOR)).await
+        self.revoke_all(Revoked::Client(id.to_owned()), self.clock.now().plus(LINGERS)).await
     }
 
     /// What is wrong with a client that is to be added, each with a pointer into what was sent.

@@ -1,13 +1,9 @@
 //! What a client has to be, whether it is configured or added.
 
-use std::time::Duration;
-
 use super::{ClientSettings, Consent};
 use crate::oauth::grant_type::GrantType;
-use crate::oauth::redirect_uri;
+use crate::oauth::{lifetime, redirect_uri};
 
-/// The times in a token are whole seconds.
-const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
 /// A client has at most so many redirect URIs.
 const MOST_REDIRECT_URIS: usize = 20;
 /// What people are told that a client is called has at most so many characters.
@@ -45,8 +41,7 @@ pub(super) fn judge(settings: &ClientSettings) -> Vec<Mistake> {
         let problem = format!("there are more than {MOST_REDIRECT_URIS}");
         add("redirect_uris", problem, "Make a client for each of the programs");
     }
-    if settings.lifetime.is_some_and(|lifetime| lifetime.duration() < SHORTEST_LIFETIME) {
-        let problem = "is less than a second, so that a token would be expired as soon as it is given";
+    if let Some(Err(problem)) = settings.lifetime.map(lifetime::judge) {
         add("lifetime", problem.into(), "Leave it out, or write one like \"1h\"");
     }
     let is_told =
@@ -66,6 +61,8 @@ fn judge_grants(
     let has = |grant| grants.contains(&grant);
     let (by_code, by_device) = (has(GrantType::AuthorizationCode), has(GrantType::DeviceCode));
     let refresh_alone = has(GrantType::RefreshToken) && !by_code && !by_device;
+    // RFC 8252 section 8.6: any program on the machine can say that it is this client and take the code, so the person has to see it.
+    let is_shown_to_nobody = settings.public && settings.consent == Consent::Auto;
     let mistakes = [
         (
             grants.is_empty(),
@@ -90,6 +87,13 @@ fn judge_grants(
             "consent",
             "is \"auto\", and `grants` does not name authorization_code, the only one that can do without asking",
             "Leave it out, or name authorization_code",
+        ),
+        (
+            is_shown_to_nobody && settings.redirect_uris.iter().any(|uri| !uri.starts_with("https:")),
+            "consent",
+            "is \"auto\", and any program on the person's machine could take the code of a public client that comes back to http or to a \
+             private scheme",
+            "Leave it out, or let it come back to https alone",
         ),
     ];
     mistakes.into_iter().filter_map(|(is_one, key, problem, remedy)| is_one.then_some((key, problem, remedy)))

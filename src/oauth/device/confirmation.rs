@@ -76,6 +76,10 @@ impl AuthorizationServer {
         for _ in 0..TRIES {
             let (named, device) = self.waiting(&code, address).await?;
             let asking = self.asking(&device.value, person).await?;
+            if is_allowed {
+                let counted = self.grant_rates.take(&person.id, self.clock.monotonic());
+                counted.map_err(|retry_after| UserCodeError::Throttled { retry_after })?;
+            }
             let (decision, granted) = if is_allowed {
                 let grant_id = self.new_grant_id();
                 let grant = insert(&grant_id, &self.device_grant(&device.value, &asking, person))?;
@@ -95,13 +99,15 @@ impl AuthorizationServer {
 
     fn device_grant(&self, device: &Device, asking: &Asking, person: &Person) -> Grant {
         let scopes: Vec<_> = asking.offered.iter().map(|(scope, _)| scope.as_str()).collect();
+        let now = self.clock.now();
         Grant {
             client_id: device.client_id.clone(),
             subject: person.id.clone(),
             name: person.name.clone(),
             scope: scopes.join(" "),
-            granted_at: self.clock.now(),
+            granted_at: now,
             expires_at: device.expires_at,
+            tokens_expire_by: now,
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::TypeSettings;
 use crate::core::error::Mistakes;
+use crate::core::own_tokens::LONGEST_LIFE;
 use crate::core::period::Period;
 use crate::core::type_scopes::{TypeScopes, judge_name};
 
@@ -30,5 +31,8 @@ pub(super) fn judge(settings: &TypeSettings, mistakes: &mut Mistakes<'_>) {
     }
     if lifetime < Period::seconds(1) {
         mistakes.add("scope_lifetime", format!("{lifetime} is too short for a token"), "Give it 1s or more");
+    }
+    if lifetime.duration() > LONGEST_LIFE {
+        mistakes.add("scope_lifetime", format!("{lifetime} is longer than 366 days"), "Give it 366 days or less");
     }
 }

@@ -70,21 +70,32 @@ async fn start(records: Arc<dyn Records>, clock: &SetClock) -> AuthorizationServ
 
 /// The same, where `app` has these grants.
 async fn start_with(records: Arc<dyn Records>, clock: &SetClock, grants: &[GrantType]) -> AuthorizationServer {
+    start_as(records, clock, grants, &IssuerSettings::default()).await.0
+}
+
+/// The same with these settings, and what verifiers know of its tokens.
+pub(super) async fn start_as(
+    records: Arc<dyn Records>,
+    clock: &SetClock,
+    grants: &[GrantType],
+    settings: &IssuerSettings,
+) -> (AuthorizationServer, Arc<OwnTokens>) {
     let (clock, entropy): (Arc<dyn Clock>, _) = (Arc::new(clock.clone()), Arc::new(SystemEntropy));
     let signer = Signer::secret(&SecretString::from("x".repeat(32)));
-    let issuer = Issuer::new("https://gw.example".into(), &IssuerSettings::default(), signer, entropy.clone());
+    let issuer = Issuer::new("https://gw.example".into(), settings, signer, entropy.clone());
     let app = Client::public("app", "App", vec![APP_URI.into()], default_scopes()).using(grants.to_vec());
+    let own_tokens = Arc::new(OwnTokens::default());
     let server = AuthorizationServer::new(Parts {
         clients: Clients::new([app]),
         accounts: AccountSettings { login: Login::Any, ..AccountSettings::default() },
         minter: Minter { issuer, scopes: Scopes::new(&TypeScopes::default()), clock: Arc::clone(&clock) },
         records,
-        own_tokens: Arc::new(OwnTokens::default()),
+        own_tokens: Arc::clone(&own_tokens),
         clock,
         entropy,
     });
     server.prepare().await.unwrap();
-    server
+    (server, own_tokens)
 }
 
 /// What a client sends that does everything right.
@@ -93,14 +104,26 @@ fn asked() -> AuthorizationParameters {
 }
 
 async fn code(server: &AuthorizationServer) -> String {
-    let ada = Person { id: "any:ada".into(), name: "ada".into(), is_admin: false };
-    let request = server.judge_authorization(&asked()).await.unwrap();
-    let address = server.grant_authorization(&request, &ada).await.unwrap();
-    let query = address.expose_secret().split_once('?').unwrap().1.to_owned();
-    form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "code").unwrap().1.into_owned()
+    grant(server, &person("ada")).await.unwrap()
 }
 
-async fn ask(server: &AuthorizationServer, grant: &str, parameters: &[(&str, &str)]) -> Result<Issued, TokenError> {
+pub(super) fn person(name: &str) -> Person {
+    Person { id: format!("any:{name}"), name: name.into(), is_admin: false }
+}
+
+/// A person lets `app` in; answers the code.
+pub(super) async fn grant(server: &AuthorizationServer, person: &Person) -> Result<String, AuthorizationError> {
+    let request = server.judge_authorization(&asked()).await.unwrap();
+    let address = server.grant_authorization(&request, person).await?;
+    let query = address.expose_secret().split_once('?').unwrap().1.to_owned();
+    Ok(form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "code").unwrap().1.into_owned())
+}
+
+pub(super) async fn ask(
+    server: &AuthorizationServer,
+    grant: &str,
+    parameters: &[(&str, &str)],
+) -> Result<Issued, TokenError> {
     let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let credentials = Credentials::Id("app".into());
     server
@@ -108,7 +131,7 @@ async fn ask(server: &AuthorizationServer, grant: &str, parameters: &[(&str, &st
         .await
 }
 
-fn refresh_token(issued: &Issued) -> String {
+pub(super) fn refresh_token(issued: &Issued) -> String {
     issued.refresh_token.as_ref().unwrap().expose_secret().to_owned()
 }
 

@@ -44,6 +44,26 @@ fn sections_that_contradict_themselves_are_refused_with_file_key_and_remedy() {
     ]);
 }
 
+/// What is revoked could else be forgotten before it has expired.
+#[test]
+fn what_would_live_for_longer_than_a_year_is_refused_with_file_key_and_remedy() {
+    let cases = [
+        ("[issuer]\nlifetime = ", "issuer.lifetime", "Leave it out, or write one like \"1h\""),
+        (
+            "[issuer]\nrefresh_lifetime = ",
+            "issuer.refresh_lifetime",
+            "Leave it out, or write one like \"30 days\"; who may not refresh has no refresh_token in `grants`",
+        ),
+        ("[accounts]\nlifetime = ", "accounts.lifetime", "Leave it out, or write one like \"45m\""),
+        ("[clients.a]\nlifetime = ", "clients.a.lifetime", "Leave it out, or write one like \"1h\""),
+    ];
+    for (lines, key, remedy) in cases {
+        let secret = if key.starts_with("clients") { SECRET } else { "" };
+        let mistake = format!("{key}: is longer than 366 days, and what is revoked is remembered for no longer");
+        assert_refused(&[(format!("{lines}\"367 days\"\n{secret}"), &mistake, remedy)]);
+    }
+}
+
 #[test]
 fn clients_that_contradict_themselves_are_refused_with_file_key_and_remedy() {
     let client = |lines: &str| format!("[clients.a]\n{lines}{SECRET}");
@@ -67,6 +87,17 @@ fn clients_that_contradict_themselves_are_refused_with_file_key_and_remedy() {
             client("consent = \"auto\"\n"),
             "clients.a.consent: is \"auto\", and `grants` does not name authorization_code, the only one that can do without asking",
             "Leave it out, or name authorization_code",
+        ),
+        (
+            "[clients.a]\npublic = true\nconsent = \"auto\"\nredirect_uris = [\"https://a.example/\", \"http://127.0.0.1/cb\"]\n".into(),
+            "clients.a.consent: is \"auto\", and any program on the person's machine could take the code of a public client that comes back \
+             to http or to a private scheme",
+            "Leave it out, or let it come back to https alone",
+        ),
+        (
+            format!("[clients.\"acc_1\"]\n{SECRET}"),
+            "clients: \"acc_1\" can not be a client id: what begins with acc_, any: or urn:anteroom: is a person or the gateway in a token",
+            "Rename it",
         ),
         (
             format!("[clients.\"urn:anteroom:login\"]\n{SECRET}"),

@@ -7,7 +7,7 @@ use super::flow::{
     APP_URI, Browser, SITE_SECRET, assert_no_grant, configuration, member, redeem, refresh, request, standing,
 };
 use super::form_call;
-use crate::gateway::{Answer, Gateway, client};
+use crate::gateway::{Answer, Gateway, client, problem};
 use crate::patience::patiently;
 use crate::postgres_server::Server;
 
@@ -57,6 +57,37 @@ async fn a_token_that_is_taken_back_here_is_refused_there_in_five_seconds() {
     there.advance(BOUND);
     comes_to(&there, &token, revoked()).await;
     assert_eq!([standing(&here, &other).await.0, standing(&there, &other).await.0], [200, 200]);
+}
+
+/// The other gateway remembers a client for as long: what it gives it meanwhile is not believed either.
+#[tokio::test]
+async fn what_a_removed_client_is_given_there_is_not_believed() {
+    let [here, there] = gateways();
+    let root = here.token("root", ROOT_SECRET, None).await;
+    let added = here.post(&root, "/v1/admin/clients", &json!({ "client_id": "acme" })).await.json();
+    let secret = added["client_secret"].as_str().unwrap();
+    let before = there.token("acme", secret, None).await;
+    let removal = here.call(Method::DELETE, "/v1/admin/clients/acme").bearer_auth(&root);
+    assert_eq!(Answer::to(removal).await.status, 204);
+    advance([&here, &there], BOUND - 1);
+    let after = there.token("acme", secret, None).await;
+    for token in [&before, &after] {
+        assert_eq!(standing(&here, token).await, revoked());
+    }
+    advance([&here, &there], 1);
+    for token in [&before, &after] {
+        comes_to(&there, token, revoked()).await;
+    }
+    let again = json!({ "client_id": "acme" });
+    for gateway in [&here, &there] {
+        let detail = "A client of this id was removed a moment ago, and other gateways may know it still: add it ten seconds later, or choose another.";
+        let refused = gateway.post(&root, "/v1/admin/clients", &again).await.problem();
+        assert_eq!(refused, problem(409, "client_conflict", "Client conflict", detail));
+    }
+    advance([&here, &there], BOUND);
+    let added = there.post(&root, "/v1/admin/clients", &again).await.json();
+    let new = there.token("acme", added["client_secret"].as_str().unwrap(), None).await;
+    assert_eq!([standing(&here, &new).await.0, standing(&there, &new).await.0], [200, 200]);
 }
 
 #[tokio::test]
