@@ -147,7 +147,7 @@ fn is_from_here(gateway: &Gateway, http: &HttpRequest) -> bool {
     let base = base_url(http, &gateway.server);
     let own = base.strip_suffix(path_of(&base)).unwrap_or(&base);
     let Some((scheme, authority)) = origin.split_once("://") else { return false };
-    // Without public_url, a proxy that ends TLS need not say so.
+    // Without `public_url`, a proxy that ends TLS need not say so.
     let is_scheme = gateway.server.public_url.is_none() || own.split_once("://").is_some_and(|(own, _)| own == scheme);
     origin.eq_ignore_ascii_case(own) || is_scheme && Some(authority) == text(header::HOST)
 }

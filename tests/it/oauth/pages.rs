@@ -122,7 +122,7 @@ async fn a_form_of_another_site_or_origin_does_nothing() {
     }
 }
 
-/// With public_url the scheme is known, and a page on a plain connection is not ours.
+/// With `public_url` the scheme is known, and a page on a plain connection is not ours.
 #[tokio::test]
 async fn a_form_of_a_plain_connection_does_nothing_on_https() {
     let server = "[server]\nmode = \"production\"\npublic_url = \"https://gw.example\"\n[shutdown]\ndelay = \"0s\"\n";
