@@ -197,8 +197,10 @@ impl Problem {
     /// The answer, and its log line when the fault is ours. What is wrong with a token is in the access line. `metadata` tells the
     /// address of the metadata of this API, if it has one.
     pub(super) fn answer(&self, trace_id: &str, metadata: &dyn Fn() -> Option<String>) -> HttpResponse {
-        // Why an issuer's keys are not to be had is told once, where they are fetched.
-        if self.code.status().is_server_error() && self.code != Code::VerifierUnavailable {
+        // Why an issuer's keys are not to be had is told once, where they are fetched. Who is sent away because there are too many is in
+        // the access line: anybody could fill the log with it.
+        let is_told = matches!(self.code, Code::VerifierUnavailable | Code::Overloaded);
+        if self.code.status().is_server_error() && !is_told {
             tracing::error!(trace_id, code = self.name(), cause = self.cause.as_deref(), "{}", self.detail);
         }
         let mut answer = HttpResponse::build(self.code.status());
