@@ -17,6 +17,15 @@ pub enum Source {
 }
 
 impl Source {
+    /// The same place, where a relative path is relative to `base`.
+    #[must_use]
+    pub fn below(self, base: &Path) -> Self {
+        match self {
+            Self::File(path) => Self::File(base.join(path)),
+            env @ Self::Env(_) => env,
+        }
+    }
+
     /// Reads it, without the line break at its end.
     ///
     /// # Errors

@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 
 use config::{ConfigError, FileFormat, Map, Source, Value};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use crate::core::error::Misconfiguration;
-use crate::core::period::Period;
 use crate::http::{GuardSettings, Mode, ServerSettings, UiSettings};
 use crate::net::NetSettings;
 use crate::oauth::accounts::settings::AccountSettings;
@@ -21,14 +19,31 @@ use crate::telemetry::logs::{LogFormat, LogSettings};
 use crate::verify::{Mention, VerifySettings, is_own, issuer_in, own_table};
 use crate::webhooks::WebhookSettings;
 
+use login::LoginSettings;
+pub use shutdown::ShutdownSettings;
+
 mod environment;
+pub mod login;
 mod mistakes;
+mod shutdown;
 
 /// Sections whose tables are named by the user.
 const NAMED_TABLES: [&str; 4] = ["verifiers", "clients", "types", "guards"];
 /// Sections with keys of their own.
-const SECTIONS: [&str; 11] =
-    ["server", "log", "store", "retention", "shutdown", "net", "verify", "issuer", "accounts", "webhooks", "ui"];
+const SECTIONS: [&str; 12] = [
+    "server",
+    "log",
+    "store",
+    "retention",
+    "shutdown",
+    "net",
+    "verify",
+    "issuer",
+    "accounts",
+    "webhooks",
+    "ui",
+    "login",
+];
 
 /// The client with which people log in at `/ui/`, unless another is named.
 const UI_CLIENT: &str = "swagger-ui";
@@ -66,26 +81,12 @@ pub struct Settings {
     pub webhooks: WebhookSettings,
     /// `[ui]`
     pub ui: UiSettings,
+    /// `[login]`
+    pub login: LoginSettings,
     /// What paths in the configuration are relative to: the folder of its file.
     pub base: PathBuf,
     /// Where each value came from.
     pub origin: Origin,
-}
-
-/// The `[shutdown]` section.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ShutdownSettings {
-    /// How long `/readyz` says 503 before no new connection is taken; default: 1 s in production, 0 in development.
-    pub delay: Option<Period>,
-    /// How long requests in flight may take to finish.
-    pub grace: Period,
-}
-
-impl Default for ShutdownSettings {
-    fn default() -> Self {
-        Self { delay: None, grace: Period::seconds(10) }
-    }
 }
 
 /// What is said on the command line; it wins over the rest.
@@ -226,7 +227,7 @@ impl Settings {
         self.verifiers.get(name).is_some_and(is_own)
     }
 
-    /// Whether nobody can get a token that the gateway believes: no client, and no issuer but itself.
+    /// Whether nobody can get a token that the gateway believes, but clients that were added: none is configured, and no issuer but itself.
     pub fn serves_nobody(&self) -> bool {
         let others = self.chain().iter().any(|name| !self.is_self(name));
         self.clients.is_empty() && !self.has_demo_client() && !self.issuer.open && !others
@@ -310,6 +311,7 @@ impl Sections {
             guards: self.section("guards"),
             webhooks: self.section("webhooks"),
             ui: self.section("ui"),
+            login: self.section("login"),
             base,
             origin,
         }

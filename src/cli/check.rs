@@ -112,6 +112,7 @@ fn effective(settings: &Settings) -> Result<Value, Failure> {
         "guards": json(&settings.guards)?,
         "webhooks": json(&settings.webhooks)?,
         "ui": ui,
+        "login": json(&settings.login)?,
     })))
 }
 

@@ -16,9 +16,9 @@ pub(super) fn warnings(settings: &Settings) -> Vec<String> {
 
 fn no_client(settings: &Settings) -> Option<String> {
     settings.serves_nobody().then(|| {
-        "no client is configured, so nobody can get a token here: run `anteroom client new NAME`, put the lines it prints into the file \
-         that --config or ANTEROOM_CONFIG names (or set ANTEROOM__CLIENTS='{\"NAME\": {\"secrets\": [\"sha256:…\"]}}'), and restart; or \
-         add an oidc verifier, see config/auth0.toml"
+        "no client is configured, so only those that were added get a token here: add one with `anteroom client add NAME`; or run \
+         `anteroom client new NAME`, put the lines it prints into the file that --config or ANTEROOM_CONFIG names (or set \
+         ANTEROOM__CLIENTS='{\"NAME\": {\"secrets\": [\"sha256:…\"]}}'), and restart; or add an oidc verifier, see config/auth0.toml"
             .to_owned()
     })
 }

@@ -36,8 +36,8 @@ pub(super) struct OpenTokenAnswer {
     security((), ("basic" = [])),
     responses(
         (status = 200, description = "A token", body = BasicTokenAnswer),
-        (status = 400, description = "The header Authorization is malformed", body = TokenErrorAnswer),
-        (status = 401, description = "The client is not known, or its secret is wrong", body = TokenErrorAnswer),
+        (status = 400, description = "The header Authorization came twice", body = TokenErrorAnswer),
+        (status = 401, description = "The client is not known, or its secret is wrong, or the header Authorization is not HTTP Basic", body = TokenErrorAnswer),
         (status = 429, description = "Too many attempts with wrong credentials", body = TokenErrorAnswer),
     ),
 )]

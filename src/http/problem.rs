@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::code::Code;
 use super::cors;
+use super::oauth::refusal::BASIC_CHALLENGE;
 use crate::core::error::{Error, Fault, StoreError};
 use crate::core::verdict::{Denial, Evidence, Reason, Refusal};
 
@@ -140,6 +141,11 @@ impl Problem {
         Self { retry_after: Some(retry_after), ..self }
     }
 
+    /// How many seconds to wait before it makes sense to try again.
+    pub(super) fn wait(&self) -> Option<u64> {
+        self.retry_after.map(whole_seconds)
+    }
+
     fn objecting(self, objection: Objection) -> Self {
         Self { objection: Some(Box::new(objection)), ..self }
     }
@@ -197,15 +203,20 @@ impl Problem {
     /// The answer, and its log line when the fault is ours. What is wrong with a token is in the access line. `metadata` tells the
     /// address of the metadata of this API, if it has one.
     pub(super) fn answer(&self, trace_id: &str, metadata: &dyn Fn() -> Option<String>) -> HttpResponse {
+        self.log(trace_id);
+        let mut answer = HttpResponse::build(self.code.status());
+        self.set_headers(&mut answer, metadata);
+        answer.json(self.body(trace_id))
+    }
+
+    /// Writes its log line when the fault is ours.
+    pub(super) fn log(&self, trace_id: &str) {
         // Why an issuer's keys are not to be had is told once, where they are fetched. Who is sent away because there are too many is in
         // the access line: anybody could fill the log with it.
         let is_told = matches!(self.code, Code::VerifierUnavailable | Code::Overloaded);
         if self.code.status().is_server_error() && !is_told {
             tracing::error!(trace_id, code = self.name(), cause = self.cause.as_deref(), "{}", self.detail);
         }
-        let mut answer = HttpResponse::build(self.code.status());
-        self.set_headers(&mut answer, metadata);
-        answer.json(self.body(trace_id))
     }
 
     /// What the client reads.
@@ -232,8 +243,8 @@ impl Problem {
         if let Some(challenge) = self.challenge(metadata) {
             answer.insert_header((header::WWW_AUTHENTICATE, challenge));
         }
-        if let Some(retry_after) = self.retry_after {
-            answer.insert_header((header::RETRY_AFTER, whole_seconds(retry_after).to_string()));
+        if let Some(seconds) = self.wait() {
+            answer.insert_header((header::RETRY_AFTER, seconds.to_string()));
         }
         if let Some(allow) = &self.allow {
             answer.insert_header((header::ALLOW, &**allow));
@@ -251,16 +262,12 @@ impl Problem {
                 format!(", error=\"insufficient_scope\", scope=\"{scope}\"")
             }
             Some(Objection::Denied(Denial { scope: None, .. })) => ", error=\"insufficient_scope\"".into(),
-            // RFC 7617 section 2.1.
-            None if self.code == Code::LoginFailed => {
-                return Some("Basic realm=\"anteroom\", charset=\"UTF-8\"".into());
-            }
+            None if self.code == Code::LoginFailed => return Some(BASIC_CHALLENGE.into()),
             None if self.code == Code::TokenRepeated => ", error=\"invalid_request\"".into(),
             None => return None,
         };
         let mut challenge = format!("Bearer realm=\"anteroom\"{error}");
-        let metadata = if self.is_about_another { None } else { metadata() };
-        if let Some(address) = metadata {
+        if let Some(address) = (!self.is_about_another).then(metadata).flatten() {
             // Writing to a string does not fail.
             let _ = write!(challenge, ", resource_metadata=\"{address}\"");
         }

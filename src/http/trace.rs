@@ -41,6 +41,12 @@ pub(super) fn by(request: &HttpRequest, actor: &str) -> By {
     By { actor: Some(actor.to_owned()), trace_id }
 }
 
+/// The trace id of an exchange.
+pub(super) fn trace_id(request: &HttpRequest) -> String {
+    let extensions = request.extensions();
+    extensions.get::<Rc<TraceContext>>().map(|context| context.trace_id.clone()).unwrap_or_default()
+}
+
 /// Which guard was asked, and about which call, for the log line.
 struct Guarded {
     guard: Arc<str>,

@@ -13,6 +13,7 @@ use crate::oauth::Browser;
 use crate::process::{self, Gateway, program};
 
 mod at_terminal;
+mod configured;
 mod faulty_providers;
 mod own_credentials;
 mod pace;

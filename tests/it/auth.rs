@@ -69,9 +69,9 @@ async fn without_the_secret_there_is_no_token() {
             .await;
     assert_eq!((answer.status, answer.json(), answer.header("www-authenticate")), (401, wrong, ""));
     let bearer = Answer::to(gateway.call(Method::GET, "/auth").bearer_auth("x")).await;
-    let description = "the header Authorization is not HTTP Basic, or came twice";
-    let malformed = json!({ "error": "invalid_request", "error_description": description });
-    assert_eq!((bearer.status, bearer.json()), (400, malformed));
+    let description = "the header Authorization is not HTTP Basic with an id and a secret";
+    let no_basic = json!({ "error": "invalid_client", "error_description": description });
+    assert_eq!((bearer.status, bearer.json()), (401, no_basic));
 }
 
 #[tokio::test]

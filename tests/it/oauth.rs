@@ -180,12 +180,13 @@ async fn both_ways_at_once_are_refused() {
 #[tokio::test]
 async fn a_header_that_is_not_basic_is_refused() {
     let gateway = acme();
-    let twice = "the header Authorization is not HTTP Basic, or came twice";
+    let not_basic = "the header Authorization is not HTTP Basic with an id and a secret";
     let good = format!("Basic {}", STANDARD.encode(format!("acme:{SECRET}")));
     for header in ["Bearer abc", "Basic", "Basic ?", "Basic YWNtZQ==", "Basic //8="] {
         let call = ask(&gateway).header("authorization", header).header("content-type", FORM).body(GRANT);
-        assert_malformed(&Answer::to(call).await, twice);
+        assert_refused(&Answer::to(call).await, 401, "invalid_client", not_basic);
     }
+    let twice = "the header Authorization came twice";
     let call = ask(&gateway).header("authorization", &good).header("authorization", &good);
     assert_malformed(&Answer::to(call.header("content-type", FORM).body(GRANT)).await, twice);
     let call = ask(&gateway).header("authorization", good.replace("Basic", "bASIC"));
@@ -224,6 +225,39 @@ async fn the_grant_and_every_parameter_are_read_strictly() {
         assert_malformed(&answer, "the body is not a JSON object of texts, or a member is repeated");
     }
     assert_nothing_sent(&ask_form(&gateway, GRANT).await);
+}
+
+/// RFC 6749 section 3.2.
+#[tokio::test]
+async fn a_parameter_without_a_value_counts_as_left_out() {
+    let gateway = acme();
+    let empty = "client_id=&client_secret=&scope=&code=";
+    token(&ask_as(&gateway, SECRET, &format!("{GRANT}&{empty}")).await, BOTH);
+    let json = json!({ "grant_type": "client_credentials", "client_id": "acme", "client_secret": SECRET, "scope": "" });
+    token(&Answer::to(ask(&gateway).json(&json)).await, BOTH);
+    assert_malformed(&ask_as(&gateway, SECRET, "grant_type=").await, "the parameter grant_type is missing");
+    assert_nothing_sent(&ask_form(&gateway, &format!("{GRANT}&client_id=&client_secret=")).await);
+    assert_unproven(&ask_form(&gateway, &format!("{GRANT}&client_id=acme&client_secret=")).await);
+    for twice in ["scope=&scope=", "scope=requests:read&scope="] {
+        assert_malformed(&ask_as(&gateway, SECRET, &format!("{GRANT}&{twice}")).await, "a parameter is repeated");
+    }
+}
+
+/// A fault of the store's is told with when to try again, RFC 7009 section 2.2.1, wherever a client calls.
+#[tokio::test]
+async fn a_fault_of_the_store_says_when_to_try_again() {
+    let store = "[store]\nurl = \"sqlite:anteroom.db\"\n";
+    let gateway = Gateway::configured(&format!("{store}{}", client("acme", SECRET, &["requests:read"])));
+    let token = gateway.token("acme", SECRET, None).await;
+    gateway.break_records();
+    for path in ["/oauth/token", "/oauth/introspect", "/oauth/revoke", "/oauth/device"] {
+        let form =
+            [("grant_type", "client_credentials"), ("token", &*token), ("client_id", "added"), ("client_secret", "x")];
+        let answer = Answer::to(form_call(&gateway, path, &form)).await;
+        assert_eq!((answer.status, answer.header("retry-after")), (503, "5"), "{path}: {}", answer.text);
+        assert_eq!(answer.json()["error"], "temporarily_unavailable");
+        assert_eq!((answer.header("cache-control"), answer.header("pragma")), ("no-store", "no-cache"));
+    }
 }
 
 #[tokio::test]

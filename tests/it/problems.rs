@@ -33,7 +33,7 @@ async fn calls(gateway: &Gateway, token: &str) -> Vec<(u16, RequestBuilder)> {
         (304, get(&one).bearer_auth(token).header("if-none-match", etag)),
         (307, get("/")),
         (400, post().json(&json!({}))),
-        (400, get("/auth").bearer_auth("x")),
+        (401, get("/auth").bearer_auth("x")),
         (401, get("/v1/whoami")),
         (401, gateway.call(Method::POST, "/auth")),
         (404, get("/nothing")),

@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::provider::Provider;
 use super::talk::{complaint, json};
 use super::token::{Asking, Given, error_of};
-use super::{Client, EXIT_CODES, Options, printable, refused, run};
+use super::{Client, EXIT_CODES, Options, open, printable, refused, run};
 use crate::cli::Failure;
 use crate::settings::Flags;
 
@@ -46,7 +46,7 @@ struct Codes {
 
 pub(in crate::cli) fn run_login(flags: &Flags, login: Login) -> Result<(), Failure> {
     let Login { scope, options } = login;
-    run(flags, options, async |client| log_in(client, scope.as_deref()).await)
+    run(&open(flags, options)?.for_login(), async |client| log_in(client, scope.as_deref()).await)
 }
 
 async fn log_in(client: &Client, scope: Option<&str>) -> Result<(), Failure> {

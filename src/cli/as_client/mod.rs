@@ -13,6 +13,7 @@ use crate::app::{CLI_CLIENT, SystemClock};
 use crate::core::clock::Clock;
 use crate::net::{FetchErrorClass, NetError, Reply};
 use crate::secret::Source;
+use crate::settings::login::LoginSettings;
 use crate::settings::{Flags, Settings};
 use crate::telemetry::logs::{LogFormat, LogSettings};
 
@@ -79,33 +80,22 @@ impl Options {
 /// What a command works with.
 struct Client {
     options: Options,
+    /// Where the client's secret is, and what says so.
+    secret: Option<(Source, &'static str)>,
     settings: Settings,
     talk: Talk,
     clock: Arc<dyn Clock>,
 }
 
 /// Runs a command to its end.
-fn run<T>(
-    flags: &Flags,
-    options: Options,
-    work: impl AsyncFnOnce(&Client) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    // What goes wrong on the way is told by the sentence at the end.
-    LogSettings { level: Some("error".into()), ..LogSettings::default() }.start(LogFormat::Pretty);
-    options.secret()?;
-    let settings = load(flags)?;
-    let net = settings.net.open(&settings.base).map_err(|mistakes| settings.unusable(mistakes))?;
-    let caller = net.caller(options.ca_file.as_deref()).map_err(|mistake| settings.unusable(vec![mistake]))?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let talk = Talk::new(caller, Arc::clone(&clock), options.debug);
-    let client = Client { options, settings, talk, clock };
+fn run<T>(client: &Client, work: impl AsyncFnOnce(&Client) -> Result<T, Failure>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(async {
         // From here on, so that nothing which is told can be broken off in another way.
         let mut interruptions = signal(SignalKind::interrupt())?;
         tokio::select! {
             biased;
-            done = work(&client) => done,
+            done = work(client) => done,
             _ = interruptions.recv() => Err(Failure::interrupted()),
         }
     });
@@ -114,7 +104,29 @@ fn run<T>(
     done
 }
 
+fn open(flags: &Flags, options: Options) -> Result<Client, Failure> {
+    // What goes wrong on the way is told by the sentence at the end.
+    LogSettings { level: Some("error".into()), ..LogSettings::default() }.start(LogFormat::Pretty);
+    let secret = options.secret()?.map(|place| (place, "--client-secret"));
+    let settings = load(flags)?;
+    let net = settings.net.open(&settings.base).map_err(|mistakes| settings.unusable(mistakes))?;
+    let caller = net.caller(options.ca_file.as_deref()).map_err(|mistake| settings.unusable(vec![mistake]))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let talk = Talk::new(caller, Arc::clone(&clock), options.debug);
+    Ok(Client { options, secret, settings, talk, clock })
+}
+
 impl Client {
+    /// With what the configuration says of logging in, where the command line says nothing.
+    fn for_login(mut self) -> Self {
+        let LoginSettings { client_id, client_secret, discovery_url } = self.settings.login.clone();
+        let base = &std::path::absolute(&self.settings.base).unwrap_or_default();
+        self.options.client_id = self.options.client_id.or(client_id);
+        self.options.discovery_url = self.options.discovery_url.or(discovery_url);
+        self.secret = self.secret.or(client_secret.map(|place| (place.below(base), "login.client_secret")));
+        self
+    }
+
     fn client_id(&self) -> &str {
         self.options.client_id.as_deref().unwrap_or(CLI_CLIENT)
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::progress::Progress;
 use super::talk::json;
-use super::{Client, EXIT_CODES, Options, run};
+use super::{Client, EXIT_CODES, Options, open, run};
 use crate::cli::Failure;
 use crate::cli::sheet::{self, text};
 use crate::net::{Call, NetError, Reply};
@@ -40,7 +40,7 @@ pub(in crate::cli) struct Status {
 pub(in crate::cli) fn run_status(flags: &Flags, status: Status) -> Result<ExitCode, Failure> {
     let Status { id, wait, json, options } = status;
     let id: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
-    let request = run(flags, options, async |client| follow(client, &id, wait).await)?;
+    let request = run(&open(flags, options)?, async |client| follow(client, &id, wait).await)?;
     let mut out = io::stdout().lock();
     if json {
         writeln!(out, "{}", sheet::json(&request))?;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::talk::{JSON, json};
-use super::{Client, EXIT_CODES, Options, misused, printable, run};
+use super::{Client, EXIT_CODES, Options, misused, open, printable, run};
 use crate::cli::Failure;
 use crate::net::Call;
 use crate::settings::Flags;
@@ -33,7 +33,7 @@ pub(in crate::cli) struct Submit {
 pub(in crate::cli) fn run_submit(flags: &Flags, submit: Submit) -> Result<(), Failure> {
     let Submit { file, kind, idempotency_key, options } = submit;
     let body = body(&file, kind.as_deref())?;
-    run(flags, options, async |client| {
+    run(&open(flags, options)?, async |client| {
         let id = send(client, body, idempotency_key).await?;
         writeln!(io::stdout(), "{id}")?;
         client.tell(&format!("Submitted. See how it gets on with `anteroom status {id} --wait`."))?;

@@ -14,6 +14,7 @@ use super::{Client, Options, misused, printable, refused};
 use crate::cli::Failure;
 use crate::core::clock::Timestamp;
 use crate::net::{Call, NetError, Reply};
+use crate::secret::Source;
 
 /// A token that is good for less is had anew before it is used.
 const MARGIN_MILLIS: i64 = 10_000;
@@ -60,7 +61,7 @@ impl Given {
             issuer: provider.issuer.clone(),
             token_endpoint: provider.token_endpoint()?.to_owned(),
             client_id: client.client_id().to_owned(),
-            client_secret: client.options.secret()?,
+            client_secret: client.secret.clone().map(|(place, _)| place),
             basic: provider.takes_basic(),
             expires_at: self.expires_at(client.clock.now()),
             access_token: self.access_token,
@@ -85,8 +86,10 @@ pub(super) struct Access {
 impl Client {
     /// Who this client says it is to a provider.
     pub(super) fn asking(&self, provider: &Provider) -> Result<Asking<'_>, Failure> {
-        let secret = self.options.secret()?.map(|place| place.read(&self.settings.base)).transpose();
-        let secret = secret.map_err(|problem| misused("--client-secret", problem, "Put the secret there"))?;
+        let read = |(place, told_by): &(Source, &str)| {
+            place.read(&self.settings.base).map_err(|problem| misused(told_by, problem, "Put the secret there"))
+        };
+        let secret = self.secret.as_ref().map(read).transpose()?;
         Ok(Asking { client_id: self.client_id(), secret, basic: provider.takes_basic() })
     }
 

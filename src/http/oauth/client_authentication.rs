@@ -36,10 +36,11 @@ fn basic(http: &HttpRequest) -> Result<Option<(String, SecretString)>, Refusal> 
         let (id, secret) = text.split_once(':')?;
         scheme.eq_ignore_ascii_case("basic").then(|| (form_decoded(id), SecretString::from(form_decoded(secret))))
     };
-    match (parse(), values.next()) {
-        (Some(credentials), None) => Ok(Some(credentials)),
-        _ => Err(Refusal::invalid_request("the header Authorization is not HTTP Basic, or came twice")),
+    if values.next().is_some() {
+        return Err(Refusal::invalid_request("the header Authorization came twice"));
     }
+    let not_basic = || Refusal::invalid_client("the header Authorization is not HTTP Basic with an id and a secret");
+    parse().map(Some).ok_or_else(not_basic)
 }
 
 /// RFC 6749 section 2.3.1 has id and secret form-encoded before they go into Basic. Most programs do not, so a `+` stands for itself.

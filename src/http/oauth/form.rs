@@ -52,7 +52,7 @@ fn unique_members(body: &[u8]) -> Option<Vec<(String, String)>> {
     json.end().ok().map(|()| members)
 }
 
-/// RFC 6749 section 3.2: no parameter may come twice.
+/// RFC 6749 section 3.2: no parameter may come twice, and one without a value counts as left out.
 fn unrepeated<K: Into<String>, V: Into<String>>(pairs: impl Iterator<Item = (K, V)>) -> Result<Parameters, Refusal> {
     let mut parameters = Parameters::new();
     for (name, value) in pairs {
@@ -60,5 +60,6 @@ fn unrepeated<K: Into<String>, V: Into<String>>(pairs: impl Iterator<Item = (K, 
             return Err(Refusal::invalid_request("a parameter is repeated"));
         }
     }
+    parameters.retain(|_, value| !value.is_empty());
     Ok(parameters)
 }

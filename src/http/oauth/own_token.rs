@@ -22,7 +22,7 @@ pub(super) async fn asked(
 ) -> Result<(Arc<Client>, String), Refusal> {
     let credentials = credentials(http, parameters)?;
     let client = gateway.authorization.authenticate(&credentials, client_address(http, &gateway.server)).await?;
-    match parameters.remove("token").filter(|token| !token.is_empty()) {
+    match parameters.remove("token") {
         Some(token) => Ok((client, token)),
         None => Err(Refusal::invalid_request("the parameter token is missing")),
     }

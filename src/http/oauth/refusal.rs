@@ -10,10 +10,14 @@ use utoipa::ToSchema;
 use crate::core::error::{Error, StoreError};
 use crate::http::code::Code;
 use crate::http::problem::{Problem, whole_seconds};
+use crate::http::trace::trace_id;
 use crate::oauth::TokenError;
 
 const NEITHER_FORM_NOR_JSON: &str = "The body is neither a form nor JSON, or it is compressed. \
     Send it as `application/x-www-form-urlencoded` or `application/json`, not compressed.";
+
+/// What names and passwords, or ids and secrets, are asked for with; RFC 7617 section 2.1.
+pub(in crate::http) const BASIC_CHALLENGE: &str = "Basic realm=\"anteroom\", charset=\"UTF-8\"";
 
 /// Why there is no token; RFC 6749 section 5.2.
 #[derive(Serialize, ToSchema)]
@@ -31,6 +35,8 @@ pub(in crate::http) struct Refusal {
     error: &'static str,
     description: String,
     retry_after: Option<u64>,
+    /// What is logged with the answer, where the fault is ours.
+    problem: Option<Box<Problem>>,
 }
 
 impl Refusal {
@@ -38,20 +44,28 @@ impl Refusal {
         TokenError::InvalidRequest(description.into()).into()
     }
 
+    /// Who calls can not be told from what was sent; RFC 6749 section 5.2.
+    pub(in crate::http) fn invalid_client(description: &str) -> Self {
+        Self { description: description.into(), ..TokenError::InvalidClient.into() }
+    }
+
     /// The fault is not the caller's, and passes.
     pub(in crate::http) fn unavailable(retry_after: Duration) -> Self {
         let description = "the keys that tokens are judged by can not be had now".into();
         let (status, retry_after) = (StatusCode::SERVICE_UNAVAILABLE, Some(whole_seconds(retry_after)));
-        Self { status, error: "temporarily_unavailable", description, retry_after }
+        Self { status, error: "temporarily_unavailable", description, retry_after, problem: None }
     }
 
     /// The answer. A page's own call gets no challenge: the browser would take it for itself, ask its user with a window of its own,
     /// and keep the refusal from the page.
     pub(in crate::http) fn answer(&self, http: &HttpRequest) -> HttpResponse {
+        if let Some(problem) = &self.problem {
+            problem.log(&trace_id(http));
+        }
         let mut answer = no_store(self.status);
         let from_page = http.headers().get("x-requested-with").is_some_and(|by| by == "XMLHttpRequest");
         if self.status == StatusCode::UNAUTHORIZED && !from_page {
-            answer.insert_header((header::WWW_AUTHENTICATE, "Basic realm=\"anteroom\", charset=\"UTF-8\""));
+            answer.insert_header((header::WWW_AUTHENTICATE, BASIC_CHALLENGE));
         }
         if let Some(seconds) = self.retry_after {
             answer.insert_header((header::RETRY_AFTER, seconds.to_string()));
@@ -85,12 +99,12 @@ impl From<TokenError> for Refusal {
             }
             TokenError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", None),
         };
-        Self { status, error: name, description: error.to_string(), retry_after }
+        Self { status, error: name, description: error.to_string(), retry_after, problem: None }
     }
 }
 
 impl From<StoreError> for Refusal {
-    /// As everywhere: logged once, and told in the problem's words.
+    /// As everywhere: logged once, with the answer, and told in the problem's words.
     fn from(error: StoreError) -> Self {
         let refusal = Self::from(Problem::from(Error::Store(error)));
         Self { error: "temporarily_unavailable", ..refusal }
@@ -104,8 +118,8 @@ impl From<Problem> for Refusal {
             Code::UnsupportedMediaType => NEITHER_FORM_NOR_JSON,
             _ => problem.detail(),
         };
-        let description = description.to_owned();
-        Self { status: problem.code.status(), error: "invalid_request", description, retry_after: None }
+        let (status, description, retry_after) = (problem.code.status(), description.to_owned(), problem.wait());
+        Self { status, error: "invalid_request", description, retry_after, problem: Some(problem.into()) }
     }
 }
 
