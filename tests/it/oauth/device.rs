@@ -144,8 +144,10 @@ async fn nobody_fills_the_store_with_devices() {
 #[tokio::test]
 async fn who_begins_many_devices_stops_nobody_else() {
     let box_ = client("box", SECRET, &["requests:read"]) + "grants = [\"device_code\"]\n";
-    let gateway =
-        Gateway::configured(&format!("[server]\ntrusted_proxies = [\"127.0.0.1\"]\n{}{box_}", configuration()));
+    let gateway = Gateway::configured(&format!(
+        "[shutdown]\ndelay = \"0s\"\n[server]\ntrusted_proxies = [\"127.0.0.1\"]\n{}{box_}",
+        configuration()
+    ));
     let begin = async |from: String, secret: Option<&str>| {
         let call = gateway.call(Method::POST, "/oauth/device").header("x-forwarded-for", from);
         let call = match secret {
