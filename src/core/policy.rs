@@ -20,13 +20,13 @@ pub const WEBHOOKS_MANAGE: &str = "webhooks:manage";
 /// Operating the gateway.
 pub const ADMIN: &str = "admin";
 
-/// Every scope of Anteroom's own operations, with what it allows.
+/// Every scope of Anteroom's own operations, with what it allows, as a person is told who is asked for it.
 pub const SCOPES: &[(&str, &str)] = &[
     (REQUESTS_READ, "Read your requests, their status and their results"),
-    (REQUESTS_WRITE, "Submit and cancel requests"),
-    (REQUESTS_WORK, "Work on requests"),
-    (WEBHOOKS_MANAGE, "Manage your webhook endpoints"),
-    (ADMIN, "Operate the gateway"),
+    (REQUESTS_WRITE, "Submit and cancel your requests"),
+    (REQUESTS_WORK, "Take up and finish everybody's requests, as a worker"),
+    (WEBHOOKS_MANAGE, "Have news of your requests sent to addresses of its choice"),
+    (ADMIN, "Operate the gateway: see everybody's requests, and change accounts, clients and keys"),
 ];
 
 /// Whether that is the name of a scope.

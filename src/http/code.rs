@@ -171,8 +171,8 @@ const OAUTH_ERRORS: &[(&str, &str, &str)] = &[
     ("expired_token", "400", "The person has not confirmed the device in time: begin again."),
     (
         "temporarily_unavailable",
-        "429",
-        "There were too many attempts with wrong credentials, or too many devices have begun to wait: wait for `Retry-After`.",
+        "429, 503",
+        "There were too many attempts with wrong credentials, or too many devices have begun to wait; or (503) the store or the keys are not to be had: wait for `Retry-After`.",
     ),
 ];
 
@@ -182,7 +182,7 @@ pub fn errors_document() -> String {
         "# Errors\n\nMade from the code by `anteroom openapi --errors`; do not edit. Every error is `application/problem+json` (RFC 9457) \
          with the members `type` (`urn:anteroom:error:CODE`), `title`, `status`, `detail`, `code`, `trace_id` and, where the \
          body is at fault, `errors` with a JSON Pointer to each fault. `POST /oauth/token`, `/oauth/introspect`, `/oauth/revoke`, `/oauth/device` and `/auth` answer most errors in the \
-         form of RFC 6749, below; their 403 `development_mode`, 405 and 503 are problems like those of any path. Errors of HTTP parsing itself (400, 408, 431) have an empty body.\n\n\
+         form of RFC 6749, below; their 403 `development_mode`, 405 and 503 `overloaded` are problems like those of any path. Errors of HTTP parsing itself (400, 408, 431) have an empty body.\n\n\
          | code | status | meaning | what to do |\n|---|---|---|---|\n",
     );
     for code in Code::ALL {

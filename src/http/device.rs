@@ -10,23 +10,30 @@ use super::oauth::login::{LoginPage, STALE};
 use super::origin::client_address;
 use super::pages::browser::Browser;
 use super::pages::form::Form;
-use super::pages::page;
+use super::pages::{consent, page};
 use super::problem::{Problem, whole_seconds};
+use super::trace::for_people;
 use crate::oauth::accounts::Person;
 use crate::oauth::device::confirmation::{Asking, UserCodeError};
 
 /// More of a code than anybody types; the rest is left out of what is shown again.
 const LONGEST: usize = 40;
+/// Where the form leads that ends the session.
+const LOGOUT: &str = "oauth/logout";
 
 /// Asks for the code.
 pub(super) async fn show(gateway: Data<Gateway>, http: HttpRequest) -> Result<HttpResponse, Problem> {
+    for_people(&http);
     let browser = Browser::of(&gateway, &http);
     let visit = Visit { gateway: &gateway, http: &http, browser: &browser };
-    let mut query = form_urlencoded::parse(http.query_string().as_bytes());
-    let typed = query.find(|(name, _)| name == "user_code").map(|(_, code)| shortened(&code)).unwrap_or_default();
+    let parameter = |name: &str| {
+        let mut pairs = form_urlencoded::parse(http.query_string().as_bytes());
+        pairs.find(|(found, _)| found == name).map(|(_, value)| shortened(&value)).unwrap_or_default()
+    };
+    let (typed, is_login) = (parameter("user_code"), parameter("prompt") == "login");
     Ok(match browser.person(&gateway).await? {
-        Some(person) => visit.entry(StatusCode::OK, &person, &typed, None),
-        None => visit.login(&typed),
+        Some(person) if !is_login => visit.entry(StatusCode::OK, &person, &typed, None),
+        _ => visit.login(&typed),
     })
 }
 
@@ -36,6 +43,7 @@ pub(super) async fn confirm(
     http: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
+    for_people(&http);
     let form = Form::read(&http, payload).await?;
     let browser = Browser::of(&gateway, &http);
     let visit = Visit { gateway: &gateway, http: &http, browser: &browser };
@@ -62,8 +70,7 @@ struct Visit<'a> {
 
 impl Visit<'_> {
     fn login(&self, typed: &str) -> HttpResponse {
-        let code: String = form_urlencoded::byte_serialize(typed.as_bytes()).collect();
-        let to = format!("../device?user_code={code}");
+        let to = format!("../{}", address(typed));
         let page = LoginPage { to: &to, action: "oauth/login", goes_on_to: None, alert: None, name: "" };
         self.browser.remembering(self.gateway, self.http, page.show(StatusCode::OK, self.browser))
     }
@@ -71,7 +78,7 @@ impl Visit<'_> {
     fn entry(&self, status: StatusCode, person: &Person, typed: &str, alert: Option<&str>) -> HttpResponse {
         let content = html! {
             @if let Some(alert) = alert { p role="alert" { (alert) } }
-            (logged_in(person))
+            (logged_in(person, typed))
             form method="post" action="device" {
                 (self.browser.token_field())
                 label for="user_code" { "Code that the device shows" }
@@ -80,26 +87,26 @@ impl Visit<'_> {
                 p id="hint" { "Eight letters, such as WDJB-MJHT." }
                 button type="submit" { "Continue" }
             }
+            (consent::logout(self.browser, LOGOUT))
         };
         page(status, "Connect a device", content, None)
     }
 
     fn question(&self, person: &Person, asking: &Asking) -> HttpResponse {
-        let (client, code) = (&asking.client.name, asking.user_code.to_string());
+        let code = asking.user_code.to_string();
         let content = html! {
-            p { strong { (client) } " asks to be allowed, in your name, to:" }
-            ul { @for (scope, allows) in &asking.offered { li { (allows) " (" code { (scope) } ")" } } }
+            (consent::asks(&asking.client, &asking.offered))
             p { "Allow it only if you have begun this yourself, and the device in front of you shows the code "
                 strong { (code) } ". Somebody who sent you the code would be let in as you." }
-            (logged_in(person))
+            (logged_in(person, &code))
             form method="post" action="device" {
                 (self.browser.token_field())
                 input type="hidden" name="user_code" value=(code);
-                button type="submit" name="decision" value="allow" { "Allow" }
-                button type="submit" name="decision" value="deny" { "Do not allow" }
+                (consent::decision())
             }
+            (consent::logout(self.browser, LOGOUT))
         };
-        page(StatusCode::OK, &format!("Allow {client}?"), content, None)
+        page(StatusCode::OK, &format!("Allow {}?", asking.client.name), content, None)
     }
 
     fn refuse(&self, person: &Person, typed: &str, error: UserCodeError) -> Result<HttpResponse, Problem> {
@@ -120,8 +127,13 @@ impl Visit<'_> {
     }
 }
 
-fn logged_in(person: &Person) -> Markup {
-    html! { p { "You are logged in as " strong { (person.name) } "." } }
+/// The address of this page with a code filled in, relative to the folder above `oauth`.
+fn address(typed: &str) -> String {
+    format!("device?user_code={}", form_urlencoded::byte_serialize(typed.as_bytes()).collect::<String>())
+}
+
+fn logged_in(person: &Person, typed: &str) -> Markup {
+    consent::logged_in(person, &format!("{}&prompt=login", address(typed)))
 }
 
 fn allowed(asking: &Asking) -> HttpResponse {

@@ -142,6 +142,7 @@ fn table(listener: Listener, mode: Mode, partner: bool) -> Vec<Row> {
             get_partner_request in partner,
         ]);
     }
+    // For operators, and yet on every listener: the bookstore's programs ask for it there. It needs the scope admin.
     rows.extend(operations![Access::Token; list_users in users]);
     // health, for whoever runs the gateway
     rows.extend(operations![Access::Open; get_health in healthz]);
@@ -233,7 +234,7 @@ fn api() -> Vec<Row> {
 }
 
 /// What people see in their browsers, and what leads there.
-fn pages() -> [Row; 11] {
+fn pages() -> [Row; 12] {
     let get = &[Method::GET];
     [
         Row::page("/auth", get, || Route::new().to(auth::issue_token_by_basic)),
@@ -242,6 +243,7 @@ fn pages() -> [Row; 11] {
         Row::page("/oauth/authorize", get, || Route::new().to(oauth::authorize::ask)),
         Row::page("/oauth/authorize", &[Method::POST], || Route::new().to(oauth::authorize::decide)),
         Row::page("/oauth/login", &[Method::POST], || Route::new().to(oauth::login::log_in)),
+        Row::page("/oauth/logout", &[Method::POST], || Route::new().to(oauth::logout::log_out)),
         Row::page("/device", get, || Route::new().to(device::show)),
         Row::page("/device", &[Method::POST], || Route::new().to(device::confirm)),
         Row::page("/", get, || Route::new().to(ui::redirect)),

@@ -12,13 +12,13 @@ use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, HttpMessage, HttpRequest};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 
 use super::healthz::is_routine;
 use super::origin::ForwardedCall;
 use super::problem::{self, Problem};
 use super::routes::Routes;
-use super::{Gateway, security_headers, well_known};
+use super::{Gateway, pages, security_headers, well_known};
 use crate::core::entropy::Entropy;
 use crate::core::request::{By, RequestId};
 use crate::core::verdict::Verdict;
@@ -45,6 +45,14 @@ pub(super) fn by(request: &HttpRequest, actor: &str) -> By {
 pub(super) fn trace_id(request: &HttpRequest) -> String {
     let extensions = request.extensions();
     extensions.get::<Rc<TraceContext>>().map(|context| context.trace_id.clone()).unwrap_or_default()
+}
+
+/// That a person sees the answer of an exchange.
+struct ForPeople;
+
+/// Notes that a person sees the answer: what goes wrong is told on a page.
+pub(super) fn for_people(request: &HttpRequest) {
+    request.extensions_mut().insert(ForPeople);
 }
 
 /// Which guard was asked, and about which call, for the log line.
@@ -147,8 +155,7 @@ pub(super) async fn trace<B: MessageBody + 'static>(
     let problem = response.response().error().map(problem::of);
     let mut response = match &problem {
         Some(problem) => {
-            let metadata = || well_known::address(response.request(), &gateway.server);
-            let mut answer = problem.answer(&context.trace_id, &metadata).map_into_right_body();
+            let mut answer = answer(problem, &gateway, response.request(), &context).map_into_right_body();
             keep_cors(response.headers(), answer.headers_mut());
             response.into_response(answer)
         }
@@ -162,6 +169,15 @@ pub(super) async fn trace<B: MessageBody + 'static>(
     }
     record(&gateway, &context, problem.as_ref(), &call, &response);
     Ok(response)
+}
+
+/// What a problem is answered with.
+fn answer(problem: &Problem, gateway: &Gateway, request: &HttpRequest, context: &TraceContext) -> HttpResponse {
+    if request.extensions().contains::<ForPeople>() {
+        problem.log(&context.trace_id);
+        return pages::problem(problem, &context.trace_id);
+    }
+    problem.answer(&context.trace_id, &|| well_known::address(request, &gateway.server))
 }
 
 /// What lets a page of another origin read an answer stays on it when the answer is a problem.

@@ -169,7 +169,7 @@ impl AuthorizationServer {
         };
         let Some(client) = self.clients.find(id).await? else {
             return nowhere(
-                "The program that sent you here is not known to this gateway: its client_id is none of a client.",
+                "The program that sent you here is not known to this gateway: no client has this client_id.",
             );
         };
         let Some(asked) = parameters.get("redirect_uri") else {
@@ -264,8 +264,10 @@ fn judge_rest(client: &Client, parameters: &AuthorizationParameters) -> Result<(
     if parameters.get("response_mode").is_some_and(|mode| mode != "query") {
         return invalid("the only response_mode that is offered is query");
     }
-    if ["request", "request_uri"].into_iter().any(|name| parameters.get(name).is_some()) {
-        return Err(("request_not_supported", "requests are taken as parameters alone"));
+    for (name, error) in [("request", "request_not_supported"), ("request_uri", "request_uri_not_supported")] {
+        if parameters.get(name).is_some() {
+            return Err((error, "requests are taken as parameters alone"));
+        }
     }
     if !client.grants.contains(&GrantType::AuthorizationCode) {
         return Err((

@@ -20,10 +20,13 @@ use crate::secret::Source;
 
 mod added;
 pub mod administration;
+mod invisible;
 mod registry;
 mod rules;
 
 pub use registry::Clients;
+
+use invisible::is_invisible;
 
 /// A client's own secret may not be shorter: it is what stands between a guesser and the client, since the rightful client is never
 /// locked out.
@@ -156,14 +159,15 @@ pub fn generate_secret(entropy: &dyn Entropy) -> SecretString {
     SecretString::from(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// Whether that can be a client's id: RFC 6749 appendix A.1 has no control characters in one. A colon may be in it, for in Basic
+/// Whether that can be a client's id: RFC 6749 appendix A.1 has no control characters in one, and what
+/// people can not see would make one look like another. A colon may be in it, for in Basic
 /// authentication ids are form-encoded (section 2.3.1).
 ///
 /// # Errors
 /// What is wrong, to be put after the id.
 pub fn judge_id(id: &str) -> Result<(), &'static str> {
-    if id.is_empty() || id.chars().any(char::is_control) {
-        return Err("can not be a client id: it is empty or has control characters");
+    if id.is_empty() || id.chars().any(is_invisible) {
+        return Err("can not be a client id: it is empty or has control characters or invisible ones");
     }
     // What a client may do with its own tokens it could do with those of everybody who has logged in.
     if id == FIRST_PARTY {

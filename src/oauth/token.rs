@@ -102,7 +102,9 @@ pub(super) fn narrow(allowed: &[String], asked: Option<&str>) -> Result<String, 
     let asked: BTreeSet<&str> = asked.unwrap_or_default().split(' ').filter(|scope| !scope.is_empty()).collect();
     if let Some(beyond) = asked.iter().find(|scope| !allowed.iter().any(|allowed| allowed == *scope)) {
         let (beyond, allowed) = (beyond.escape_default(), allowed.join(" "));
-        return Err(TokenError::InvalidScope(format!("the scope {beyond} is not one of this client's: {allowed}")));
+        return Err(TokenError::InvalidScope(format!(
+            "the scope {beyond} is not one of those that can be had here: {allowed}"
+        )));
     }
     let granted = allowed.iter().map(String::as_str).filter(|scope| asked.is_empty() || asked.contains(scope));
     Ok(granted.collect::<Vec<_>>().join(" "))

@@ -58,7 +58,7 @@ async fn keys_are_listed_and_rotated_beside_a_running_gateway_and_without() {
 
     let (code, printed, told) = run(folder.path(), &["rotate"]);
     assert_eq!((code, printed.as_str()), (Some(1), ""));
-    assert!(told.starts_with("anteroom: There is no new key: ") && told.contains(signs_from), "{told}");
+    assert!(told.starts_with("anteroom: No key was made: ") && told.contains(signs_from), "{told}");
     gateway.terminate();
     assert!(gateway.end().0.success());
     let (code, listed, told) = run(folder.path(), &["list"]);
@@ -75,7 +75,7 @@ fn where_there_is_nothing_to_rotate_it_is_told() {
     let (code, listed, told) = run(folder.path(), &["list"]);
     assert_eq!((code, rows(&listed).len(), told.as_str()), (Some(0), 0, ""));
     let (code, printed, told) = run(folder.path(), &["rotate"]);
-    let expected = "anteroom: There is no new key: issuer.algorithm is \"HS256\", whose secrets the gateway does not change by itself. ";
+    let expected = "anteroom: No key was made: issuer.algorithm is \"HS256\", whose secrets the gateway does not change by itself. ";
     assert_eq!((code, printed.as_str(), told.starts_with(expected)), (Some(1), "", true), "{told}");
     drop(gateway);
     for (arguments, words) in [

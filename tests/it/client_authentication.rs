@@ -111,7 +111,7 @@ async fn an_added_client_gets_its_grants_and_scopes_alone() {
     let credentials = format!("{}:{added}", encoded(ID));
     let answer = by_basic(&gateway, &credentials, &format!("{GRANT}&scope=requests:write")).await;
     let said = json!({
-        "error": "invalid_scope", "error_description": "the scope requests:write is not one of this client's: requests:read",
+        "error": "invalid_scope", "error_description": "the scope requests:write is not one of those that can be had here: requests:read",
     });
     assert_eq!((answer.status, answer.json(), answer.header("cache-control")), (400, said, "no-store"));
     let answer = by_form(&gateway, &format!("{GRANT}&client_id=app")).await;

@@ -108,8 +108,8 @@ async fn what_is_wrong_with_a_client_is_told() {
     let token = operator(&gateway).await;
     let known = "admin, requests:read, requests:work, requests:write, webhooks:manage";
     for (body, pointer, detail) in [
-        (json!({ "client_id": "" }), "/client_id", "It can not be a client id: it is empty or has control characters. Choose another.".to_owned()),
-        (json!({ "client_id": "a\u{0}b" }), "/client_id", "It can not be a client id: it is empty or has control characters. Choose another.".to_owned()),
+        (json!({ "client_id": "" }), "/client_id", "It can not be a client id: it is empty or has control characters or invisible ones. Choose another.".to_owned()),
+        (json!({ "client_id": "a\u{0}b" }), "/client_id", "It can not be a client id: it is empty or has control characters or invisible ones. Choose another.".to_owned()),
         (json!({ "client_id": "x".repeat(256) }), "/client_id", "It is longer than 255 bytes. Choose a shorter one.".into()),
         (json!({ "client_id": "a", "scopes": ["requests:read", "all"] }), "/scopes", format!("\"all\" is not a scope. Use {known}.")),
         (

@@ -19,6 +19,7 @@ mod introspect;
 mod keys;
 mod killed;
 mod metadata;
+mod pages;
 mod people;
 mod refresh;
 mod revoke;
@@ -157,7 +158,7 @@ async fn a_scope_narrows_and_never_widens() {
         [("requests:read%20admin", "admin"), ("requests", "requests"), ("a%0Ab", "a\\nb"), ("Admin", "Admin")]
     {
         let answer = ask_as(&gateway, SECRET, &format!("{GRANT}&scope={asked}")).await;
-        let description = format!("the scope {beyond} is not one of this client's: {BOTH}");
+        let description = format!("the scope {beyond} is not one of those that can be had here: {BOTH}");
         assert_refused(&answer, 400, "invalid_scope", &description);
     }
 }

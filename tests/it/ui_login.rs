@@ -122,8 +122,8 @@ async fn the_contract_has_a_scheme_for_it_and_the_page_the_client() {
             "tokenUrl": format!("{uri}/v1/token"),
             "scopes": {
                 "read:requests": "Read your requests, their status and their results",
-                "write": "Submit and cancel requests",
-                "edit": "Submit and cancel requests",
+                "write": "Submit and cancel your requests",
+                "edit": "Submit and cancel your requests",
             },
         } },
     });

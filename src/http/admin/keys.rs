@@ -103,5 +103,5 @@ fn refusal(why: NotRotated) -> Problem {
         NotRotated::Waiting(_) => "Wait until then.",
         NotRotated::TooMany => "Wait until one is retired, as `retires_at` of the keys says.",
     };
-    Problem::detailed(Code::KeysNotRotated, format!("There is no new key: {why}. {remedy}"))
+    Problem::detailed(Code::KeysNotRotated, format!("No key was made: {why}. {remedy}"))
 }

@@ -11,14 +11,16 @@ use crate::http::Gateway;
 use crate::http::code::Code;
 use crate::http::pages::browser::Browser;
 use crate::http::pages::form::Form;
-use crate::http::pages::{page, see_other};
+use crate::http::pages::{consent, page, see_other};
 use crate::http::problem::Problem;
+use crate::http::trace::for_people;
 use crate::oauth::AuthorizationServer;
 use crate::oauth::accounts::Person;
 use crate::oauth::authorize::{AuthorizationError, AuthorizationParameters, AuthorizationRequest, Prompt};
 
 /// Shows what has to be shown: the login, what is asked for, or where the browser goes on to.
 pub(in crate::http) async fn ask(gateway: Data<Gateway>, http: HttpRequest) -> Result<HttpResponse, Problem> {
+    for_people(&http);
     let browser = Browser::of(&gateway, &http);
     let asked = Asked { gateway: &gateway, http: &http, browser: &browser };
     asked.answer().await.or_else(|error| refuse(&gateway.authorization, error))
@@ -30,6 +32,7 @@ pub(in crate::http) async fn decide(
     http: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
+    for_people(&http);
     let form = Form::read(&http, payload).await?;
     let is_allowed = match form.field("decision") {
         "allow" => true,
@@ -65,7 +68,7 @@ impl Asked<'_> {
         if request.prompt == Prompt::Nothing {
             return Err(request.refuse("consent_required", "the person has to be asked"));
         }
-        Ok(consent_page(StatusCode::OK, self.browser, &request, &person, &offered, None, &self.login_again()))
+        Ok(self.consent_page(StatusCode::OK, &request, &person, &offered, None))
     }
 
     async fn decide(&self, form: &Form, is_allowed: bool) -> Result<HttpResponse, AuthorizationError> {
@@ -75,9 +78,7 @@ impl Asked<'_> {
         };
         let offered = self.gateway.authorization.offer(&request, &person)?;
         if !self.browser.has_sent(self.gateway, self.http, form) {
-            let again = self.login_again();
-            let alert = Some(STALE);
-            return Ok(consent_page(StatusCode::FORBIDDEN, self.browser, &request, &person, &offered, alert, &again));
+            return Ok(self.consent_page(StatusCode::FORBIDDEN, &request, &person, &offered, Some(STALE)));
         }
         if is_allowed {
             self.grant(&request, &person).await
@@ -103,6 +104,26 @@ impl Asked<'_> {
         self.browser.remembering(self.gateway, self.http, page.show(StatusCode::OK, self.browser))
     }
 
+    fn consent_page(
+        &self,
+        status: StatusCode,
+        request: &AuthorizationRequest,
+        person: &Person,
+        offered: &[(String, String)],
+        alert: Option<&str>,
+    ) -> HttpResponse {
+        let redirect_uri = request.way_back().redirect_uri();
+        let content = html! {
+            @if let Some(alert) = alert { p role="alert" { (alert) } }
+            (consent::asks(&request.client, offered))
+            (consent::logged_in(person, &self.login_again()))
+            p { "Whatever you decide, you go on to " code { (place(redirect_uri)) } "." }
+            form method="post" { (self.browser.token_field()) (consent::decision()) }
+            (consent::logout(self.browser, "logout"))
+        };
+        page(status, &format!("Allow {}?", request.client.name), content, Some(redirect_uri))
+    }
+
     /// The address of this page where somebody else logs in.
     fn login_again(&self) -> String {
         format!("authorize?{}&prompt=login", after_login(self.http.query_string()))
@@ -120,31 +141,6 @@ fn after_login(query: &str) -> String {
         }
     }
     rest.finish()
-}
-
-fn consent_page(
-    status: StatusCode,
-    browser: &Browser,
-    request: &AuthorizationRequest,
-    person: &Person,
-    offered: &[(String, String)],
-    alert: Option<&str>,
-    login_again: &str,
-) -> HttpResponse {
-    let (client, redirect_uri) = (&request.client.name, request.way_back().redirect_uri());
-    let content = html! {
-        @if let Some(alert) = alert { p role="alert" { (alert) } }
-        p { strong { (client) } " asks to be allowed, in your name, to:" }
-        ul { @for (scope, allows) in offered { li { (allows) " (" code { (scope) } ")" } } }
-        p { "You are logged in as " strong { (person.name) } ". " a href=(login_again) { "Log in as somebody else" } }
-        p { "Whatever you decide, you go on to " code { (place(redirect_uri)) } "." }
-        form method="post" {
-            (browser.token_field())
-            button type="submit" name="decision" value="allow" { "Allow" }
-            button type="submit" name="decision" value="deny" { "Do not allow" }
-        }
-    };
-    page(status, &format!("Allow {client}?"), content, Some(redirect_uri))
 }
 
 /// What of a redirect URI tells a person where it leads.

@@ -90,8 +90,8 @@ impl From<&Caller> for IntrospectionAnswer {
 
 /// Ask about a token
 ///
-/// Token introspection (RFC 7662), for clients that have a secret. A token that is unknown, expired, revoked or somebody else's is
-/// `{"active": false}`, and nothing more is said.
+/// Token introspection (RFC 7662): any client that has a secret may ask about any token of this gateway's. One that is unknown, expired,
+/// revoked or of another issuer is `{"active": false}`, and nothing more is said.
 #[utoipa::path(post, path = "/oauth/introspect", tag = "tokens",
     security((), ("basic" = [])),
     request_body(content(

@@ -15,6 +15,7 @@ use crate::http::pages::browser::Browser;
 use crate::http::pages::form::Form;
 use crate::http::pages::{page, see_other};
 use crate::http::problem::{Problem, whole_seconds};
+use crate::http::trace::for_people;
 use crate::oauth::accounts::LoginError;
 use crate::oauth::authorize::{AuthorizationError, AuthorizationParameters};
 
@@ -60,6 +61,7 @@ pub(in crate::http) async fn log_in(
     http: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
+    for_people(&http);
     let form = Form::read(&http, payload).await?;
     let to = form.field("to");
     if !is_own_page(to) {

@@ -15,7 +15,7 @@ use crate::http::origin::client_address;
 use crate::oauth::Issued;
 use crate::oauth::token::TokenRequest;
 
-/// What a client asks with; RFC 6749 section 4.4.2. The credentials may come by HTTP Basic instead.
+/// What a client asks with; RFC 6749 sections 4.1.3, 4.4.2 and 6, and RFC 8628 section 3.4. The credentials may come by HTTP Basic instead.
 #[derive(Deserialize, ToSchema)]
 #[expect(
     dead_code,
@@ -25,7 +25,8 @@ pub(in crate::http) struct TokenForm {
     /// The grant.
     #[schema(example = "client_credentials")]
     grant_type: String,
-    /// The scopes asked for, separated by spaces; none: all that the client has.
+    /// The scopes asked for, separated by spaces. None: all that the client has, or, of the grant `refresh_token`, all that were granted.
+    /// The other grants take none: the scopes were asked for when they began.
     #[schema(example = "requests:read requests:write")]
     scope: Option<String>,
     /// The client id, unless it comes by HTTP Basic.
@@ -80,9 +81,10 @@ impl From<Issued> for TokenAnswer {
 
 /// Get a token
 ///
-/// The client credentials grant of RFC 6749, section 4.4; the code grant, section 4.1, with PKCE by S256 (RFC 7636); and the refresh
-/// grant, section 6, where each refresh token is good once and a second use ends all that came of the grant. The client id and its secret come by HTTP Basic, or in a body that is a form
-/// or JSON. Attempts with wrong credentials are slowed down (429); right ones never are.
+/// The client credentials grant of RFC 6749, section 4.4; the code grant, section 4.1, with PKCE by S256 (RFC 7636); the refresh grant,
+/// section 6, where each refresh token is good once and a second use ends all that came of the grant; and the device grant of RFC 8628,
+/// section 3.4, which is asked for again until a person has decided. The client id and its secret come by HTTP Basic, or in a body that
+/// is a form or JSON. Attempts with wrong credentials are slowed down (429); right ones never are.
 #[utoipa::path(post, path = "/oauth/token", tag = "tokens",
     security((), ("basic" = [])),
     request_body(content(
@@ -91,7 +93,7 @@ impl From<Issued> for TokenAnswer {
     )),
     responses(
         (status = 200, description = "A token", body = TokenAnswer),
-        (status = 400, description = "A parameter is missing, repeated or malformed; or the grant or the scope is not to be had", body = TokenErrorAnswer),
+        (status = 400, description = "A parameter is missing, repeated or malformed; the grant or the scope is not to be had; or, of a device, nobody has decided yet (`authorization_pending`), it asks too often (`slow_down`), or the code is expired (`expired_token`) or denied (`access_denied`)", body = TokenErrorAnswer),
         (status = 401, description = "The client is not known, or its secret is wrong", body = TokenErrorAnswer),
         (status = 408, description = "The body did not arrive in time", body = TokenErrorAnswer),
         (status = 413, description = "The body is too large", body = TokenErrorAnswer),

@@ -11,7 +11,11 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::oauth::clients::hash;
 
 pub(in crate::http) mod browser;
+pub(in crate::http) mod consent;
 pub(in crate::http) mod form;
+mod problem;
+
+pub(in crate::http) use problem::problem;
 
 /// Colours as the reader's system has them; lengths in `rem`, so that the page grows with the reader's letters.
 const STYLE: &str = "\

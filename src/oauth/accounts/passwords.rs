@@ -142,7 +142,10 @@ pub(super) fn objection(password: &SecretString, name: &str) -> Option<String> {
     let lower = password.to_lowercase();
     let is_one_char = lower.chars().all(|char| lower.starts_with(char));
     let is_guessed = COMMON.contains(&lower.as_str()) || is_one_char || lower == name.to_lowercase();
-    is_guessed.then(|| "The password is one of those that are tried first. Choose one that is no word or row.".into())
+    is_guessed.then(|| {
+        "The password is one of those that are tried first. Choose one that is not a common word or a row of keys."
+            .into()
+    })
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::invisible::is_invisible;
 use super::{ClientSettings, Consent};
 use crate::oauth::grant_type::GrantType;
 use crate::oauth::redirect_uri;
@@ -49,10 +50,10 @@ pub(super) fn judge(settings: &ClientSettings) -> Vec<Mistake> {
         let problem = "is less than a second, so that a token would be expired as soon as it is given";
         add("lifetime", problem.into(), "Leave it out, or write one like \"1h\"");
     }
-    let is_told =
-        |name: &String| (1..=LONGEST_NAME).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    let is_told = |name: &String| (1..=LONGEST_NAME).contains(&name.chars().count()) && !name.chars().any(is_invisible);
     if !settings.name.as_ref().is_none_or(is_told) {
-        let problem = format!("is empty, longer than {LONGEST_NAME} characters or has control characters");
+        let problem =
+            format!("is empty, longer than {LONGEST_NAME} characters or has control characters or invisible ones");
         add("name", problem, "Leave it out, or write what people call the client");
     }
     mistakes

@@ -1,7 +1,7 @@
 //! `/oauth/authorize`: what a person sees, where their browser goes on to, and where it never does.
 
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::flow::{
     APP_URI, Browser, CHALLENGE, SITE_SECRET, SITE_URI, VERIFIER, configuration, gateway, member, parameter, redeem,
@@ -10,7 +10,7 @@ use super::flow::{
 use crate::gateway::{Answer, Gateway};
 
 /// A page in whole but for its text: its headers, and that nothing in it is a script, or bound to a place.
-fn assert_page(answer: &Answer, status: u16, onward: &str) {
+pub(super) fn assert_page(answer: &Answer, status: u16, onward: &str) {
     assert_eq!((answer.status, answer.header("content-type")), (status, "text/html; charset=utf-8"), "{}", answer.text);
     let policy = answer.header("content-security-policy");
     let (style, rest) =
@@ -46,8 +46,9 @@ async fn a_person_logs_in_and_allows_what_is_asked_for() {
     assert_page(&consent, 200, " https://app.example");
     for told in [
         "<h1>Allow The App?</h1>",
+        "<strong>The App</strong> (<code>app</code>) asks",
         "Read your requests, their status and their results (<code>requests:read</code>)",
-        "Submit and cancel requests (<code>requests:write</code>)",
+        "Submit and cancel your requests (<code>requests:write</code>)",
         "<strong>ada</strong>",
         "<code>https://app.example</code>",
     ] {
@@ -139,7 +140,8 @@ async fn what_else_is_wrong_is_told_to_the_client() {
         (request("app", APP_URI, &[("response_type", "")]), "invalid_request"),
         (request("app", APP_URI, &[("response_type", "token")]), "unsupported_response_type"),
         (request("app", APP_URI, &[("response_mode", "fragment")]), "invalid_request"),
-        (request("app", APP_URI, &[("request_uri", "https://evil.example")]), "request_not_supported"),
+        (request("app", APP_URI, &[("request_uri", "https://evil.example")]), "request_uri_not_supported"),
+        (request("app", APP_URI, &[("request", "x.y.z")]), "request_not_supported"),
         (request("app", APP_URI, &[("prompt", "none login")]), "invalid_request"),
         (request("app", APP_URI, &[("prompt", "none")]), "login_required"),
         (repeated("scope") + "&scope=y", "invalid_request"),
@@ -269,7 +271,8 @@ async fn a_login_goes_on_to_pages_of_the_gateway_alone() {
         "authorize?\r\nx",
     ] {
         let answer = browser.send("/oauth/login", &[("name", "ada"), ("password", "x"), ("to", to)]).await;
-        assert_eq!((answer.status, &answer.json()["code"]), (400, &Value::from("malformed")), "{to}");
+        assert_page(&answer, 400, "");
+        assert!(answer.text.contains("The page to go on to after the login is none of this gateway's."), "{to}");
     }
 }
 
@@ -304,7 +307,8 @@ async fn behind_a_prefix_the_cookie_is_the_prefixs_own() {
     let (browser, asked) = (Browser::new(&gateway), request("app", APP_URI, &[]));
     let login = browser.get(&asked).await;
     assert_page(&login, 200, " https://app.example");
-    let attributes = login.header("set-cookie").split_once("; ").unwrap().1;
+    let (cookie, attributes) = login.header("set-cookie").split_once("; ").unwrap();
+    assert!(cookie.starts_with("__Secure-anteroom_session="), "{cookie}");
     assert_eq!(attributes, "Path=/anteroom; Max-Age=28800; HttpOnly; SameSite=Lax; Secure");
     let wrong = browser.submit("/oauth/login", &login, &[("name", "ada"), ("password", "not a password")]).await;
     assert_page(&wrong, 403, " https://app.example");

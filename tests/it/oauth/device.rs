@@ -74,7 +74,7 @@ async fn the_client_is_authenticated_and_may_use_the_grant() {
         (
             "client_id=tv&scope=admin",
             "invalid_scope",
-            "the scope admin is not one of this client's: requests:read requests:write",
+            "the scope admin is not one of those that can be had here: requests:read requests:write",
         ),
     ] {
         assert_refused(&post(&gateway, "/oauth/device", form).await, 400, error, description);

@@ -60,7 +60,9 @@ async fn a_person_lets_a_device_in_and_it_gets_one_token() {
     let typed = user_code.replace('-', " ").to_lowercase();
     let question = browser.submit("/device", &page, &[("user_code", &typed)]).await;
     assert_page(&question, 200, "Allow The &lt;b&gt;TV&lt;/b&gt;?");
-    for told in [&*user_code, "requests:read", "requests:write", "<strong>ada</strong>"] {
+    for told in
+        [&*user_code, "</strong> (<code>tv</code>) asks", "requests:read", "requests:write", "<strong>ada</strong>"]
+    {
         assert!(question.text.contains(told), "{told} in {}", question.text);
     }
     let connected = browser.submit("/device", &question, &[("decision", "allow")]).await;

@@ -130,9 +130,9 @@ impl<'g> Browser<'g> {
     }
 }
 
-/// The hidden fields of a page's form.
-fn hidden(page: &Answer) -> Vec<(String, String)> {
-    let inputs = page.text.split("<input type=\"hidden\" name=\"").skip(1);
+/// The hidden fields of a page's first form; the one to log out comes after it.
+pub(super) fn hidden(page: &Answer) -> Vec<(String, String)> {
+    let inputs = page.text.split("</form>").next().unwrap().split("<input type=\"hidden\" name=\"").skip(1);
     let fields = inputs.map(|input| {
         let (name, rest) = input.split_once("\" value=\"").unwrap();
         let value = rest.split_once('"').unwrap().0;

@@ -97,6 +97,31 @@ fn a_client_that_the_page_can_not_use_is_refused_with_file_key_and_remedy() {
     ]);
 }
 
+/// What turns the letters around, or is not seen at all, would have one client look like another.
+#[test]
+fn what_is_not_seen_is_in_no_name_or_id_of_a_client() {
+    let name = "clients.a.name: is empty, longer than 200 characters or has control characters or invisible ones";
+    for unseen in [
+        "\\u202E",
+        "\\u2066",
+        "\\u200B",
+        "\\u200D",
+        "\\u3164",
+        "\\u115F",
+        "\\uFFA0",
+        "\\u00AD",
+        "\\uFEFF",
+        "\\U000E0041",
+    ] {
+        let named = format!("[clients.a]\nname = \"My{unseen}App\"\n{SECRET}");
+        assert_refused(&[(named, name, "Leave it out, or write what people call the client")]);
+        let told = told(&format!("[clients.\"my{unseen}app\"]\n{SECRET}"));
+        let mistake = "can not be a client id: it is empty or has control characters or invisible ones";
+        assert!(told[0].ends_with(mistake) && told[1] == "Rename it", "{told:?}");
+    }
+    drop(Gateway::configured(&format!("[clients.a]\nname = \"Zoë's Büro, 東京, עברית\"\n{SECRET}")));
+}
+
 /// What looks alike and does make sense.
 #[test]
 fn what_goes_together_is_taken() {

@@ -11,7 +11,8 @@ use crate::http::problem::Problem;
 
 /// Remove a client
 ///
-/// One that was added. Its tokens are believed no more, nor what people have granted it.
+/// One that was added. Its tokens are believed no more, nor what people have granted it: here at once, and by other gateways on the same
+/// store within 5 s.
 #[utoipa::path(delete, path = "/v1/admin/clients/{client_id}", tag = "admin",
     security(("bearer" = []), ("oauth2" = ["admin"])),
     params(("client_id" = String, Path, description = "The id of the client", example = "acme")),

@@ -33,7 +33,8 @@ fn a_day() -> Period {
 
 /// Rotate the secret of a client
 ///
-/// The new `client_secret` is good at once, and shown in this answer and never again. Those that it has are good for a while longer.
+/// The new `client_secret` is good at once, by other gateways on the same store within 5 s, and shown in this answer and never again.
+/// Those that it has are good for a while longer.
 #[utoipa::path(post, path = "/v1/admin/clients/{client_id}/rotate", tag = "admin",
     security(("bearer" = []), ("oauth2" = ["admin"])),
     params(("client_id" = String, Path, description = "The id of the client", example = "acme")),
