@@ -25,6 +25,7 @@ pub mod keeper;
 mod lifetime;
 pub mod metadata;
 pub mod minter;
+mod network;
 mod rates;
 pub mod redirect_uri;
 mod refresh;

@@ -35,13 +35,16 @@ impl Kept for Session {
 
 impl AuthorizationServer {
     /// Begins a session of a person who has just logged in, and answers what the browser is to show for it. It is a new one at each
-    /// login: what the browser had before, somebody else may have given it.
+    /// login: what the browser had `before`, somebody else may have given it, and it ends.
     ///
     /// # Errors
     /// That the person has begun too many of late, and the store's.
-    pub async fn begin_session(&self, person: &Person) -> Result<SecretString, LoginError> {
+    pub async fn begin_session(&self, person: &Person, before: Option<&str>) -> Result<SecretString, LoginError> {
         let counted = self.session_rates.take(&person.id, self.clock.monotonic());
         counted.map_err(|retry_after| LoginError::Throttled { retry_after })?;
+        if let Some(before) = before {
+            self.end_session(before).await?;
+        }
         let (cookie, now) = (generate_secret(&*self.entropy), self.clock.now());
         let session = Session {
             subject: person.id.clone(),

@@ -59,10 +59,8 @@ impl Browser {
     /// # Errors
     /// Those of [`LoginError`].
     pub(in crate::http) async fn log_in(&self, gateway: &Gateway, person: &Person) -> Result<Self, LoginError> {
-        let cookie = gateway.authorization.begin_session(person).await?;
-        if !self.is_new {
-            gateway.authorization.end_session(self.cookie.expose_secret()).await?;
-        }
+        let before = (!self.is_new).then(|| self.cookie.expose_secret());
+        let cookie = gateway.authorization.begin_session(person, before).await?;
         Ok(Self { cookie, is_new: true })
     }
 

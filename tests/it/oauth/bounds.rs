@@ -156,23 +156,23 @@ async fn a_person_lets_clients_in_and_logs_in_only_so_often() {
     let [ada, bob] = ["ada", "bob"].map(person);
     for _ in 0..60 {
         grant(&server, &ada).await.unwrap();
-        server.begin_session(&ada).await.unwrap();
+        server.begin_session(&ada, None).await.unwrap();
     }
     let refused = grant(&server, &ada).await.unwrap_err();
     assert!(matches!(refused, AuthorizationError::Told { error: "temporarily_unavailable", .. }), "{refused:?}");
     let wait = Duration::from_secs(5);
-    let refused = server.begin_session(&ada).await.unwrap_err();
+    let refused = server.begin_session(&ada, None).await.unwrap_err();
     assert!(matches!(refused, LoginError::Throttled { retry_after } if retry_after == wait), "{refused:?}");
     let request = DeviceRequest { credentials: Credentials::Id("app".into()), ..DeviceRequest::default() };
     let device = server.begin_device(&request).await.unwrap();
     let refused = server.decide_device(&device.user_code.to_string(), None, &ada, true).await.unwrap_err();
     assert!(matches!(refused, UserCodeError::Throttled { retry_after } if retry_after == wait), "{refused:?}");
     grant(&server, &bob).await.unwrap();
-    server.begin_session(&bob).await.unwrap();
+    server.begin_session(&bob, None).await.unwrap();
     opened.clock.advance(wait);
     server.decide_device(&device.user_code.to_string(), None, &ada, true).await.unwrap();
     assert!(grant(&server, &ada).await.is_err());
-    server.begin_session(&ada).await.unwrap();
+    server.begin_session(&ada, None).await.unwrap();
     opened.clock.advance(wait);
     grant(&server, &ada).await.unwrap();
 }
