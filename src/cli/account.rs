@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::operate::{delete, escaped, get, post};
 use super::password::new_password;
-use super::{Failure, load, sheet};
+use super::sheet::{self, items, table, text};
+use super::{Failure, load};
 use crate::settings::{Flags, Settings};
 
 #[derive(Debug, Subcommand)]
@@ -54,42 +55,45 @@ pub(super) fn run(flags: &Flags, command: &Account) -> Result<(), Failure> {
             let password = new_password()?;
             let new = json!({ "name": name, "password": password.expose_secret(), "admin": admin });
             let made = post(&settings, ACCOUNTS, &new)?;
-            let (name, id) = (sheet::text(&made["name"]), sheet::text(&made["id"]));
-            writeln!(io::stdout(), "The account {name} is made; its tokens have the subject {id}")?;
+            let (name, id) = (text(&made["name"]), text(&made["id"]));
+            writeln!(io::stderr(), "The account {name} is made; its tokens have the subject {id}")?;
         }
         Account::List(List { json }) => list(&settings, *json)?,
         Account::Remove(Named { name }) => {
             delete(&settings, &format!("{ACCOUNTS}/{}", escaped(name)))?;
-            writeln!(io::stdout(), "The account is removed, and its tokens are refused")?;
+            writeln!(io::stderr(), "The account is removed, and its tokens are refused")?;
         }
         Account::Password(Named { name }) => {
             let password = new_password()?;
             let body = json!({ "password": password.expose_secret() });
             post(&settings, &format!("{ACCOUNTS}/{}/password", escaped(name)), &body)?;
-            writeln!(io::stdout(), "The account has the new password, and its earlier tokens are refused")?;
+            writeln!(io::stderr(), "The account has the new password, and its earlier tokens are refused")?;
         }
     }
     Ok(())
 }
 
+/// Page by page, to the end.
 fn list(settings: &Settings, as_json: bool) -> Result<(), Failure> {
+    let (mut rows, mut cursor) = (Vec::new(), String::new());
     let mut out = io::stdout().lock();
-    let mut cursor = String::new();
     loop {
         let page = get(settings, &format!("/users?limit=200{cursor}"))?;
         if as_json {
             writeln!(out, "{}", sheet::json(&page))?;
-        } else if cursor.is_empty() {
-            writeln!(out, "{:<24}  {:<36}  {:<5}  CREATED", "NAME", "SUBJECT", "ADMIN")?;
         }
-        for account in page["items"].as_array().into_iter().flatten().filter(|_| !as_json) {
-            let admin = if account["admin"] == Value::Bool(true) { "yes" } else { "no" };
-            let [name, id, created] = ["name", "id", "created_at"].map(|key| sheet::text(&account[key]));
-            writeln!(out, "{name:<24}  {id:<36}  {admin:<5}  {created}")?;
-        }
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => return Ok(()),
-        }
+        rows.extend(items(&page["items"]).iter().map(row));
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
     }
+    if !as_json {
+        table(["NAME", "SUBJECT", "ADMIN", "CREATED"], &rows, &mut out)?;
+    }
+    Ok(())
+}
+
+fn row(account: &Value) -> [String; 4] {
+    let admin = if account["admin"] == true { "yes" } else { "no" };
+    let [name, id, created] = ["name", "id", "created_at"].map(|key| text(&account[key]));
+    [name, id, admin.into(), created]
 }

@@ -1,6 +1,6 @@
 //! Where a request comes from and what the client calls this gateway: the only place that believes a forwarded header.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -153,9 +153,16 @@ pub(super) fn client_address(request: &HttpRequest, server: &ServerSettings) -> 
         return Some(peer);
     }
     let lines = request.headers().get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok());
-    let hops: Vec<_> = lines.flat_map(|line| line.split(',')).map(|hop| hop.trim().parse::<IpAddr>()).collect();
-    let mut known = hops.into_iter().rev().map_while(Result::ok).map(|hop| hop.to_canonical());
+    let hops: Vec<_> = lines.flat_map(|line| line.split(',')).map(|hop| hop_address(hop.trim())).collect();
+    let mut known = hops.into_iter().rev().map_while(|hop| hop).map(|hop| hop.to_canonical());
     Some(known.find(|hop| !is_trusted(*hop, server)).unwrap_or(peer))
+}
+
+/// The address of a hop, which some proxies write with its port: `192.0.2.1:4711`, `[2001:db8::1]:4711`, or in brackets alone.
+fn hop_address(hop: &str) -> Option<IpAddr> {
+    let bracketed = || hop.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::from);
+    let with_port = || hop.parse::<SocketAddr>().ok().map(|address| address.ip());
+    hop.parse().ok().or_else(with_port).or_else(bracketed)
 }
 
 /// Whether the peer is a proxy whose headers are believed.

@@ -211,8 +211,9 @@ impl Problem {
 
     /// Writes its log line when the fault is ours.
     pub(super) fn log(&self, trace_id: &str) {
-        // Why an issuer's keys are not to be had is told once, where they are fetched.
-        if self.code.status().is_server_error() && self.code != Code::VerifierUnavailable {
+        // Why an issuer's keys are not to be had is told once, where they are fetched; and anybody could fill the log with overloads.
+        let untold = matches!(self.code, Code::VerifierUnavailable | Code::Overloaded);
+        if self.code.status().is_server_error() && !untold {
             tracing::error!(trace_id, code = self.name(), cause = self.cause.as_deref(), "{}", self.detail);
         }
     }

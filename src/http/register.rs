@@ -9,6 +9,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::Gateway;
+use super::admin::audit::audit;
 use super::allowed::Allowed;
 use super::body::{Json, Object};
 use super::code::Code;
@@ -78,7 +79,12 @@ pub(super) async fn register(
         Some(operator) => Registrar::Operator(operator),
         None => Registrar::Anybody(client_address(&http, &gateway.server)),
     };
-    gateway.authorization.register(&NewAccount { name: &name, password: &password, is_admin: false }, by).await?;
+    let new = NewAccount { name: &name, password: &password, is_admin: false };
+    let made = gateway.authorization.register(&new, by).await.map_err(Problem::from);
+    if let Some(operator) = &operator {
+        audit(&http, operator, "account.create", &name, &made);
+    }
+    made?;
     Ok(HttpResponse::Created().json(RegisterAnswer { message: "registered successfully" }))
 }
 

@@ -23,6 +23,7 @@ pub mod issuer;
 pub mod keeper;
 pub mod metadata;
 pub mod minter;
+mod network;
 pub mod redirect_uri;
 mod refresh;
 pub mod revocations;

@@ -1,4 +1,4 @@
-//! The brake on wrong credentials: attempts are counted per client and per address, right ones never.
+//! The brake on wrong credentials: attempts are counted per client and per network, right ones never.
 //!
 //! Right credentials always pass, so nobody can lock the rightful client out. That is safe since a secret is too long to be guessed;
 //! the brake keeps a guesser from filling the log, and tells a misconfigured client to slow down.
@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use super::network::Network;
 
 /// So many wrong attempts are answered plainly in a window.
 const ALLOWED: u32 = 10;
@@ -17,7 +19,7 @@ const REMEMBERED: usize = 10_000;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Suspect {
     Client(String),
-    Address(IpAddr),
+    Network(Network),
 }
 
 #[derive(Debug)]
@@ -34,7 +36,7 @@ impl Throttle {
     /// Counts a wrong attempt at the monotonic time `now`.
     ///
     /// # Errors
-    /// How long to wait, when there were too many for this client or from this address.
+    /// How long to wait, when there were too many for this client or from this network.
     pub fn count_failure(&self, client_id: &str, address: Option<IpAddr>, now: Duration) -> Result<(), Duration> {
         let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if windows.len() >= REMEMBERED {
@@ -45,7 +47,7 @@ impl Throttle {
         }
         // A client id is whatever the caller sent: a long one is not worth remembering whole.
         let client = Suspect::Client(client_id.chars().take(64).collect());
-        let suspects = [Some(client), address.map(Suspect::Address)];
+        let suspects = [Some(client), address.map(|_| Suspect::Network(Network::of(address)))];
         let waits = suspects.into_iter().flatten().filter_map(|suspect| {
             let window = windows.entry(suspect).or_insert(Window { began: now, failures: 0 });
             if now >= window.began + WINDOW {
@@ -81,6 +83,16 @@ mod tests {
         );
         assert_eq!(throttle.count_failure("other", None, at(20)), Ok(()));
         assert_eq!(throttle.count_failure("acme", address, at(60)), Ok(()), "a new minute");
+    }
+
+    #[test]
+    fn a_household_is_one() {
+        let throttle = Throttle::default();
+        let from = |number: usize| format!("2001:db8:1:2{number:02x}::1").parse::<IpAddr>().ok();
+        for number in 0..10 {
+            assert_eq!(throttle.count_failure(&number.to_string(), from(number), Duration::ZERO), Ok(()));
+        }
+        assert!(throttle.count_failure("10", from(10), Duration::ZERO).is_err());
     }
 
     #[test]

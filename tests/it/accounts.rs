@@ -3,7 +3,8 @@
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
-use crate::gateway::{Answer, Gateway, client, problem};
+use crate::gateway::{Answer, Gateway, client, http, problem};
+use crate::process;
 
 const ADMIN_SECRET: &str = "an-example-of-a-secret";
 const PASSWORD: &str = "correct horse";
@@ -93,6 +94,7 @@ async fn registration_is_for_whom_it_is_said_to_be() {
     let gateway = configured("");
     let off = register(&gateway, "alain", PASSWORD).await;
     assert_eq!((off.status, &off.problem()["code"]), (403, &json!("registration_off")));
+    assert_eq!(register(&gateway, "a:b", "pwd").await.status, 403, "whatever name and password are like");
     let gateway = configured("[accounts]\nregistration = \"admin\"\n");
     assert_eq!(register(&gateway, "alain", PASSWORD).await.status, 401);
     let body = json!({ "name": "alain", "password": PASSWORD });
@@ -100,6 +102,31 @@ async fn registration_is_for_whom_it_is_said_to_be() {
     assert_eq!(gateway.post(&root, "/register", &body).await.status, 201);
     let alain = token(&log_in(&gateway, "alain", PASSWORD).await);
     assert_eq!(gateway.post(&alain, "/register", &body).await.status, 403);
+}
+
+#[tokio::test]
+async fn an_operator_who_registers_somebody_is_in_the_audit_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let toml = format!("[accounts]\nregistration = \"admin\"\n{}", client("root", ADMIN_SECRET, &["admin"]));
+    let gateway = process::Gateway::configured(folder.path(), &format!("[log]\nformat = \"json\"\n{toml}"), &[]);
+    let url = |path: &str| format!("{}{path}", gateway.base());
+    let form = http().post(url("/oauth/token")).basic_auth("root", Some(ADMIN_SECRET));
+    let form = form.header("content-type", "application/x-www-form-urlencoded").body("grant_type=client_credentials");
+    let token = Answer::to(form).await.json();
+    for status in [201, 409] {
+        let call = http().post(url("/register")).bearer_auth(token["access_token"].as_str().unwrap());
+        let body = json!({ "name": "alain", "password": PASSWORD });
+        assert_eq!(Answer::to(call.json(&body)).await.status, status);
+    }
+    let log = gateway.kill();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let audits = lines.filter(|line| line["message"] == "audit");
+    let told: Vec<_> = audits
+        .map(|line| ["action", "object", "outcome", "subject"].map(|key| line[key].as_str().unwrap().to_owned()))
+        .collect();
+    let expected =
+        ["done", "account_exists"].map(|outcome| ["account.create", "alain", outcome, "root"].map(str::to_owned));
+    assert_eq!(told, expected, "{log}");
 }
 
 #[tokio::test]
@@ -171,6 +198,38 @@ async fn another_address_is_not_locked_out_by_a_guesser() {
     assert_eq!(from("198.51.100.1", "wrong horse").await, 429, "few attempts each while it is under attack");
     assert_eq!(from("203.0.113.9", PASSWORD).await, 200, "from where nobody has called yet");
     assert_eq!(from("192.0.2.1", PASSWORD).await, 200, "from where it was logged in to before");
+}
+
+/// Checking a password is work, and anybody may have right ones checked: of accounts that they have made.
+#[tokio::test]
+async fn whoever_logs_in_without_end_does_it_at_nobody_elses_cost() {
+    let folder = tempfile::tempdir().unwrap();
+    let proxy = "[server]\ntrusted_proxies = [\"127.0.0.1\"]\n";
+    let gateway = process::Gateway::configured(folder.path(), &format!("{proxy}{OPEN}"), &[]);
+    let base = gateway.base();
+    let call = |path: &str, from: &str| http().post(format!("{base}{path}")).header("x-forwarded-for", from);
+    let log_in = |name: String, from: &str| call("/login", from).basic_auth(name, Some(PASSWORD));
+    let (crowd, victim) = ("198.51.100.1", "192.0.2.1");
+    let names = (0..8).map(|number| (format!("crowd-{number}"), crowd)).chain([("victim".to_owned(), victim)]);
+    for (name, from) in names {
+        let body = json!({ "name": name, "password": PASSWORD });
+        assert_eq!(Answer::to(call("/register", from).json(&body)).await.status, 201);
+        assert_eq!(Answer::to(log_in(name, from)).await.status, 200);
+    }
+    let calls: Vec<_> = (0..80).map(|number| log_in(format!("crowd-{}", number % 8), crowd)).collect();
+    let all: Vec<_> = calls.into_iter().map(|call| tokio::spawn(Answer::to(call))).collect();
+    for _ in 0..5 {
+        assert_eq!(Answer::to(log_in("victim".into(), victim)).await.status, 200);
+    }
+    let mut told = Vec::new();
+    for answer in all {
+        let answer = answer.await.unwrap();
+        assert!(answer.status == 200 || !answer.header("retry-after").is_empty(), "{}", answer.text);
+        told.push(answer.status);
+    }
+    assert!(told.iter().any(|status| [429, 503].contains(status)), "{told:?}");
+    let log = gateway.kill();
+    assert!(!log.contains("ERROR") && log.matches("too many passwords wait to be checked").count() <= 1, "{log}");
 }
 
 #[tokio::test]

@@ -173,6 +173,51 @@ async fn a_refusal_is_told_and_keeps_nothing() {
 }
 
 #[tokio::test]
+async fn nobody_is_sent_to_a_file_or_a_script() {
+    let home = tempfile::tempdir().unwrap();
+    for address in ["file:///etc/passwd", "javascript:alert(1)", "javascript://x/%0aalert(1)", "idp.example/device"] {
+        for name in ["verification_uri", "verification_uri_complete"] {
+            let server = MockServer::start().await;
+            let url = server.uri();
+            let document = json!({
+                "issuer": url, "token_endpoint": format!("{url}/token"),
+                "device_authorization_endpoint": format!("{url}/device"),
+            });
+            answer(&server, "GET", DOCUMENT, 200, document).await;
+            let mut codes = json!({
+                "device_code": DEVICE_CODE, "user_code": "WDJB-MJHT", "expires_in": 300,
+                "verification_uri": "https://idp.example/device",
+            });
+            codes[name] = json!(address);
+            answer(&server, "POST", "/device", 200, codes).await;
+            let (code, _, told) = run_as(home.path(), &["login", "--discovery-url", &url], "");
+            let expected =
+                format!("anteroom: {url}/device would have a browser open what is no page of the web: {address}\n");
+            assert_eq!((code, told), (Some(3), expected));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_not_sent_to_another_gateway() {
+    let home = tempfile::tempdir().unwrap();
+    let server = provider().await;
+    answer_once(&server, 200, given("a-token", 3600)).await;
+    let login = ["login", "--discovery-url", &server.uri(), "--url", "https://gateway.example/", "-q"];
+    assert_eq!(run_as(home.path(), &login, "").0, Some(0));
+    let other = MockServer::start().await;
+    let other_url = other.uri();
+    for command in [["submit", "-"], ["status", "req_1"]] {
+        let arguments = [&command[..], &["--url", &other_url]].concat();
+        let (code, out, told) = run_as(home.path(), &arguments, "{}");
+        let expected = "anteroom: the token that is kept is of https://gateway.example, and --url names another: \
+                        log in there with `anteroom login --url URL`\n";
+        assert_eq!((code, out.as_str(), told.as_str()), (Some(3), "", expected));
+    }
+    assert_eq!(other.received_requests().await.unwrap().len(), 0);
+}
+
+#[tokio::test]
 async fn a_secret_goes_by_basic_and_slow_down_is_honoured() {
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("secret"), "a s&cret\n").unwrap();

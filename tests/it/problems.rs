@@ -234,6 +234,28 @@ async fn a_trusted_proxy_says_whose_wrong_secrets_they_are() {
     assert_eq!(attempt(12, "192.0.2.8").await, 401);
 }
 
+/// Some proxies write the port of the client besides.
+#[tokio::test]
+async fn a_trusted_proxy_may_write_ports_and_brackets() {
+    let gateway = production("trusted_proxies = [\"127.0.0.1\"]");
+    let attempt = async |number: usize, addresses: &str| {
+        let call = gateway.call(Method::POST, "/auth").basic_auth(format!("nobody {number}"), Some("wrong"));
+        Answer::to(call.header("x-forwarded-for", addresses)).await.status
+    };
+    for number in 0..10 {
+        assert_eq!(attempt(number, &format!("192.0.2.7:{}", 4000 + number)).await, 401);
+        let form =
+            ["[2001:db8::1]:4711", "[2001:db8::1]", "2001:db8::1", "[2001:db8::1]:4711, 127.0.0.1:80"][number % 4];
+        assert_eq!(attempt(100 + number, form).await, 401);
+    }
+    assert_eq!(attempt(10, "192.0.2.7").await, 429);
+    assert_eq!(attempt(110, "[2001:db8::1]:1").await, 429);
+    assert_eq!(attempt(11, "192.0.2.8:4711").await, 401, "another client");
+    for (number, unreadable) in ["192.0.2.9:x", "[192.0.2.9]", "[2001:db8::1", "unknown"].into_iter().enumerate() {
+        assert_eq!(attempt(20 + number, unreadable).await, 401, "it counts as the proxy");
+    }
+}
+
 /// A listener on every address has its IPv4 peers with addresses in the form of IPv6.
 #[tokio::test]
 async fn a_proxy_is_trusted_in_either_form_of_its_address() {

@@ -75,7 +75,22 @@ async fn log_in(client: &Client, scope: Option<&str>) -> Result<(), Failure> {
 async fn begin(client: &Client, url: &str, asking: &Asking<'_>, scope: Option<&str>) -> Result<Codes, Failure> {
     let form: Vec<_> = scope.map(|scope| ("scope", scope)).into_iter().collect();
     let reply = client.ask(url, &form, asking).await?;
-    if reply.status == 200 { json(&reply, url) } else { Err(refused(complaint(&reply, url))) }
+    if reply.status != 200 {
+        return Err(refused(complaint(&reply, url)));
+    }
+    let codes: Codes = json(&reply, url)?;
+    let addresses = [Some(&codes.verification_uri), codes.verification_uri_complete.as_ref()];
+    if let Some(address) = addresses.into_iter().flatten().find(|address| !is_page(address)) {
+        let (url, address) = (printable(url), printable(address));
+        return Err(refused(format!("{url} would have a browser open what is no page of the web: {address}")));
+    }
+    Ok(codes)
+}
+
+/// Whether a browser may be sent there by whoever gives tokens: never to a file or a script.
+fn is_page(address: &str) -> bool {
+    let scheme = address.split_once("://").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web)))
 }
 
 /// What to do, for the person; told whatever is asked to be left out, or nothing would come of it.

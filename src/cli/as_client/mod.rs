@@ -1,5 +1,6 @@
 //! The program as a client: logs in for a person, submits requests and tells how they get on.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ mod token;
 use progress::Progress;
 use provider::Place;
 use talk::{Talk, complaint};
+use token::Access;
 
 /// The server refused, or the person did.
 const REFUSED: u8 = 3;
@@ -85,6 +87,8 @@ struct Client {
     settings: Settings,
     talk: Talk,
     clock: Arc<dyn Clock>,
+    /// The token that was had for its own credentials.
+    own: RefCell<Option<Access>>,
 }
 
 /// Runs a command to its end.
@@ -113,7 +117,7 @@ fn open(flags: &Flags, options: Options) -> Result<Client, Failure> {
     let caller = net.caller(options.ca_file.as_deref()).map_err(|mistake| settings.unusable(vec![mistake]))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let talk = Talk::new(caller, Arc::clone(&clock), options.debug);
-    Ok(Client { options, secret, settings, talk, clock })
+    Ok(Client { options, secret, settings, talk, clock, own: RefCell::default() })
 }
 
 impl Client {

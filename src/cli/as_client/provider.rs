@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::talk::{Talk, complaint, json};
+use super::token::Lack;
 use super::{printable, refused};
 use crate::cli::Failure;
 use crate::net::Call;
@@ -30,7 +31,7 @@ const DOCUMENTS: [&str; 2] = ["oauth-authorization-server", "openid-configuratio
 
 impl Provider {
     /// The provider at that place.
-    pub(super) async fn at(place: Place, talk: &Talk) -> Result<Self, Failure> {
+    pub(super) async fn at(place: Place, talk: &Talk) -> Result<Self, Lack> {
         match place {
             Place::Named(named) => Self::discover(&document(&named), talk).await,
             Place::Gateway(url) => Ok(Self {
@@ -43,17 +44,18 @@ impl Provider {
     }
 
     /// Asks for the document; it has to be its issuer's own (RFC 8414 section 3.3).
-    async fn discover(url: &str, talk: &Talk) -> Result<Self, Failure> {
+    async fn discover(url: &str, talk: &Talk) -> Result<Self, Lack> {
         let reply = talk.call(url, Call::default()).await?;
         if reply.status != 200 {
             let remedy = "give --discovery-url the issuer, or the address of its document";
-            return Err(refused(format!("there is no discovery document: {}; {remedy}", complaint(&reply, url))));
+            return Err(refused(format!("there is no discovery document: {}; {remedy}", complaint(&reply, url))).into());
         }
         let provider: Self = json(&reply, url)?;
         if !is_of(url, &provider.issuer) {
             let found = printable(&provider.issuer);
             let remedy = "ask for the one below the issuer's own address";
-            return Err(refused(format!("{url} is the document of {found}, and not of who was asked: {remedy}")));
+            let sentence = format!("{url} is the document of {found}, and not of who was asked: {remedy}");
+            return Err(refused(sentence).into());
         }
         Ok(provider)
     }

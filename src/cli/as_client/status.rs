@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::progress::Progress;
 use super::talk::json;
+use super::token::Lack;
 use super::{Client, EXIT_CODES, Options, open, run};
 use crate::cli::Failure;
 use crate::cli::sheet::{self, text};
@@ -112,7 +113,12 @@ async fn look(
     progress: &mut Progress,
     what: &str,
 ) -> Result<(String, Result<Reply, NetError>), Failure> {
-    let access = client.access().await?;
+    let access = match client.access().await {
+        Ok(access) => access,
+        // As if the gateway had not answered: it is asked again.
+        Err(Lack::Net(error)) => return Ok((String::new(), Err(error))),
+        Err(Lack::Final(failure)) => return Err(failure),
+    };
     let url = format!("{}/v1/requests/{id}", access.gateway);
     let wait = if etag.is_some() { HOLD } else { Duration::ZERO };
     let prefer = etag.as_ref().map(|_| ("Prefer", format!("wait={}", HOLD.as_secs())));

@@ -78,9 +78,50 @@ pub(super) struct Asking<'a> {
 }
 
 /// What a token goes with, and where.
+#[derive(Clone)]
 pub(super) struct Access {
     pub(super) gateway: String,
     pub(super) token: SecretString,
+    expires_at: Option<Timestamp>,
+}
+
+impl Access {
+    fn is_good(&self, now: Timestamp) -> bool {
+        is_good(self.expires_at, now)
+    }
+}
+
+fn is_good(until: Option<Timestamp>, now: Timestamp) -> bool {
+    until.is_none_or(|until| until.millis_since(now) > MARGIN_MILLIS)
+}
+
+/// Why there is no token.
+pub(super) enum Lack {
+    /// Who gives it did not answer.
+    Net(NetError),
+    /// It makes no sense to ask again.
+    Final(Failure),
+}
+
+impl From<NetError> for Lack {
+    fn from(error: NetError) -> Self {
+        Self::Net(error)
+    }
+}
+
+impl From<Failure> for Lack {
+    fn from(failure: Failure) -> Self {
+        Self::Final(failure)
+    }
+}
+
+impl From<Lack> for Failure {
+    fn from(lack: Lack) -> Self {
+        match lack {
+            Lack::Net(error) => error.into(),
+            Lack::Final(failure) => failure,
+        }
+    }
 }
 
 impl Client {
@@ -108,20 +149,19 @@ impl Client {
     }
 
     /// The token for a call now: for the client's own credentials if they are given, else the one that was logged in for.
-    pub(super) async fn access(&self) -> Result<Access, Failure> {
+    pub(super) async fn access(&self) -> Result<Access, Lack> {
         if self.options.client_secret.is_some() {
             return self.own_access().await;
         }
         let folder = Folder::of_user()?;
         let _alone = self.lock(&folder).await?;
         let login = "log in with `anteroom login`, or give --client-id and --client-secret";
-        let Some(kept) = folder.read()? else { return Err(refused(format!("there is no token: {login}"))) };
+        let Some(kept) = folder.read()? else { return Err(refused(format!("there is no token: {login}")).into()) };
         self.judge(&kept)?;
         let now = self.clock.now();
-        let is_good = kept.expires_at.is_none_or(|until| until.millis_since(now) > MARGIN_MILLIS);
         let kept = match &kept.refresh_token {
-            _ if is_good => kept,
-            None => return Err(refused(format!("the token has expired: {login}"))),
+            _ if is_good(kept.expires_at, now) => kept,
+            None => return Err(refused(format!("the token has expired: {login}")).into()),
             Some(refresh_token) => {
                 let given = self.refresh(&kept, refresh_token).await?;
                 let kept = given.renew(kept, now);
@@ -129,8 +169,7 @@ impl Client {
                 kept
             }
         };
-        let gateway = if self.options.url.is_some() { self.gateway() } else { kept.gateway };
-        Ok(Access { gateway, token: kept.access_token.into() })
+        Ok(Access { gateway: kept.gateway, token: kept.access_token.into(), expires_at: kept.expires_at })
     }
 
     /// Waits until no other command has the folder.
@@ -147,41 +186,52 @@ impl Client {
     /// Whether the token that is kept is the one that the command line means.
     fn judge(&self, kept: &Kept) -> Result<(), Failure> {
         let Options { client_id, discovery_url, .. } = &self.options;
-        let (option, whose) = if client_id.as_ref().is_some_and(|id| *id != kept.client_id) {
-            ("--client-id", &kept.client_id)
+        let (option, whose, login) = if client_id.as_ref().is_some_and(|id| *id != kept.client_id) {
+            ("--client-id", &kept.client_id, "with `anteroom login`")
         } else if discovery_url.as_ref().is_some_and(|named| !is_at(named, &kept.issuer)) {
-            ("--discovery-url", &kept.issuer)
+            ("--discovery-url", &kept.issuer, "with `anteroom login`")
+        } else if self.options.url.is_some() && self.gateway() != kept.gateway {
+            // Whoever is sent the token could use it at the gateway that it is for.
+            ("--url", &kept.gateway, "there with `anteroom login --url URL`")
         } else {
             return Ok(());
         };
         let whose = printable(whose);
-        Err(refused(format!(
-            "the token that is kept is of {whose}, and {option} names another: log in with `anteroom login`"
-        )))
+        Err(refused(format!("the token that is kept is of {whose}, and {option} names another: log in {login}")))
     }
 
-    async fn own_access(&self) -> Result<Access, Failure> {
+    /// It is had once, and again when it is about to expire.
+    async fn own_access(&self) -> Result<Access, Lack> {
+        let had = self.own.borrow().clone();
+        if let Some(access) = had.filter(|access| access.is_good(self.clock.now())) {
+            return Ok(access);
+        }
         let provider = Provider::at(self.place(), &self.talk).await?;
         let (url, asking) = (provider.token_endpoint()?, self.asking(&provider)?);
         let reply = self.ask(url, &[("grant_type", "client_credentials")], &asking).await?;
         if reply.status != 200 {
-            return Err(refused(format!("there is no token: {}", complaint(&reply, url))));
+            return Err(refused(format!("there is no token: {}", complaint(&reply, url))).into());
         }
-        let token = Given::of(&reply, url)?.access_token.into();
-        Ok(Access { gateway: self.gateway(), token })
+        let given = Given::of(&reply, url)?;
+        let expires_at = given.expires_at(self.clock.now());
+        let access = Access { gateway: self.gateway(), token: given.access_token.into(), expires_at };
+        self.own.replace(Some(access.clone()));
+        Ok(access)
     }
 
-    async fn refresh(&self, kept: &Kept, refresh_token: &str) -> Result<Given, Failure> {
+    async fn refresh(&self, kept: &Kept, refresh_token: &str) -> Result<Given, Lack> {
         let secret = kept.client_secret.as_ref().map(|place| place.read(&self.settings.base)).transpose();
         let secret = secret.map_err(|problem| refused(format!("the token can not be refreshed: {problem}")))?;
         let asking = Asking { client_id: &kept.client_id, secret, basic: kept.basic };
         let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
         let reply = self.ask(&kept.token_endpoint, &form, &asking).await?;
         if reply.status == 200 {
-            return Given::of(&reply, &kept.token_endpoint);
+            return Ok(Given::of(&reply, &kept.token_endpoint)?);
         }
         let complaint = complaint(&reply, &kept.token_endpoint);
-        Err(refused(format!("the token has expired, and no other is given: {complaint}; log in with `anteroom login`")))
+        let sentence =
+            format!("the token has expired, and no other is given: {complaint}; log in with `anteroom login`");
+        Err(refused(sentence).into())
     }
 }
 

@@ -1,7 +1,7 @@
 //! `/v1/admin/…`: what operators do. Served where they call, never at the address of a gateway in production; guarded all the same.
 
 pub(super) mod accounts;
-mod audit;
+pub(in crate::http) mod audit;
 pub(super) mod clients;
 pub(super) mod issuers;
 pub(super) mod keys;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::brake::Network;
+use super::line::Busy;
 use super::settings::Registration;
 use super::{Account, BUSY_FOR, Person, names, passwords};
 use crate::core::clock::Timestamp;
@@ -15,6 +15,7 @@ use crate::core::own_tokens::Revoked;
 use crate::core::policy::{Operate, Permit};
 use crate::core::ports::records::RecordChange;
 use crate::oauth::AuthorizationServer;
+use crate::oauth::network::Network;
 use crate::oauth::shelf::{Found, insert};
 
 /// What is wrong with a name.
@@ -42,6 +43,16 @@ pub enum Registrar<'a> {
     Anybody(Option<IpAddr>),
     /// An operator.
     Operator(&'a Permit<Operate>),
+}
+
+impl Registrar<'_> {
+    /// Where the password is counted as coming from: operators have a network of their own, so that nobody stands before them.
+    fn network(self) -> Network {
+        match self {
+            Self::Anybody(address) => Network::of(address),
+            Self::Operator(_) => Network::of(None),
+        }
+    }
 }
 
 /// An account as operators see it.
@@ -92,8 +103,8 @@ pub enum AccountError {
     Store(#[from] StoreError),
 }
 
-impl From<passwords::Busy> for AccountError {
-    fn from(passwords::Busy: passwords::Busy) -> Self {
+impl From<Busy> for AccountError {
+    fn from(Busy: Busy) -> Self {
         Self::Busy { retry_after: BUSY_FOR }
     }
 }
@@ -109,19 +120,21 @@ impl AuthorizationServer {
     /// # Errors
     /// Those of [`AccountError`].
     pub async fn register(&self, new: &NewAccount<'_>, by: Registrar<'_>) -> Result<Person, AccountError> {
+        // Before all that is wrong with name and password: who may make no account is told just that.
+        if matches!(by, Registrar::Anybody(_)) && self.registration() != Registration::Open {
+            return Err(AccountError::Off);
+        }
         let name = names::normalized(new.name);
         let objection = passwords::objection(new.password, new.name);
         let (Some(key), None) = (&name, &objection) else {
             let name = name.is_none().then_some(NAME_NOT_ALLOWED);
             return Err(AccountError::Invalid { name, password: objection });
         };
-        if let Registrar::Anybody(address) = by {
-            if self.registration() != Registration::Open {
-                return Err(AccountError::Off);
-            }
+        let network = by.network();
+        if let Registrar::Anybody(_) = by {
             // Never forgiven: it also counts the names that somebody asks after.
-            let attempt = self.accounts.brake.registration(&Network::of(address), self.clock.monotonic());
-            let _ = attempt.map_err(|retry_after| AccountError::Throttled { retry_after })?;
+            let attempt = self.accounts.brake.registration(&network, self.clock.monotonic());
+            attempt.map_err(|retry_after| AccountError::Throttled { retry_after })?;
         }
         if self.shelf.find::<Account>(key).await?.is_some() {
             return Err(AccountError::NameTaken);
@@ -130,7 +143,7 @@ impl AuthorizationServer {
         let account = Account {
             id: format!("acc_{}", hex(&self.entropy.draw::<16>())),
             name: new.name.to_owned(),
-            password: self.accounts.passwords.hash(new.password).await?,
+            password: self.hash(new.password, &network).await?,
             password_set_at: now,
             is_admin: new.is_admin,
             created_at: now,
@@ -180,13 +193,19 @@ impl AuthorizationServer {
         if let Some(objection) = passwords::objection(password, name) {
             return Err(AccountError::Invalid { name: None, password: Some(objection) });
         }
-        let hash = self.accounts.passwords.hash(password).await?;
+        let hash = self.hash(password, &Network::of(None)).await?;
         let change = |found: &Found<Account>| {
             let (password, password_set_at) = (hash.clone(), self.clock.now());
             let account = Account { password, password_set_at, networks: Vec::new(), ..found.value.clone() };
             found.replace(&account)
         };
         self.change_account(name, change).await
+    }
+
+    /// The hash of a password that came from there.
+    async fn hash(&self, password: &SecretString, from: &Network) -> Result<String, Busy> {
+        let hash = self.accounts.passwords.hash(password, from).await;
+        hash.inspect_err(|_| self.accounts.tell_busy(self.clock.monotonic()))
     }
 
     async fn change_account(

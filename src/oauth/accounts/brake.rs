@@ -9,20 +9,27 @@
 //! - of an *account*, from all networks that it does not know: 50, then one in a minute. Beyond it nobody is refused; but as long as
 //!   this lasts, each unknown network has 2 attempts and then one in 5 minutes at this account, in place of the first allowance.
 //!
+//! A right password costs as much to check as a wrong one, and anybody has right ones of accounts that they made themselves. So there is a
+//! fourth allowance, of all that is checked, which nothing is forgiven of:
+//!
+//! - of a *network*: 60, then one in a second; before that, at each account that was logged in to from there before, 5 and then one in
+//!   10 s, which no neighbour uses up.
+//!
 //! So the rightful one who has logged in before, and the one who comes from anywhere for the first time with the right password, are
-//! checked at once, however many others guess. Only who shares both network and account with a guesser waits, 30 s at a time: the two
-//! can not be told apart. A thousand networks have 12 000 guesses an hour at an account under attack, of which none is one of the
-//! passwords that are tried first, since those are not taken.
+//! checked at once, however many others guess. Who shares both network and account with a guesser waits, 30 s at a time: the two can
+//! not be told apart; and who comes for the first time from a network that logs in without end waits for a second with the others. A
+//! thousand networks have 12 000 guesses an hour at an account under attack, of which none is one of the passwords that are tried
+//! first, since those are not taken.
 //!
 //! An attempt is counted when it begins and forgiven when it was right, so that many at once have no more than their share. Each gateway
 //! counts for itself.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::oauth::clients::hash;
+use crate::oauth::network::Network;
 
 /// So many debts are remembered; then those that are paid are forgotten, and if that does not help, the smaller half of them.
 const REMEMBERED: usize = 50_000;
@@ -38,6 +45,8 @@ const AT_ACCOUNT: Allowance = Allowance { at_once: 5, every: Duration::from_secs
 const AT_ACCOUNT_UNDER_ATTACK: Allowance = Allowance { at_once: 2, every: Duration::from_mins(5) };
 const AT_ALL: Allowance = Allowance { at_once: 30, every: Duration::from_secs(20) };
 const OF_ACCOUNT: Allowance = Allowance { at_once: 50, every: Duration::from_mins(1) };
+const CHECKED: Allowance = Allowance { at_once: 60, every: Duration::from_secs(1) };
+const CHECKED_WHERE_KNOWN: Allowance = Allowance { at_once: 5, every: Duration::from_secs(10) };
 const REGISTRATIONS: Allowance = Allowance { at_once: 10, every: Duration::from_mins(1) };
 
 impl Allowance {
@@ -54,24 +63,11 @@ pub(super) struct Brake(Mutex<HashMap<Key, Duration>>);
 
 /// An attempt that was let through, with what it was charged.
 #[must_use]
-pub(super) struct Attempt(Vec<(Key, Duration)>);
-
-/// Where somebody calls from: an address of IPv4; of IPv6 the part that a household has alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Network(String);
-
-impl Network {
-    pub(super) fn of(address: Option<IpAddr>) -> Self {
-        Self(match address.map(|address| address.to_canonical()) {
-            Some(IpAddr::V4(address)) => address.to_string(),
-            Some(IpAddr::V6(address)) => Ipv6Addr::from_bits(address.to_bits() >> 72 << 72).to_string(),
-            None => "nowhere".into(),
-        })
-    }
-
-    pub(super) fn name(&self) -> &str {
-        &self.0
-    }
+pub(super) struct Attempt {
+    /// For being wrong.
+    wrong: Vec<(Key, Duration)>,
+    /// For being checked.
+    checked: Option<(Key, Duration)>,
 }
 
 impl Brake {
@@ -95,29 +91,42 @@ impl Brake {
         if !is_known {
             charges.push((key(&["network", network.name()]), AT_ALL));
         }
-        let mut attempt = charge(&mut debts, &charges, now)?;
+        let where_known = (key(&["checked", account, network.name()]), CHECKED_WHERE_KNOWN);
+        let is_free = is_known && wait(&debts, &where_known, now).is_zero();
+        charges.push(if is_free { where_known } else { (key(&["checked", network.name()]), CHECKED) });
+        let mut wrong = charge(&mut debts, &charges, now)?;
+        let checked = wrong.pop();
         if !is_known {
             // It stops at its bound, so that the attack is over soon after its last attempt.
             let until = (now + pressure + OF_ACCOUNT.every).min(now + OF_ACCOUNT.whole());
             debts.insert(of_account, until);
-            attempt.0.push((of_account, until.saturating_sub(now + pressure)));
+            wrong.push((of_account, until.saturating_sub(now + pressure)));
         }
-        Ok(attempt)
+        Ok(Attempt { wrong, checked })
     }
 
     /// Lets an attempt to register through.
     ///
     /// # Errors
     /// How long to wait.
-    pub(super) fn registration(&self, network: &Network, now: Duration) -> Result<Attempt, Duration> {
+    pub(super) fn registration(&self, network: &Network, now: Duration) -> Result<(), Duration> {
         let mut debts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        charge(&mut debts, &[(key(&["registration", network.name()]), REGISTRATIONS)], now)
+        charge(&mut debts, &[(key(&["registration", network.name()]), REGISTRATIONS)], now).map(drop)
     }
 
-    /// It was right, or nobody has looked at it.
+    /// It was right.
     pub(super) fn forgive(&self, attempt: Attempt) {
+        self.give_back(attempt.wrong);
+    }
+
+    /// Nobody has looked at it.
+    pub(super) fn undo(&self, attempt: Attempt) {
+        self.give_back(attempt.wrong.into_iter().chain(attempt.checked));
+    }
+
+    fn give_back(&self, charged: impl IntoIterator<Item = (Key, Duration)>) {
         let mut debts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (key, charged) in attempt.0 {
+        for (key, charged) in charged {
             if let Some(until) = debts.get_mut(&key) {
                 *until = until.saturating_sub(charged);
             }
@@ -130,24 +139,30 @@ fn key(parts: &[&str]) -> Key {
     hash(&parts.join("\0"))
 }
 
-/// Charges all of the allowances, or none if one is used up.
+/// Until when a debt is not paid that is charged once more.
+fn after(debts: &HashMap<Key, Duration>, (key, allowance): &(Key, Allowance), now: Duration) -> Duration {
+    debts.get(key).map_or(now, |until| (*until).max(now)).saturating_add(allowance.every)
+}
+
+/// How long it takes until one may be charged once more.
+fn wait(debts: &HashMap<Key, Duration>, charge: &(Key, Allowance), now: Duration) -> Duration {
+    after(debts, charge, now).saturating_sub(now + charge.1.whole())
+}
+
+/// Charges all of the allowances, or none if one is used up; answers what was charged.
 fn charge(
     debts: &mut HashMap<Key, Duration>,
     charges: &[(Key, Allowance)],
     now: Duration,
-) -> Result<Attempt, Duration> {
-    let after =
-        |key: &Key, every: Duration| debts.get(key).map_or(now, |until| (*until).max(now)).saturating_add(every);
-    let waits =
-        charges.iter().map(|(key, allowance)| after(key, allowance.every).saturating_sub(now + allowance.whole()));
-    let wait = waits.max().unwrap_or_default();
-    if !wait.is_zero() {
-        return Err(wait);
+) -> Result<Vec<(Key, Duration)>, Duration> {
+    let longest = charges.iter().map(|charge| wait(debts, charge, now)).max().unwrap_or_default();
+    if !longest.is_zero() {
+        return Err(longest);
     }
-    let debts_after: Vec<_> = charges.iter().map(|(key, allowance)| (*key, after(key, allowance.every))).collect();
+    let debts_after: Vec<_> = charges.iter().map(|charge| (charge.0, after(debts, charge, now))).collect();
     make_room(debts, now);
     debts.extend(debts_after);
-    Ok(Attempt(charges.iter().map(|(key, allowance)| (*key, allowance.every)).collect()))
+    Ok(charges.iter().map(|(key, allowance)| (*key, allowance.every)).collect())
 }
 
 fn make_room(debts: &mut HashMap<Key, Duration>, now: Duration) {
@@ -168,7 +183,8 @@ mod tests {
     use std::net::IpAddr;
     use std::time::Duration;
 
-    use super::{Brake, Network, REMEMBERED};
+    use super::{Brake, REMEMBERED};
+    use crate::oauth::network::Network;
 
     fn at(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -197,11 +213,31 @@ mod tests {
     }
 
     #[test]
-    fn what_was_right_is_forgiven() {
+    fn what_was_right_is_forgiven_but_for_being_checked() {
+        let brake = Brake::default();
+        let right = |account: &str, is_known: bool, now: u64| {
+            let attempt = brake.login(account, &network(1), is_known, at(now));
+            attempt.map(|attempt| brake.forgive(attempt))
+        };
+        for _ in 0..60 {
+            assert_eq!(right("alain", false, 0), Ok(()));
+        }
+        assert_eq!(right("alain", false, 0), Err(at(1)));
+        assert_eq!(right("grace", false, 0), Err(at(1)), "another account of this network");
+        assert_eq!(wrong(&brake, "grace", 2, false, 0), Ok(()), "another network");
+        for _ in 0..5 {
+            assert_eq!(right("grace", true, 0), Ok(()), "an account that is known here has its own");
+        }
+        assert_eq!(right("grace", true, 0), Err(at(1)));
+        assert_eq!(right("alain", false, 1), Ok(()));
+    }
+
+    #[test]
+    fn what_nobody_has_looked_at_is_not_counted() {
         let brake = Brake::default();
         for _ in 0..200 {
             let attempt = brake.login("alain", &network(1), false, at(0)).unwrap();
-            brake.forgive(attempt);
+            brake.undo(attempt);
         }
     }
 
@@ -235,15 +271,6 @@ mod tests {
     }
 
     #[test]
-    fn a_household_is_one_network() {
-        let of = |text: &str| Network::of(text.parse().ok());
-        assert_eq!(of("2001:db8:1:200::1"), of("2001:db8:1:2ff:9:8:7:6"));
-        assert_ne!(of("2001:db8:1:200::1"), of("2001:db8:1:300::1"));
-        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
-        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
-    }
-
-    #[test]
     fn forgets_the_least_rather_than_grows() {
         let brake = Brake::default();
         for _ in 0..5 {
@@ -252,7 +279,7 @@ mod tests {
         for from in 2..REMEMBERED {
             _ = wrong(&brake, &format!("name-{from}"), from, false, 0);
         }
-        assert!(brake.0.lock().expect("not poisoned").len() <= REMEMBERED + 2);
+        assert!(brake.0.lock().expect("not poisoned").len() <= REMEMBERED + 3);
         assert!(wrong(&brake, "alain", 1, false, 0).is_err(), "who owes most is not forgotten");
     }
 }

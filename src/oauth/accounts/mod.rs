@@ -1,13 +1,14 @@
 //! Accounts of people: who has one, and whether somebody is who they say they are.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::clients::{Client, generate_secret, hash};
+use super::network::Network;
 use super::shelf::{Found, Kept};
 use super::{AuthorizationServer, TokenError};
 use crate::core::clock::Timestamp;
@@ -19,12 +20,14 @@ use crate::core::ports::records::RecordKind;
 
 pub mod book;
 mod brake;
+mod line;
 mod login_token;
 mod names;
 mod passwords;
 pub mod settings;
 
-use brake::{Brake, Network};
+use brake::Brake;
+use line::Busy;
 use passwords::{Judged, Passwords};
 use settings::{AccountSettings, Login};
 
@@ -35,6 +38,8 @@ pub const FIRST_PARTY: &str = "urn:anteroom:login";
 const NETWORKS: usize = 8;
 /// When one is told to come again who found the line before the hashing full.
 const BUSY_FOR: Duration = Duration::from_secs(1);
+/// So often is it told at most that callers are sent away.
+const BUSY_TOLD_EVERY: Duration = Duration::from_mins(1);
 /// What the ids of people begin with who were let in without an account.
 const ANYBODY: &str = "any:";
 
@@ -75,8 +80,8 @@ pub enum LoginError {
     Token(#[from] TokenError),
 }
 
-impl From<passwords::Busy> for LoginError {
-    fn from(passwords::Busy: passwords::Busy) -> Self {
+impl From<Busy> for LoginError {
+    fn from(Busy: Busy) -> Self {
         Self::Busy { retry_after: BUSY_FOR }
     }
 }
@@ -123,6 +128,8 @@ pub(super) struct Accounts {
     settings: AccountSettings,
     passwords: Passwords,
     brake: Brake,
+    /// When it was last told that too many wait.
+    told_busy_at: Mutex<Option<Duration>>,
     /// By way of whom people get tokens of `POST /login`.
     first_party: Client,
 }
@@ -132,7 +139,17 @@ impl Accounts {
         // It is among no clients, so its secret opens nothing.
         let mut first_party = Client::new(FIRST_PARTY, &generate_secret(&**entropy), Vec::new());
         first_party.lifetime = Some(settings.lifetime.duration());
-        Self { settings, passwords: Passwords::new(Arc::clone(entropy)), brake: Brake::default(), first_party }
+        let passwords = Passwords::new(Arc::clone(entropy));
+        Self { settings, passwords, brake: Brake::default(), told_busy_at: Mutex::default(), first_party }
+    }
+
+    /// Tells of callers who were sent away, for whoever runs the gateway; seldom, since anybody can have it told.
+    fn tell_busy(&self, now: Duration) {
+        let mut told_at = self.told_busy_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if told_at.is_none_or(|told_at| now >= told_at + BUSY_TOLD_EVERY) {
+            *told_at = Some(now);
+            tracing::warn!("callers are sent away since too many passwords wait to be checked");
+        }
     }
 
     /// How long a token of `POST /login` is valid.
@@ -162,11 +179,12 @@ impl AuthorizationServer {
         let attempt = self.accounts.brake.login(key, &network, is_known, self.clock.monotonic());
         let attempt = attempt.map_err(|retry_after| LoginError::Throttled { retry_after })?;
         let phc = found.map(|found| found.value.password);
-        let judged = match self.accounts.passwords.judge(password, phc.clone()).await {
+        let judged = match self.accounts.passwords.judge(password, phc.clone(), &network).await {
             Ok(Judged::Wrong) => return Err(LoginError::Wrong),
             Ok(judged) => judged,
             Err(busy) => {
-                self.accounts.brake.forgive(attempt);
+                self.accounts.brake.undo(attempt);
+                self.accounts.tell_busy(self.clock.monotonic());
                 return Err(busy.into());
             }
         };
@@ -213,7 +231,7 @@ impl AuthorizationServer {
     ) -> Result<(), StoreError> {
         let mut account = found.value.clone();
         if let Some(password) = weak
-            && let Ok(hash) = self.accounts.passwords.hash(password).await
+            && let Ok(hash) = self.accounts.passwords.hash(password, network).await
         {
             account.password = hash;
         }

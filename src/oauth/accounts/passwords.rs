@@ -1,25 +1,19 @@
 //! Passwords: which ones are taken, and how they are kept and checked with Argon2id (RFC 9106), a few at a time.
-//!
-//! Hashing takes 19 MiB and tens of milliseconds each, by intent. So there is a turn for every core and a short line before them: who
-//! finds the line full is sent away at once, and neither memory nor waiting grows with the number of callers.
 
-use std::num::NonZero;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization;
 
+use super::line::{Busy, Line};
 use crate::core::entropy::Entropy;
+use crate::oauth::network::Network;
 
 /// OWASP's figures for Argon2id.
 const PARAMS: Params = Params::DEFAULT;
-/// For each turn, so many may wait or be in work.
-const LINE: usize = 16;
 const FEWEST_CHARS: usize = 8;
 const MOST_BYTES: usize = 1024;
 
@@ -71,10 +65,6 @@ const COMMON: [&str; 40] = [
     "welcome1",
 ];
 
-/// Too many wait already.
-#[derive(Debug)]
-pub(super) struct Busy;
-
 /// Whether a password was right.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Judged {
@@ -86,21 +76,19 @@ pub(super) enum Judged {
 
 /// Hashes and checks passwords.
 pub(super) struct Passwords {
-    places: Arc<Semaphore>,
-    turns: Arc<Semaphore>,
+    line: Line,
     entropy: Arc<dyn Entropy>,
 }
 
 impl Passwords {
     pub(super) fn new(entropy: Arc<dyn Entropy>) -> Self {
-        let turns = available_parallelism().map_or(1, NonZero::get);
-        Self { places: Arc::new(Semaphore::new(LINE * turns)), turns: Arc::new(Semaphore::new(turns)), entropy }
+        Self { line: Line::new(), entropy }
     }
 
-    /// The PHC string of a password.
-    pub(super) async fn hash(&self, password: &SecretString) -> Result<String, Busy> {
+    /// The PHC string of a password that came from there.
+    pub(super) async fn hash(&self, password: &SecretString, from: &Network) -> Result<String, Busy> {
         let (password, salt) = (normalized(password), self.entropy.draw::<16>());
-        let hashed = self.in_turn(move || {
+        let hashed = self.line.in_turn(from, move || {
             let hashed = hasher().hash_password_with_salt(password.expose_secret().as_bytes(), &salt);
             hashed.map(|hash: PasswordHash| hash.to_string())
         });
@@ -109,23 +97,17 @@ impl Passwords {
     }
 
     /// Whether a password has this PHC string; without one, it is wrong after the same time.
-    pub(super) async fn judge(&self, password: &SecretString, phc: Option<String>) -> Result<Judged, Busy> {
+    pub(super) async fn judge(
+        &self,
+        password: &SecretString,
+        phc: Option<String>,
+        from: &Network,
+    ) -> Result<Judged, Busy> {
         if password.expose_secret().len() > MOST_BYTES {
             return Ok(Judged::Wrong);
         }
         let password = normalized(password);
-        self.in_turn(move || judge(&password, phc.as_deref().unwrap_or(NOBODY))).await
-    }
-
-    /// Does it on a thread of its own. Who goes away meanwhile leaves place and turn taken until it is done.
-    async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Busy)?;
-        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| Busy)?;
-        let done = tokio::task::spawn_blocking(move || {
-            let _held = (place, turn);
-            work()
-        });
-        done.await.map_err(|_| Busy)
+        self.line.in_turn(from, move || judge(&password, phc.as_deref().unwrap_or(NOBODY))).await
     }
 }
 

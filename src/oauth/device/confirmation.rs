@@ -11,6 +11,7 @@ use crate::oauth::AuthorizationServer;
 use crate::oauth::accounts::Person;
 use crate::oauth::clients::Client;
 use crate::oauth::grants::Grant;
+use crate::oauth::network::Network;
 use crate::oauth::shelf::{Found, insert};
 
 /// A device, as the person who is asked is told of it.
@@ -110,7 +111,8 @@ impl AuthorizationServer {
         code: &UserCode,
         address: Option<IpAddr>,
     ) -> Result<(Found<Named>, Found<Device>), UserCodeError> {
-        let counted = self.device_limits.guesses.take(address, self.clock.monotonic());
+        let network = Network::of(address);
+        let counted = self.device_limits.guesses.take(&network, self.clock.monotonic());
         counted.map_err(|retry_after| UserCodeError::Throttled { retry_after })?;
         let now = self.clock.now();
         let named = self.shelf.find::<Named>(code.key()).await?.filter(|named| now < named.value.expires_at);
@@ -118,7 +120,7 @@ impl AuthorizationServer {
         let Some(device) = self.shelf.find::<Device>(&named.value.device).await? else {
             return Err(UserCodeError::Unknown);
         };
-        self.device_limits.guesses.give_back(address);
+        self.device_limits.guesses.give_back(&network);
         Ok((named, device))
     }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::clients::{Client, generate_secret};
 use super::grant_type::GrantType;
 use super::grants::Grant;
+use super::network::Network;
 use super::shelf::{Found, Kept, hashed, insert};
 use super::token::{Credentials, TokenRequest, narrow};
 use super::{AuthorizationServer, Issued, TokenError};
@@ -118,7 +119,8 @@ impl AuthorizationServer {
             return Err(TokenError::UnauthorizedClient);
         }
         let scope = narrow(&client.scopes, request.scope.as_deref())?;
-        let counted = self.device_limits.begun.take(request.address, self.clock.monotonic());
+        let network = Network::of(request.address);
+        let counted = self.device_limits.begin(&client, &network, self.clock.monotonic());
         counted.map_err(|retry_after| TokenError::TooManyDevices { retry_after })?;
         let expires_at = self.clock.now().plus(LIFETIME);
         for _ in 0..TRIES {

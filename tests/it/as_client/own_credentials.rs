@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
-use super::{command_as, run_as};
+use serde_json::json;
+use wiremock::matchers::{method, path};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+
+use super::{DOCUMENT, answer, command_as, run_as};
 use crate::gateway::{Gateway, client};
 use crate::process;
 
@@ -35,6 +39,47 @@ async fn a_program_submits_and_looks_on_with_its_own_credentials() {
         assert_eq!((code, shown, told.as_str()), (Some(0), format!("{} queued, stage received\n", out.trim_end()), ""));
     }
     assert!(!home.path().join("anteroom").exists(), "nothing is kept");
+}
+
+#[tokio::test]
+async fn who_waits_asks_for_one_token_and_bears_with_who_gives_it() {
+    let home = tempfile::tempdir().unwrap();
+    let provider = MockServer::start().await;
+    let url = provider.uri();
+    let document = json!({ "issuer": url, "token_endpoint": format!("{url}/token") });
+    answer(&provider, "GET", DOCUMENT, 200, document).await;
+    // The first is not good for long enough to be used twice; then who gives it does not answer once.
+    let token = |expires_in: u32| json!({ "access_token": "t", "token_type": "bearer", "expires_in": expires_in });
+    let asked = || Mock::given(method("POST")).and(path("/token"));
+    let (short, long) = [1, 60].map(|seconds| ResponseTemplate::new(200).set_body_json(token(seconds))).into();
+    asked().respond_with(short).up_to_n_times(1).expect(1).mount(&provider).await;
+    let silent = |_: &Request| std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+    asked().respond_with_err(silent).up_to_n_times(1).expect(1).mount(&provider).await;
+    asked().respond_with(long).expect(1).mount(&provider).await;
+    let gateway = MockServer::start().await;
+    for status in ["queued", "queued", "running", "running"] {
+        let request = json!({ "request_id": "req_1", "status": status, "stage": status });
+        let looked = Mock::given(method("GET")).respond_with(ResponseTemplate::new(200).set_body_json(request));
+        looked.up_to_n_times(1).mount(&gateway).await;
+    }
+    let done = json!({ "request_id": "req_1", "status": "succeeded", "stage": "done" });
+    answer(&gateway, "GET", "/v1/requests/req_1", 200, done).await;
+    let gateway = gateway.uri();
+    let arguments = [
+        "status",
+        "req_1",
+        "--wait",
+        "--url",
+        &gateway,
+        "--discovery-url",
+        &url,
+        "--client-id",
+        "acme",
+        "--client-secret",
+        "env:ACME_SECRET",
+    ];
+    let (code, out, told) = run_with_variable(home.path(), &arguments);
+    assert_eq!((code, out.as_str()), (Some(0), "req_1 succeeded, stage done\n"), "{told}");
 }
 
 #[tokio::test]

@@ -140,6 +140,34 @@ async fn nobody_fills_the_store_with_devices() {
     begin(&gateway).await;
 }
 
+/// Anybody has a public client's id, and a household 256 networks of 2^64 addresses.
+#[tokio::test]
+async fn who_begins_many_devices_stops_nobody_else() {
+    let box_ = client("box", SECRET, &["requests:read"]) + "grants = [\"device_code\"]\n";
+    let gateway = Gateway::configured(&format!(
+        "[shutdown]\ndelay = \"0s\"\n[server]\ntrusted_proxies = [\"127.0.0.1\"]\n{}{box_}",
+        configuration()
+    ));
+    let begin = async |from: String, secret: Option<&str>| {
+        let call = gateway.call(Method::POST, "/oauth/device").header("x-forwarded-for", from);
+        let call = match secret {
+            Some(secret) => call.basic_auth("box", Some(secret)),
+            None => call.header("content-type", FORM).body("client_id=tv"),
+        };
+        Answer::to(call).await.status
+    };
+    for number in 0..30 {
+        assert_eq!(begin(format!("2001:db8:0:{number:x}::1"), None).await, 200);
+    }
+    assert_eq!(begin("2001:db8:0:ff::1".into(), None).await, 429, "the same household");
+    for number in 0..570 {
+        assert_eq!(begin(format!("198.51.100.{}", number / 30), None).await, 200);
+    }
+    assert_eq!(begin("198.51.100.19".into(), None).await, 200, "who has begun none may begin");
+    assert_eq!(begin("198.51.100.0".into(), None).await, 429);
+    assert_eq!(begin("198.51.100.0".into(), Some(SECRET)).await, 200, "a client with a secret has its own");
+}
+
 #[tokio::test]
 async fn a_device_waits_on_when_the_gateway_starts_anew() {
     let gateway = gateway();
