@@ -190,7 +190,9 @@ fn assemble(settings: &Settings, plan: Plan, demo: Option<Client>, store: &Arc<d
     ui_logins.extend(settings.ui_client().map(UiLogin::by_code));
     clients.extend(ui_client::ui_client(settings, demo_scopes(types.scopes())));
     let by_device = vec![GrantType::DeviceCode, GrantType::RefreshToken];
-    let cli = || Client::public(CLI_CLIENT, "The command line", Vec::new(), default_scopes()).using(by_device);
+    let every_type = types.scopes().iter().map(|(name, _)| name.to_owned());
+    let cli_scopes = default_scopes().into_iter().chain(every_type).collect();
+    let cli = || Client::public(CLI_CLIENT, "The command line", Vec::new(), cli_scopes).using(by_device);
     clients.extend(demo.is_some().then(cli));
     clients.extend(demo);
     let webhooks = {

@@ -3,15 +3,21 @@
 use serde_json::Value;
 
 use crate::http::Mode;
+use crate::oauth::accounts::settings::Login;
 use crate::settings::Settings;
 use crate::verify::parse_table;
 
 /// Every warning about these settings, each as one sentence.
 pub(super) fn warnings(settings: &Settings) -> Vec<String> {
     let verifiers = settings.chain().iter().flat_map(|name| about_verifier(name, settings));
-    let of_server =
-        [no_client(settings), no_public_url(settings), development_elsewhere(settings), open_issuer(settings)];
-    of_server.into_iter().flatten().chain(tokens_elsewhere(settings)).chain(verifiers).collect()
+    let of_server = [no_client, no_public_url, development_elsewhere, open_issuer, any_login];
+    of_server
+        .into_iter()
+        .map(|about| about(settings))
+        .flatten()
+        .chain(tokens_elsewhere(settings))
+        .chain(verifiers)
+        .collect()
 }
 
 fn no_client(settings: &Settings) -> Option<String> {
@@ -49,6 +55,11 @@ fn development_elsewhere(settings: &Settings) -> Option<String> {
 
 fn open_issuer(settings: &Settings) -> Option<String> {
     settings.issuer.open.then(|| "issuer.open is on: whoever reaches this gateway gets a token".to_owned())
+}
+
+fn any_login(settings: &Settings) -> Option<String> {
+    (settings.accounts.login == Login::Any)
+        .then(|| "accounts.login is \"any\": every name is let in with any password".to_owned())
 }
 
 fn tokens_elsewhere(settings: &Settings) -> impl Iterator<Item = String> {

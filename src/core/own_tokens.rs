@@ -50,6 +50,8 @@ pub struct PublishedKeys {
     pub generation: u64,
     /// A JWK Set, RFC 7517 section 5.
     pub jwks: String,
+    /// Its entity tag, RFC 9110 section 8.8.3: the same for the same keys, whichever gateway publishes them.
+    pub etag: String,
 }
 
 /// What is known of our own tokens.
@@ -65,11 +67,11 @@ impl OwnTokens {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Publishes these keys in place of those that there were.
-    pub fn publish(&self, jwks: String) {
+    /// Publishes these keys, with their entity tag, in place of those that there were.
+    pub fn publish(&self, jwks: String, etag: String) {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         let generation = keys.as_ref().map_or(0, |keys| keys.generation + 1);
-        *keys = Some(Arc::new(PublishedKeys { generation, jwks }));
+        *keys = Some(Arc::new(PublishedKeys { generation, jwks, etag }));
     }
 
     /// What is not believed any more, as far as this process knows.

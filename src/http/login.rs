@@ -29,8 +29,8 @@ pub(super) struct LoginAnswer {
 /// Log in
 ///
 /// A token for the name and the password of an account, which come by HTTP Basic. It is valid for `accounts.lifetime`, 45 minutes
-/// unless configured, and has the scopes of `accounts.scopes`, an administrator's `admin` besides. Wrong attempts are slowed down (429): where they came
-/// from, the right password may have to wait as well.
+/// unless configured, and has the scopes of `accounts.scopes`, an administrator's `admin` besides. Wrong attempts are slowed down
+/// (429): from where they came, the right password may have to wait as well.
 #[utoipa::path(post, path = "/login", tag = "accounts",
     security(("basic" = [])),
     responses(

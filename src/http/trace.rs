@@ -35,6 +35,14 @@ pub(super) fn note_request(request: &HttpRequest, id: RequestId) {
     request.extensions_mut().insert(About(id));
 }
 
+/// The error that is answered in another form than a problem's, for the log line.
+struct AnsweredError(&'static str);
+
+/// Notes which error is answered.
+pub(super) fn note_error(request: &HttpRequest, code: &'static str) {
+    request.extensions_mut().insert(AnsweredError(code));
+}
+
 /// Who acts in this exchange, for the history of a request.
 pub(super) fn by(request: &HttpRequest, actor: &str) -> By {
     let trace_id = request.extensions().get::<Rc<TraceContext>>().map(|context| context.trace_id.clone());
@@ -221,7 +229,9 @@ fn record<B>(
         method,
         path: route.path(),
         status,
-        code: problem.map(|problem| problem.code.name()),
+        code: problem
+            .map(|problem| problem.code.name())
+            .or_else(|| extensions.get::<AnsweredError>().map(|error| error.0)),
         reason: refusal.map(|refusal| refusal.reason),
         verifier: refusal.and_then(|refusal| refusal.verifier.as_deref()),
         evidence: problem.and_then(Problem::evidence),

@@ -11,9 +11,7 @@ use super::conditional::is_known;
 use super::origin::base_url;
 use super::routes::Routes;
 use super::settings::ServerSettings;
-use crate::core::hex;
 use crate::core::policy::{REQUESTS_READ, REQUESTS_WRITE};
-use crate::oauth::clients::hash;
 use crate::oauth::signing_keys::MAX_AGE;
 
 pub(super) mod authorization_server;
@@ -76,12 +74,11 @@ pub(super) async fn get_protected_resource(gateway: Data<Gateway>, http: HttpReq
 )]
 pub(super) async fn get_jwks(gateway: Data<Gateway>, http: HttpRequest) -> HttpResponse {
     let keys = gateway.authorization.published_keys();
-    let etag = format!("\"{}\"", hex(&hash(&keys)[..16]));
-    let is_known = is_known(&http, &etag);
+    let is_known = is_known(&http, &keys.etag);
     let mut answer = HttpResponse::build(if is_known { StatusCode::NOT_MODIFIED } else { StatusCode::OK });
     answer.insert_header((header::CACHE_CONTROL, format!("public, max-age={}", MAX_AGE.as_secs())));
-    answer.insert_header((header::ETAG, etag));
-    if is_known { answer.finish() } else { answer.content_type("application/json").body(keys) }
+    answer.insert_header((header::ETAG, &*keys.etag));
+    if is_known { answer.finish() } else { answer.content_type("application/json").body(keys.jwks.clone()) }
 }
 
 /// A JWK Set; RFC 7517 section 5.
@@ -92,8 +89,9 @@ pub(super) struct PublishedKeys {
     keys: Vec<serde_json::Map<String, serde_json::Value>>,
 }
 
-/// The address of the metadata, for the challenge (RFC 9728 section 5.1); none on a listener that does not serve the API. Below the prefix of `public_url`, where a proxy that strips
-/// it finds us; `deploy/nginx.conf` serves it at the place that the RFC derives as well.
+/// The address of the metadata, for the challenge (RFC 9728 section 5.1); none on a listener that does not serve the API. Below the
+/// prefix of `public_url`, where a proxy that strips it finds us; `deploy/nginx.conf` serves it at the place that the RFC derives as
+/// well.
 pub(super) fn address(request: &HttpRequest, server: &ServerSettings) -> Option<String> {
     let is_here = request.app_data::<Data<Routes>>().is_some_and(|routes| routes.serve(PATH));
     is_here.then(|| base_url(request, server) + PATH)

@@ -1,7 +1,7 @@
 //! The signing keys of ES256: made on first start, kept in the store, published before their first use, and retired when the last token
 //! that they signed has expired.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use base64::Engine;
@@ -10,12 +10,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::AuthorizationServer;
+use super::clients::hash;
 use super::keeper::PERIOD;
 use super::shelf::{Kept, insert};
 use super::signer::{Signer, SigningKey};
 use crate::core::clock::Timestamp;
 use crate::core::entropy::Entropy;
 use crate::core::error::{Error, StoreError};
+use crate::core::hex;
+use crate::core::own_tokens::PublishedKeys;
 use crate::core::ports::records::RecordKind;
 
 /// How long anybody may keep the published keys; what `Cache-Control` says of them.
@@ -28,6 +31,16 @@ const RECORD: &str = "ES256";
 const ATTEMPTS: usize = 8;
 /// So many clients are looked at at once.
 const PAGE: usize = 200;
+
+/// What is published where tokens are signed with a secret.
+static NO_KEYS: LazyLock<Arc<PublishedKeys>> = LazyLock::new(|| {
+    let jwks = json!({ "keys": [] }).to_string();
+    Arc::new(PublishedKeys { generation: 0, etag: etag(&jwks), jwks })
+});
+
+fn etag(jwks: &str) -> String {
+    format!("\"{}\"", hex(&hash(jwks)[..16]))
+}
 
 /// A key as it is kept.
 #[derive(Clone, Serialize, Deserialize)]
@@ -141,8 +154,8 @@ impl KeyRing {
 
 impl AuthorizationServer {
     /// The keys as they are published, a JWK Set (RFC 7517 section 5); with HS256 there is none in it.
-    pub fn published_keys(&self) -> String {
-        self.own_tokens.keys().map_or_else(|| json!({ "keys": [] }).to_string(), |keys| keys.jwks.clone())
+    pub fn published_keys(&self) -> Arc<PublishedKeys> {
+        self.own_tokens.keys().unwrap_or_else(|| Arc::clone(&NO_KEYS))
     }
 
     /// What there is to tell of the signing keys.
@@ -216,7 +229,9 @@ impl AuthorizationServer {
             return Ok(());
         }
         let jwks: Vec<_> = keys.iter().filter_map(SigningKey::jwk).collect();
-        self.own_tokens.publish(json!({ "keys": jwks }).to_string());
+        let jwks = json!({ "keys": jwks }).to_string();
+        let etag = etag(&jwks);
+        self.own_tokens.publish(jwks, etag);
         signer.tell(keys);
         Ok(())
     }

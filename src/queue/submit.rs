@@ -44,8 +44,8 @@ impl Queue {
     /// Takes a request in. When this answers, it is on disk together with its idempotency row.
     ///
     /// # Errors
-    /// An unknown type, bad tags or bad times ([`Error::Malformed`]), a type that the permit does not open, a payload that breaks the type's schema ([`Error::Invalid`]), a
-    /// reused key, or the store.
+    /// An unknown type, bad tags or bad times ([`Error::Malformed`]), a type that the permit does not open, a payload that breaks
+    /// the type's schema ([`Error::Invalid`]), a reused key, or the store.
     pub async fn submit(&self, permit: &Permit<WriteRequests>, draft: Draft, by: By) -> Result<Submitted, Error> {
         let new = self.judge(permit, draft, by).await?;
         self.store(new).await

@@ -162,8 +162,8 @@ pub fn is_kept(settings: &StoreSettings) -> bool {
     parse(&settings.url).is_ok_and(|(scheme, _)| scheme.is_kept)
 }
 
-/// Checks the store that the settings name, record by record; a store that is not shared, while no gateway has it open. Changes nothing. Answers a sentence for
-/// each finding: none for a store that is whole, or that keeps nothing.
+/// Checks the store that the settings name, record by record; a store that is not shared, while no gateway has it open. Changes
+/// nothing. Answers a sentence for each finding: none for a store that is whole, or that keeps nothing.
 ///
 /// # Errors
 /// A mistake at `store.url`: an unknown scheme, or a store that can not be opened, with the reason and the remedy.

@@ -26,7 +26,7 @@ pub struct Exchange<'a> {
     pub path: &'a str,
     /// The HTTP status.
     pub status: u16,
-    /// The code of the problem that was answered.
+    /// The code of the problem or error that was answered.
     pub code: Option<&'a str>,
     /// Why the token was refused.
     pub reason: Option<Reason>,

@@ -198,6 +198,10 @@ impl Explanation {
             Verdict::Accepted(caller) => {
                 self.steps.extend(steps.iter().map(|name| Step::of(name, Ok(()))));
                 self.scopes = verifier.meanings(&caller.claims);
+                if verifier.proof() == Proof::OwnSecret {
+                    let asked = "GET /v1/whoami at the running gateway tells";
+                    self.hints.push(format!("whether the token has been revoked is not looked at here: {asked}"));
+                }
             }
             Verdict::Rejected(refusal) => {
                 let failed = if refusal.reason == Reason::KeyUnknown { 0 } else { steps.len() - 1 };

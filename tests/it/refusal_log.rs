@@ -61,6 +61,7 @@ async fn says_why_by_whom_and_what_was_found() {
         get(Some(bearer(&claims(&json!({ "exp": 1_000_000_000 }))))),
         (Method::GET, "/v1/requests", Some(bearer(&claims(&json!({}))))),
         get(Some(bearer(&claims(&json!({}))))),
+        (Method::POST, "/oauth/token", Some("Basic YWNtZTp3cm9uZw==".into())),
     ];
     let lines = lines("json", &calls).await;
     let found: Vec<Value> = lines
@@ -98,6 +99,8 @@ async fn says_why_by_whom_and_what_was_found() {
             "expected": "the scope requests:read", "got": "[]",
         }),
         json!({ "status": 200, "owner": ["https://idp.example/", "ada"] }),
+        // No grant_type; in the form of RFC 6749.
+        json!({ "status": 400, "code": "invalid_request" }),
     ];
     assert_eq!(found, expected);
     assert!(now.starts_with("exp after 20") && now.ends_with(", by a leeway of 5s"), "{now}");

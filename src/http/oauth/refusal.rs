@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::core::error::{Error, StoreError};
 use crate::http::code::Code;
 use crate::http::problem::{Problem, whole_seconds};
-use crate::http::trace::trace_id;
+use crate::http::trace::{note_error, trace_id};
 use crate::oauth::TokenError;
 
 const NEITHER_FORM_NOR_JSON: &str = "The body is neither a form nor JSON, or it is compressed. \
@@ -62,6 +62,7 @@ impl Refusal {
         if let Some(problem) = &self.problem {
             problem.log(&trace_id(http));
         }
+        note_error(http, self.error);
         let mut answer = no_store(self.status);
         let from_page = http.headers().get("x-requested-with").is_some_and(|by| by == "XMLHttpRequest");
         if self.status == StatusCode::UNAUTHORIZED && !from_page {

@@ -32,7 +32,8 @@ pub(in crate::http) struct RevocationForm {
 /// Give a token back
 ///
 /// Token revocation (RFC 7009): the client's own token is not believed any more, here at once, and within 5 s by other gateways on the
-/// same store. With a refresh token everything ends that came of what the person has granted. Of a token that is unknown, expired or another client's the answer is the same, and nothing happens.
+/// same store. With a refresh token everything ends that came of what the person has granted. Of a token that is unknown, expired or
+/// another client's the answer is the same, and nothing happens.
 #[utoipa::path(post, path = "/oauth/revoke", tag = "tokens",
     security((), ("basic" = [])),
     request_body(content(

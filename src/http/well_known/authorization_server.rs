@@ -9,15 +9,12 @@ use utoipa::ToSchema;
 use super::JWKS_PATH;
 use crate::http::Gateway;
 use crate::http::origin::base_url;
-use crate::http::routes::Routes;
 use crate::oauth::grant_type::{GrantType, OFFERED};
 use crate::oauth::signing_keys::MAX_AGE;
 
 /// Where it is. Discovery of OpenID Connect looks for the same at the second one, though no ID tokens are given.
 pub(in crate::http) const OPENID_PATH: &str = "/.well-known/openid-configuration";
 
-const AUTHORIZE: &str = "/oauth/authorize";
-const DEVICE: &str = "/oauth/device";
 /// How a client can prove itself; `none` is the way of one that has no secret.
 const METHODS: [&str; 3] = ["client_secret_basic", "client_secret_post", "none"];
 
@@ -31,13 +28,11 @@ pub(in crate::http) struct AuthorizationServerMetadata {
     /// The `iss` of its tokens, byte for byte.
     issuer: String,
     /// Where people's browsers are sent for a code.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    authorization_endpoint: Option<String>,
+    authorization_endpoint: String,
     /// Where tokens are given.
     token_endpoint: String,
     /// Where devices ask for a code, RFC 8628.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    device_authorization_endpoint: Option<String>,
+    device_authorization_endpoint: String,
     /// Where services ask about tokens, RFC 7662.
     introspection_endpoint: String,
     /// Where tokens are given back, RFC 7009.
@@ -47,9 +42,9 @@ pub(in crate::http) struct AuthorizationServerMetadata {
     /// The scopes there are.
     scopes_supported: Vec<String>,
     /// What the authorization endpoint answers with.
-    response_types_supported: Vec<&'static str>,
+    response_types_supported: &'static [&'static str],
     /// How it answers.
-    response_modes_supported: Vec<&'static str>,
+    response_modes_supported: &'static [&'static str],
     /// The grants.
     grant_types_supported: Vec<&'static str>,
     /// How a client proves itself at the token endpoint.
@@ -59,7 +54,7 @@ pub(in crate::http) struct AuthorizationServerMetadata {
     /// At the revocation endpoint.
     revocation_endpoint_auth_methods_supported: &'static [&'static str],
     /// How a code is bound to who asked for it, RFC 7636.
-    code_challenge_methods_supported: Vec<&'static str>,
+    code_challenge_methods_supported: &'static [&'static str],
     /// Whether answers with a code name their issuer, RFC 9207.
     authorization_response_iss_parameter_supported: bool,
     /// What people read.
@@ -81,28 +76,23 @@ pub(in crate::http) async fn get_authorization_server(gateway: Data<Gateway>, ht
 fn metadata(gateway: &Gateway, http: &HttpRequest) -> AuthorizationServerMetadata {
     let base = base_url(http, &gateway.server);
     let at = |path: &str| format!("{base}{path}");
-    let routes = http.app_data::<Data<Routes>>();
-    let if_served = |path: &str| routes.is_some_and(|routes| routes.serve(path)).then(|| at(path));
-    let authorization_endpoint = if_served(AUTHORIZE);
-    let gives_codes = authorization_endpoint.is_some();
-    let if_codes = |what: &'static str| if gives_codes { vec![what] } else { Vec::new() };
     AuthorizationServerMetadata {
         issuer: gateway.authorization.issuer_url().to_owned(),
+        authorization_endpoint: at("/oauth/authorize"),
         token_endpoint: at("/oauth/token"),
-        device_authorization_endpoint: if_served(DEVICE),
+        device_authorization_endpoint: at("/oauth/device"),
         introspection_endpoint: at("/oauth/introspect"),
         revocation_endpoint: at("/oauth/revoke"),
         jwks_uri: at(JWKS_PATH),
         scopes_supported: gateway.authorization.scope_names().map(str::to_owned).collect(),
-        response_types_supported: if_codes("code"),
-        response_modes_supported: if_codes("query"),
+        response_types_supported: &["code"],
+        response_modes_supported: &["query"],
         grant_types_supported: OFFERED.map(GrantType::name).to_vec(),
         token_endpoint_auth_methods_supported: &METHODS,
         introspection_endpoint_auth_methods_supported: &METHODS[..2],
         revocation_endpoint_auth_methods_supported: &METHODS,
-        code_challenge_methods_supported: if_codes("S256"),
-        authorization_response_iss_parameter_supported: gives_codes,
+        code_challenge_methods_supported: &["S256"],
+        authorization_response_iss_parameter_supported: true,
         service_documentation: at("/ui/"),
-        authorization_endpoint,
     }
 }

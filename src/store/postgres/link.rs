@@ -137,7 +137,8 @@ async fn pulse(client: &Client, shared: &Shared) -> String {
     }
 }
 
-/// Looks whether the server syncs, and at its clock: makes ours tell the database's time, as exactly as the round trip lets it know that; so that all gateways judge alike.
+/// Looks whether the server syncs, and at its clock: makes ours tell the database's time, as exactly as the round
+/// trip lets it know that; so that all gateways judge alike.
 pub(super) async fn look(client: &Client, clock: &dyn Clock, known: &Known) -> Result<(), tokio_postgres::Error> {
     let began = clock.machine().map(|machine| (machine, clock.monotonic()));
     let select = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint, \
