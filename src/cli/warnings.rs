@@ -13,8 +13,7 @@ pub(super) fn warnings(settings: &Settings) -> Vec<String> {
     let of_server = [no_client, no_public_url, development_elsewhere, open_issuer, any_login];
     of_server
         .into_iter()
-        .map(|about| about(settings))
-        .flatten()
+        .filter_map(|about| about(settings))
         .chain(tokens_elsewhere(settings))
         .chain(verifiers)
         .collect()

@@ -20,7 +20,7 @@ use crate::secret::Source;
 
 mod added;
 pub mod administration;
-mod invisible;
+pub(super) mod invisible;
 mod registry;
 mod rules;
 

@@ -269,16 +269,19 @@ async fn clients_are_listed_page_by_page() {
     for limit in 1..=7 {
         let (mut listed, mut path) = (Vec::new(), format!("{CLIENTS}?limit={limit}"));
         loop {
-            let page = gateway.get(&token, &path).await.json();
+            let answer = gateway.get(&token, &path).await;
+            let page = answer.json();
             let items = page["items"].as_array().unwrap();
             assert!(!items.is_empty() && items.len() <= limit, "{page}");
             listed.extend(items.iter().map(|item| item["client_id"].as_str().unwrap().to_owned()));
             let Some(cursor) = page["next_cursor"].as_str() else { break };
             path = format!("{CLIENTS}?limit={limit}&cursor={cursor}");
+            assert_eq!(answer.header("link"), format!("<{}>; rel=\"next\"", gateway.url(&path)));
         }
         assert_eq!(listed, ["a", "b", "c", "root", "swagger-ui", "z", "\u{e4}"], "{limit} at a time");
     }
-    for query in ["limit=0", "limit=201", "limit=x", "cursor=%25", "cursor=gA", "cursor=AA", "after=a"] {
+    let long = format!("cursor={}", "YWJj".repeat(200));
+    for query in ["limit=0", "limit=201", "limit=x", "cursor=%25", "cursor=gA", "cursor=AA", &long, "after=a"] {
         assert_eq!(gateway.get(&token, &format!("{CLIENTS}?{query}")).await.problem()["code"], "malformed", "{query}");
     }
 }

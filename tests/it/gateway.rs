@@ -166,8 +166,7 @@ impl Gateway {
 
     /// From now on the store, which is SQLite, answers nothing about records of the authorization server.
     pub(crate) fn break_records(&self) {
-        let connection = rusqlite::Connection::open(self.folder.path().join("data/anteroom.db")).unwrap();
-        connection.execute_batch("ALTER TABLE records RENAME TO lost").unwrap();
+        break_records(&self.folder.path().join("data"));
     }
 
     /// Moves the clock on.
@@ -180,6 +179,12 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// From now on the SQLite store in a data directory answers nothing about records of the authorization server.
+pub(crate) fn break_records(data: &Path) {
+    let connection = rusqlite::Connection::open(data.join("anteroom.db")).unwrap();
+    connection.execute_batch("ALTER TABLE records RENAME TO lost").unwrap();
 }
 
 /// A table `[clients.ID]` with this secret.

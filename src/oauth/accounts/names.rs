@@ -3,34 +3,12 @@
 //! A name is compared in lower case and in Unicode's NFKC, as RFC 8265 section 3.3 would have it, with the compatibility mapping
 //! besides: `Alain`, `alain` and the same in full-width letters look alike to a reader, and so must not be two people.
 
-use std::ops::RangeInclusive;
-
 use unicode_normalization::UnicodeNormalization;
+
+use crate::oauth::clients::invisible::is_invisible;
 
 /// No name has more characters.
 const MOST_CHARS: usize = 64;
-
-/// The code points of Unicode's property `Default_Ignorable_Code_Point` (UAX #44): they are shown as nothing, and some of them count as
-/// letters.
-const IGNORABLE: [RangeInclusive<char>; 17] = [
-    '\u{ad}'..='\u{ad}',
-    '\u{34f}'..='\u{34f}',
-    '\u{61c}'..='\u{61c}',
-    '\u{115f}'..='\u{1160}',
-    '\u{17b4}'..='\u{17b5}',
-    '\u{180b}'..='\u{180f}',
-    '\u{200b}'..='\u{200f}',
-    '\u{202a}'..='\u{202e}',
-    '\u{2060}'..='\u{206f}',
-    '\u{3164}'..='\u{3164}',
-    '\u{fe00}'..='\u{fe0f}',
-    '\u{feff}'..='\u{feff}',
-    '\u{ffa0}'..='\u{ffa0}',
-    '\u{fff0}'..='\u{fff8}',
-    '\u{1bca0}'..='\u{1bca3}',
-    '\u{1d173}'..='\u{1d17a}',
-    '\u{e0000}'..='\u{e0fff}',
-];
 
 /// The spelling that a name is found by; none for what can be no name.
 ///
@@ -43,8 +21,8 @@ pub(super) fn normalized(name: &str) -> Option<String> {
     }
     let lower: String = name.nfkc().flat_map(char::to_lowercase).collect();
     let normalized: String = lower.nfkc().collect();
-    let is_shown = |char: char| !IGNORABLE.iter().any(|range| range.contains(&char));
-    let is_fine = |char: char| (char.is_alphanumeric() && is_shown(char)) || "._-@+".contains(char);
+    // Some of what is shown as nothing counts as a letter.
+    let is_fine = |char: char| (char.is_alphanumeric() && !is_invisible(char)) || "._-@+".contains(char);
     let is_name = (1..=MOST_CHARS).contains(&normalized.chars().count()) && normalized.chars().all(is_fine);
     is_name.then_some(normalized)
 }

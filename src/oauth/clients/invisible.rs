@@ -1,4 +1,4 @@
-//! Characters that a reader can not see: with them, one client could be shown as another.
+//! Characters that a reader can not see: with them, one client or person could be shown as another.
 
 /// The characters of Unicode 17 that are `Default_Ignorable_Code_Point`, or of the category `Cf` (bidirectional controls among them), or end
 /// a line (2028 and 2029); in the order of their numbers.
@@ -31,6 +31,6 @@ const RANGES: [(char, char); 25] = [
 ];
 
 /// Whether a reader can not see it, or not tell what it is: a control character, or one of those above.
-pub(super) fn is_invisible(char: char) -> bool {
+pub(in crate::oauth) fn is_invisible(char: char) -> bool {
     char.is_control() || RANGES.iter().any(|(first, last)| (*first..=*last).contains(&char))
 }

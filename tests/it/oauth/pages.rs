@@ -5,9 +5,13 @@ use reqwest::Method;
 use super::FORM;
 use super::authorize::assert_page;
 use super::flow::{APP_URI, Browser, configuration, encoded, gateway, hidden, request};
-use crate::gateway::{Answer, Gateway};
+use crate::gateway::{Answer, Gateway, break_records, http};
+use crate::process::Gateway as Process;
 
 const STALE: &str = "This page was open for too long, or your browser keeps no cookies of this site. Please try again.";
+
+/// One that could be a session's.
+const COOKIE: &str = "anteroom_session=0123456789012345678901234567890123456789012";
 
 /// That it is a page that tells this, and by what the operator can find it.
 fn assert_told(answer: &Answer, status: u16, told: &str) {
@@ -34,6 +38,26 @@ async fn without_its_store_the_gateway_tells_people_on_a_page() {
         assert_told(&answer, 503, "This can not be done at the moment. Please try again shortly.");
         assert_eq!(answer.header("retry-after"), "5");
         assert!(!answer.text.contains("Idempotency-Key"), "{}", answer.text);
+    }
+}
+
+/// One line for each, by which the operator finds what a person or a program was told.
+#[tokio::test]
+async fn what_fails_here_is_logged_once_under_its_trace_id() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut gateway = Process::configured(folder.path(), "[store]\nurl = \"sqlite:anteroom.db\"\n", &[]);
+    break_records(&folder.path().join("data"));
+    let page = http().get(format!("{}/device", gateway.base())).header("cookie", COOKIE);
+    let token = http().post(format!("{}/oauth/token", gateway.base())).basic_auth("added", Some("x"));
+    let token = token.header("content-type", FORM).body("grant_type=client_credentials");
+    let answers = [Answer::to(page).await, Answer::to(token).await];
+    gateway.terminate();
+    let (_, log) = gateway.end();
+    for answer in answers {
+        assert_eq!((answer.status, answer.header("retry-after")), (503, "5"), "{}", answer.text);
+        let is_about = |line: &&str| line.contains("ERROR") && line.contains(answer.header("x-trace-id"));
+        let lines: Vec<_> = log.lines().filter(is_about).collect();
+        assert!(lines.len() == 1 && lines[0].contains("no such table"), "{lines:?} in {log}");
     }
 }
 
