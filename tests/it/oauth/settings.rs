@@ -171,3 +171,41 @@ fn what_goes_together_is_taken() {
         drop(Gateway::configured(&toml));
     }
 }
+
+#[test]
+fn mistakes_in_configured_clients_are_told() {
+    let secret = format!("secrets = [\"sha256:{}\"]\n", "0".repeat(64));
+    for (lines, key, problem) in [
+        (
+            format!("public = true\ngrants = [\"device_code\"]\n{secret}"),
+            "secrets",
+            "there are some, and a public client has none",
+        ),
+        (
+            "public = true\ngrants = [\"client_credentials\"]\n".into(),
+            "grants",
+            "client_credentials needs a secret, and a public client has none",
+        ),
+        (
+            format!("grants = [\"authorization_code\"]\n{secret}"),
+            "redirect_uris",
+            "there is none, and `grants` names authorization_code",
+        ),
+        (
+            format!("redirect_uris = [\"https://*.example/\"]\n{secret}"),
+            "redirect_uris",
+            "\"https://*.example/\" has a wildcard, and is compared byte for byte: list each URI",
+        ),
+        (
+            format!("lifetime = \"0s\"\n{secret}"),
+            "lifetime",
+            "is less than a second, so that a token would be expired as soon as it is given",
+        ),
+        (format!("scopes = [\"all\"]\n{secret}"), "scopes", "\"all\" is not a scope"),
+    ] {
+        let mistakes = Gateway::refusal(&format!("[clients.acme]\n{lines}"));
+        let told: Vec<_> = mistakes.iter().map(|mistake| (mistake.key.as_str(), mistake.problem.as_str())).collect();
+        assert_eq!(told, [(&*format!("clients.acme.{key}"), problem)], "{lines}");
+        assert!(mistakes.iter().all(|mistake| !mistake.remedy.is_empty()));
+    }
+}
