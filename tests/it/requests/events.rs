@@ -8,7 +8,7 @@ use crate::gateway::{Answer, Gateway, NOON};
 use crate::patience::{patiently, until};
 
 /// A type that takes its time, and tokens that last longer.
-const SLOW: &str = "[issuer]\nlifetime = \"3650 days\"\n[types.default]\nstages = [\n\
+const SLOW: &str = "[issuer]\nlifetime = \"366 days\"\n[types.default]\nstages = [\n\
     { after = \"0s\", stage = \"received\", status = \"queued\" },\n\
     { after = \"3000 days\", stage = \"done\", status = \"succeeded\" },\n]\n";
 
