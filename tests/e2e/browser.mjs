@@ -21,3 +21,15 @@ export async function open() {
   page.on('pageerror', error => seen.errors.push(String(error)));
   return { page, seen, close: () => browser.close() };
 }
+
+/** The answer to "Try it out" at the submission of a request, as it stands filled in. */
+export async function submitted(page, base) {
+  const block = page.locator('.opblock[id$="-submit_request"]');
+  await block.locator('.opblock-summary-control').click();
+  await block.locator('button.execute').waitFor();
+  const [response] = await Promise.all([
+    page.waitForResponse(response => response.request().method() === 'POST' && response.url() === `${base}/v1/requests`),
+    block.locator('button.execute').click(),
+  ]);
+  return response;
+}

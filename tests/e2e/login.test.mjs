@@ -2,7 +2,7 @@
 // From the environment: BASE (where the gateway is, as a browser sees it), PERSON and PASSWORD, SHOTS (a folder for pictures).
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { open } from './browser.mjs';
+import { open, submitted } from './browser.mjs';
 
 const { BASE, PERSON, PASSWORD, SHOTS } = process.env;
 let page, seen, close;
@@ -31,13 +31,7 @@ test('the Authorize dialog leads to the login and back with a token', async () =
 });
 
 test('"Try it out" submits a request as the person', async () => {
-  const block = page.locator('.opblock[id$="-submit_request"]');
-  await block.locator('.opblock-summary-control').click();
-  await block.locator('button.execute').waitFor();
-  const [response] = await Promise.all([
-    page.waitForResponse(response => response.request().method() === 'POST' && response.url() === `${BASE}/v1/requests`),
-    block.locator('button.execute').click(),
-  ]);
+  const response = await submitted(page, BASE);
   assert.equal(response.status(), 202, await response.text());
   assert.deepEqual(seen, { elsewhere: [], errors: [] });
 });
