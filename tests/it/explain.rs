@@ -188,6 +188,20 @@ fn what_is_no_token_is_told_by_its_form() {
 }
 
 #[test]
+fn of_a_token_of_ours_it_says_where_to_ask_whether_it_was_revoked() {
+    let zeros = "0".repeat(64);
+    let folder =
+        folder(&format!("[issuer]\nsecrets = [\"file:secret\"]\n[clients.acme]\nsecrets = [\"sha256:{zeros}\"]\n"));
+    std::fs::write(folder.path().join("secret"), "a secret of more than thirty-two bytes").unwrap();
+    let mut mint = program();
+    let minted = run(mint.current_dir(folder.path()).args(["--config", "anteroom.toml", "token", "acme"]), "");
+    let (text, code) = told(folder.path(), &[], String::from_utf8(minted.stdout).unwrap().trim_end());
+    let end = "  ok           signature\n  hint: whether the token has been revoked is not looked at here: GET /v1/whoami at the \
+        running gateway tells\n\nACCEPTED by [verifiers.self]. ";
+    assert!(text.contains(end) && code == 0, "{text}");
+}
+
+#[test]
 fn without_a_secret_a_token_of_ours_can_not_be_told() {
     let folder = folder("");
     let token =
