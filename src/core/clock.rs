@@ -51,15 +51,9 @@ impl Timestamp {
         self.plus_millis(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
     }
 
-    /// Milliseconds from `earlier` to this instant; negative when `earlier` is later.
-    pub const fn millis_since(self, earlier: Self) -> i64 {
-        self.0.saturating_sub(earlier.0)
-    }
-}
-
-impl fmt::Display for Timestamp {
-    /// Written by hand, since every answer and every log line shows several. Clamped to the years that RFC 3339 can write.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// In RFC 3339, as [`Display`](fmt::Display) shows it. Written by hand, since every answer and every log line shows several. Clamped to
+    /// the years that RFC 3339 can write.
+    pub fn rfc3339(self) -> [u8; 24] {
         let millis = self.0.clamp(FIRST_MILLI, LAST_MILLI);
         let (days, in_day) = (millis.div_euclid(DAY), millis.rem_euclid(DAY));
         let (year, month, day) = civil(days);
@@ -79,7 +73,18 @@ impl fmt::Display for Timestamp {
                 value /= 10;
             }
         }
-        f.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)
+        text
+    }
+
+    /// Milliseconds from `earlier` to this instant; negative when `earlier` is later.
+    pub const fn millis_since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(str::from_utf8(&self.rfc3339()).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -4,13 +4,13 @@ use std::future::{Ready, ready};
 use std::ops::Deref;
 
 use actix_web::web::Data;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, dev};
+use actix_web::{FromRequest, HttpRequest, dev};
 
 use super::Gateway;
 use super::code::Code;
+use super::notes::Notes;
 use super::problem::Problem;
 use crate::core::policy::{Permit, Policy};
-use crate::core::verdict::Verdict;
 
 /// Proof that the caller may. It is the first argument of every guarded handler and ready at the first poll, so a refusal comes before
 /// any fault in the body.
@@ -25,7 +25,9 @@ impl<P: Policy> FromRequest for Allowed<P> {
         let Some(gateway) = request.app_data::<Data<Gateway>>() else {
             return ready(Err(Problem::new(Code::Internal)));
         };
-        let permit = Permit::grant(request.extensions().get::<Verdict>(), gateway.queue.types().scopes());
+        let notes = Notes::of(request);
+        let verdict = notes.as_ref().and_then(|notes| notes.verdict.get());
+        let permit = Permit::grant(verdict, gateway.queue.types().scopes());
         ready(permit.map(Self).map_err(Problem::from))
     }
 }

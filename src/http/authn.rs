@@ -1,29 +1,26 @@
 //! Authentication, around guarded resources only: the bearer token of a request becomes a verdict kept with it.
 
-use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::Error;
+use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, HttpMessage};
 
-use super::Gateway;
 use super::admin::socket::AtSocket;
 use super::problem::Problem;
 use super::token_places::Sent;
+use super::{Gateway, notes};
 use crate::core::verdict::Verdict;
 
 /// Judges the request's token. A missing one is not an error yet: whether one is needed is the policy's to say. Who comes by the admin
 /// socket needs none.
-pub(super) async fn authenticate<B: MessageBody>(
-    mut request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+pub(super) async fn authenticate(mut request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse, Error> {
     match verdict(&mut request).await {
-        Ok(Some(verdict)) => _ = request.extensions_mut().insert(verdict),
+        Ok(Some(verdict)) => notes::note_verdict(request.request(), verdict),
         Ok(None) => {}
-        Err(problem) => return Ok(request.error_response(problem).map_into_right_body()),
+        Err(problem) => return Ok(request.error_response(problem)),
     }
-    Ok(next.call(request).await?.map_into_left_body())
+    next.call(request).await
 }
 
 async fn verdict(request: &mut ServiceRequest) -> Result<Option<Verdict>, Problem> {

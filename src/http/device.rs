@@ -6,13 +6,13 @@ use actix_web::{HttpRequest, HttpResponse};
 use maud::{Markup, html};
 
 use super::Gateway;
+use super::notes::for_people;
 use super::oauth::login::{LoginPage, STALE};
 use super::origin::client_address;
 use super::pages::browser::Browser;
 use super::pages::form::Form;
 use super::pages::{consent, page};
 use super::problem::{Problem, whole_seconds};
-use super::trace::for_people;
 use crate::oauth::accounts::Person;
 use crate::oauth::device::confirmation::{Asking, UserCodeError};
 

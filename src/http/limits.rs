@@ -1,18 +1,19 @@
 //! Who is let in: the bound on requests in work, and what development mode refuses.
 
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use actix_web::body::{BoxBody, EitherBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::body::BoxBody;
+use actix_web::dev::{RequestHead, ServiceRequest, ServiceResponse};
 use actix_web::http::header;
 use actix_web::middleware::Next;
-use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, HttpRequest};
 
 use super::Gateway;
 use super::code::Code;
 use super::healthz::is_health;
+use super::notes::Notes;
 use super::origin;
 use super::problem::Problem;
 use super::settings::{Listener, Mode, host_of, is_loopback_host};
@@ -69,39 +70,36 @@ impl Drop for Counted<'_> {
     }
 }
 
-/// Answers instead of the handler.
-fn refuse<B>(request: ServiceRequest, problem: Problem) -> ServiceResponse<EitherBody<B, BoxBody>> {
-    request.error_response(problem).map_into_right_body()
-}
-
 /// Lets a request in: repeated slashes merged, not from elsewhere in development mode, and where clients call not over the bound of
 /// requests in work. What comes by the admin socket is from this machine, and from whoever runs the gateway.
-pub(super) async fn admit<B: MessageBody>(
+pub(super) async fn admit(
     listener: Listener,
     mut request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse, Error> {
     let is_bounded = listener.has_api();
     if listener == Listener::Socket {
         slashes::merge(&mut request);
-        return Ok(next.call(request).await?.map_into_left_body());
+        return next.call(request).await;
     }
-    let gateway = match receive(&mut request) {
-        Ok(gateway) => gateway,
-        Err(problem) => return Ok(refuse(request, problem)),
+    let notes = match receive(&mut request) {
+        Ok(notes) => notes,
+        Err(problem) => return Ok(request.error_response(problem)),
     };
-    if !is_bounded && is_by_foreign_name(&request, &gateway) {
-        return Ok(refuse(request, Problem::new(Code::HostUnknown)));
+    let gateway = &notes.gateway;
+    if !is_bounded && is_by_foreign_name(&request, gateway) {
+        return Ok(request.error_response(Problem::new(Code::HostUnknown)));
     }
     // Health is always answered.
     if !is_bounded || is_health(request.path()) {
-        return Ok(next.call(request).await?.map_into_left_body());
+        return next.call(request).await;
     }
     let Some(_counted) = gateway.in_flight.enter(gateway.server.max_in_flight) else {
-        return Ok(refuse(request, Problem::new(Code::Overloaded).retry_after(Duration::from_secs(1))));
+        let problem = Problem::new(Code::Overloaded).retry_after(Duration::from_secs(1));
+        return Ok(request.error_response(problem));
     };
     request.extensions_mut().insert(InWork(()));
-    Ok(next.call(request).await?.map_into_left_body())
+    next.call(request).await
 }
 
 /// Whether a gateway that is operated on this machine only is called by another name: that of a page that rebinds it to this machine.
@@ -111,28 +109,26 @@ fn is_by_foreign_name(request: &ServiceRequest, gateway: &Gateway) -> bool {
     is_here && host.is_some_and(|host| !is_loopback_host(host_of(host)))
 }
 
-fn receive(request: &mut ServiceRequest) -> Result<Data<Gateway>, Problem> {
+fn receive(request: &mut ServiceRequest) -> Result<Rc<Notes>, Problem> {
     slashes::merge(request);
-    let Some(gateway) = request.app_data::<Data<Gateway>>().cloned() else {
-        return Err(Problem::new(Code::Internal));
-    };
-    if gateway.mode == Mode::Development
-        && let Some(problem) = from_elsewhere(request, &gateway)
+    let notes = Notes::of(request.request()).ok_or_else(|| Problem::new(Code::Internal))?;
+    if notes.gateway.mode == Mode::Development
+        && let Some(problem) = from_elsewhere(request.head(), &notes.gateway)
     {
         return Err(problem);
     }
-    Ok(gateway)
+    Ok(notes)
 }
 
 /// What development mode refuses: another machine, a foreign `Host` (a page that rebinds its name to this machine), and what a proxy
 /// passed on, unless it is one that is trusted.
-fn from_elsewhere(request: &ServiceRequest, gateway: &Gateway) -> Option<Problem> {
-    if origin::peer_ip(request.request()).is_none_or(|peer| !peer.is_loopback()) {
+pub(super) fn from_elsewhere(request: &RequestHead, gateway: &Gateway) -> Option<Problem> {
+    if origin::peer_ip(request).is_none_or(|peer| !peer.is_loopback()) {
         return Some(Problem::new(Code::DevelopmentMode));
     }
-    let headers = request.headers();
+    let headers = &request.headers;
     let proxy = headers.keys().find(|name| origin::is_proxy_header(name));
-    if let Some(name) = proxy.filter(|_| !origin::from_trusted_proxy(request.request(), &gateway.server)) {
+    if let Some(name) = proxy.filter(|_| !origin::from_trusted_proxy(request, &gateway.server)) {
         let detail = format!(
             "The request carries {name}, so it came through a proxy, and in development mode the gateway serves only this machine. \
              Set server.mode to \"production\", or name the proxy in server.trusted_proxies."

@@ -29,6 +29,7 @@ mod dead_letters;
 mod device;
 mod document;
 mod documents;
+mod fast_path;
 mod guard;
 mod healthz;
 mod held;
@@ -36,6 +37,7 @@ mod leases;
 mod limits;
 mod login;
 mod metrics;
+mod notes;
 mod oauth;
 mod openapi;
 mod origin;
@@ -70,6 +72,7 @@ pub use ui::{UiLogin, UiSettings};
 pub use whoami::CallerView;
 
 use limits::InFlight;
+use requests::shown::ShownRequests;
 use routes::{Access, Row, operations};
 use trace::TraceIds;
 use well_known::authorization_server::{OPENID_PATH, get_authorization_server};
@@ -112,6 +115,7 @@ pub struct Gateway {
     mode: Mode,
     trace_ids: TraceIds,
     in_flight: InFlight,
+    shown: ShownRequests,
     stopping: watch::Sender<bool>,
 }
 
@@ -177,23 +181,9 @@ fn table(listener: Listener, mode: Mode, partner: bool) -> Vec<Row> {
     rows
 }
 
-/// What clients call.
+/// What clients call. A path is looked for in this order, so what is called most stands first.
 fn api() -> Vec<Row> {
-    let mut rows = authorization();
-    rows.extend(operations![Access::Open;
-        // people
-        log_in in login,
-        // the contract
-        get_openapi_json in openapi,
-        get_openapi_yaml in openapi,
-        get_protected_resource in well_known,
-        get_authorization_server in well_known::authorization_server,
-    ]);
-    rows.extend(operations![Access::Decision;
-        // other services, for reverse proxies
-        decide in guard,
-    ]);
-    rows.extend(operations![Access::Token;
+    let mut rows = operations![Access::Token;
         // requests
         submit_request in requests::submit,
         submit_batch in requests::batch,
@@ -214,6 +204,22 @@ fn api() -> Vec<Row> {
         // requests that workers have failed at
         list_dead_letters in dead_letters::list,
         redrive_dead_letter in dead_letters::redrive,
+    ];
+    rows.extend(operations![Access::Decision;
+        // other services, for reverse proxies
+        decide in guard,
+    ]);
+    rows.extend(authorization());
+    rows.extend(operations![Access::Open;
+        // people
+        log_in in login,
+        // the contract
+        get_openapi_json in openapi,
+        get_openapi_yaml in openapi,
+        get_protected_resource in well_known,
+        get_authorization_server in well_known::authorization_server,
+    ]);
+    rows.extend(operations![Access::Token;
         // webhooks
         create_webhook_endpoint in webhook_endpoints::create,
         list_webhook_endpoints in webhook_endpoints::list,
@@ -272,7 +278,7 @@ impl Gateway {
         let mode = services.server.effective_mode();
         let trace_ids = TraceIds::new(&*services.entropy);
         let (in_flight, stopping) = (InFlight::default(), watch::Sender::new(false));
-        Self { services, mode, trace_ids, in_flight, stopping }
+        Self { services, mode, trace_ids, in_flight, shown: ShownRequests::new(), stopping }
     }
 
     /// Turns `/readyz` to 503, so that no new traffic is sent here, and answers those who are held.

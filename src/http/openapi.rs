@@ -40,7 +40,7 @@ pub(super) async fn get_openapi_yaml(
 }
 
 fn serve(http: &HttpRequest, media_type: &str, body: &Bytes, etag: &str) -> HttpResponse {
-    let unchanged = is_known(http, etag);
+    let unchanged = is_known(http.headers(), etag);
     let mut answer = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     // On 304 as well: what it says of caching replaces what was said with the copy (RFC 9111 section 3.2).
     answer.insert_header((header::ETAG, etag)).insert_header((header::CACHE_CONTROL, "no-cache"));

@@ -1,8 +1,10 @@
 //! Where a request comes from and what the client calls this gateway: the only place that believes a forwarded header.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use actix_web::HttpRequest;
+use actix_web::dev::RequestHead;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::settings::ServerSettings;
@@ -21,8 +23,8 @@ const ADDRESSES: [HeaderName; 2] =
 
 /// Whether only a proxy sends this header.
 pub(super) fn is_proxy_header(name: &HeaderName) -> bool {
-    matches!(*name, header::FORWARDED | header::VIA)
-        || ["x-forwarded-", "x-original-", "x-real-ip"].iter().any(|prefix| name.as_str().starts_with(prefix))
+    let is_private = |rest: &str| ["forwarded-", "original-", "real-ip"].iter().any(|name| rest.starts_with(name));
+    matches!(*name, header::FORWARDED | header::VIA) || name.as_str().strip_prefix("x-").is_some_and(is_private)
 }
 
 /// The headers of connections, of requests and of traces.
@@ -103,7 +105,7 @@ pub(super) fn forwarded_call<'r>(
     request: &'r HttpRequest,
     server: &ServerSettings,
 ) -> Result<ForwardedCall<'r>, Error> {
-    if !from_trusted_proxy(request, server) {
+    if !from_trusted_proxy(request.head(), server) {
         return Ok(ForwardedCall::default());
     }
     let told = |names: &[HeaderName]| {
@@ -133,22 +135,57 @@ fn query_of(address: &[u8]) -> Option<&[u8]> {
 
 /// The address that clients know the gateway by, without a slash at the end: `server.public_url`, else the request's own host.
 pub(super) fn base_url(request: &HttpRequest, server: &ServerSettings) -> String {
-    if let Some(url) = &server.public_url {
-        return url.clone();
+    BaseUrl::of(request.head(), server).to_string()
+}
+
+/// The same, not written out yet: who only compares it need not build it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum BaseUrl<'r> {
+    Configured(&'r str),
+    Called { scheme: &'static str, host: &'r str },
+    Bound(SocketAddr),
+}
+
+impl<'r> BaseUrl<'r> {
+    pub(super) fn of(request: &'r RequestHead, server: &'r ServerSettings) -> Self {
+        if let Some(url) = &server.public_url {
+            return Self::Configured(url);
+        }
+        let headers = &request.headers;
+        let forwarded = |name| if from_trusted_proxy(request, server) { text(headers, &name) } else { None };
+        let is_secure = forwarded(FORWARDED_PROTO).is_some_and(|scheme| scheme == "https");
+        let host = [forwarded(FORWARDED_HOST), text(headers, &header::HOST)];
+        match host.into_iter().flatten().find(|host| is_authority(host)) {
+            Some(host) => Self::Called { scheme: if is_secure { "https" } else { "http" }, host },
+            None => Self::Bound(server.bind),
+        }
     }
-    let headers = request.headers();
-    let forwarded = |name| if from_trusted_proxy(request, server) { text(headers, &name) } else { None };
-    let scheme = forwarded(FORWARDED_PROTO).filter(|scheme| *scheme == "https").unwrap_or("http");
-    let host = [forwarded(FORWARDED_HOST), text(headers, &header::HOST)];
-    match host.into_iter().flatten().find(|host| is_authority(host)) {
-        Some(host) => format!("{scheme}://{host}"),
-        None => format!("http://{}", server.bind),
+
+    /// Whether it is written so.
+    pub(super) fn is(self, text: &str) -> bool {
+        match self {
+            Self::Configured(url) => url == text,
+            Self::Called { scheme, host } => {
+                text.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("://")) == Some(host)
+            }
+            Self::Bound(_) => self.to_string() == text,
+        }
+    }
+}
+
+impl fmt::Display for BaseUrl<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Configured(url) => f.write_str(url),
+            Self::Called { scheme, host } => write!(f, "{scheme}://{host}"),
+            Self::Bound(address) => write!(f, "http://{address}"),
+        }
     }
 }
 
 /// The client's address: the peer's, or what a chain of trusted proxies says of it.
 pub(super) fn client_address(request: &HttpRequest, server: &ServerSettings) -> Option<IpAddr> {
-    let peer = peer_ip(request)?;
+    let peer = peer_ip(request.head())?;
     if !is_trusted(peer, server) {
         return Some(peer);
     }
@@ -166,13 +203,13 @@ fn hop_address(hop: &str) -> Option<IpAddr> {
 }
 
 /// Whether the peer is a proxy whose headers are believed.
-pub(super) fn from_trusted_proxy(request: &HttpRequest, server: &ServerSettings) -> bool {
+pub(super) fn from_trusted_proxy(request: &RequestHead, server: &ServerSettings) -> bool {
     peer_ip(request).is_some_and(|peer| is_trusted(peer, server))
 }
 
 /// Who the connection is from. A listener on `[::]` has its IPv4 peers with addresses in the form of IPv6.
-pub(super) fn peer_ip(request: &HttpRequest) -> Option<IpAddr> {
-    request.peer_addr().map(|peer| peer.ip().to_canonical())
+pub(super) fn peer_ip(request: &RequestHead) -> Option<IpAddr> {
+    request.peer_addr.map(|peer| peer.ip().to_canonical())
 }
 
 fn is_trusted(ip: IpAddr, server: &ServerSettings) -> bool {

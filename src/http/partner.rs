@@ -11,7 +11,7 @@ use super::allowed::Allowed;
 use super::body::Json;
 use super::code::Code;
 use super::problem::Problem;
-use super::{Gateway, trace};
+use super::{Gateway, notes};
 use crate::core::clock::Timestamp;
 use crate::core::error::Error;
 use crate::core::policy::{ReadRequests, WriteRequests};
@@ -77,9 +77,9 @@ pub(super) async fn submit_partner_request(
 ) -> Result<HttpResponse, Problem> {
     let payload = Payload::read(body.0, "")?;
     let echo = payload.value().clone();
-    let by = trace::by(&http, &allowed.caller().subject);
+    let by = notes::by(&http, &allowed.caller().subject);
     let submitted = gateway.queue.submit_partner(&allowed, payload, by).await.map_err(in_its_words)?;
-    trace::note_request(&http, submitted.request.id);
+    notes::note_request(&http, submitted.request.id);
     Ok(HttpResponse::Ok().json(PartnerSubmission {
         request: echo,
         sub: allowed.caller().subject.clone(),
@@ -110,7 +110,7 @@ pub(super) async fn get_partner_request(
         Err(Error::NotFound) => return Ok(HttpResponse::NotFound().json("No such request_id")),
         found => found?,
     };
-    trace::note_request(&http, request.id);
+    notes::note_request(&http, request.id);
     let finished_at = view.finished_at.filter(|_| view.status == Status::Succeeded);
     let result = match view.result {
         Some(Value::Object(members)) => members,

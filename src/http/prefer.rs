@@ -5,7 +5,8 @@ use std::time::Duration;
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderName;
 
-const PREFER: HeaderName = HeaderName::from_static("prefer");
+/// The header of preferences.
+pub(super) const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 /// The most seconds that a call is held: proxies commonly cut at 60.
 const MOST: u64 = 50;

@@ -4,11 +4,10 @@ use std::collections::HashSet;
 use std::future::ready;
 use std::sync::Arc;
 
-use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
-use actix_web::middleware::{Condition, from_fn};
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse, Route};
+use actix_web::{HttpRequest, HttpResponse, Resource, Route};
 use utoipa::openapi::path::{HttpMethod, Operation};
 use utoipa::openapi::{RefOr, Schema};
 
@@ -115,14 +114,20 @@ impl Routes {
     pub(super) fn mount(&self, config: &mut ServiceConfig) {
         for route in &self.counted {
             let of_path = self.rows.iter().filter(|row| row.path == route.path());
-            config.service(resource(route, &of_path.collect::<Vec<_>>()));
+            let rows = of_path.collect::<Vec<_>>();
+            let resource = resource(route, &rows);
+            if rows.iter().any(|row| row.access == Access::Token) {
+                config.service(resource.wrap(from_fn(authn::authenticate)));
+            } else {
+                config.service(resource);
+            }
         }
     }
 }
 
 /// One path: GET answers HEAD; any method that no row has is 405 with the `Allow` header, but where a
 /// decision is asked for.
-fn resource(route: &Arc<RouteMetrics>, rows: &[&Row]) -> impl HttpServiceFactory + 'static {
+fn resource(route: &Arc<RouteMetrics>, rows: &[&Row]) -> Resource {
     let mut allow: Vec<Method> = rows.iter().flat_map(|row| row.methods.iter().cloned()).collect();
     if allow.contains(&Method::GET) {
         allow.push(Method::HEAD);
@@ -142,8 +147,7 @@ fn resource(route: &Arc<RouteMetrics>, rows: &[&Row]) -> impl HttpServiceFactory
             }
         }
     }
-    let guarded = rows.iter().any(|row| row.access == Access::Token);
-    resource.wrap(Condition::new(guarded, from_fn(authn::authenticate)))
+    resource
 }
 
 /// Each path once, wherever its rows stand: a second resource of the same path would never be reached.

@@ -1,13 +1,17 @@
 //! The HTTP server: its listeners, the layers around their routes, and the limits of their connections.
 
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::{ServerHandle, ServiceRequest};
-use actix_web::middleware::{Condition, Next, from_fn};
+use actix_http::Request;
+use actix_service::IntoServiceFactory;
+use actix_web::body::MessageBody;
+use actix_web::dev::{AppConfig, Response, ServerHandle, ServiceFactory, ServiceRequest};
+use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpResponse, HttpServer};
 use futures_util::future::try_join;
@@ -17,9 +21,10 @@ use super::admin::socket::AtSocket;
 use super::code::Code;
 use super::document::Contract;
 use super::documents::Documents;
+use super::fast_path::FastPath;
 use super::problem::Problem;
 use super::routes::Routes;
-use super::settings::Listener;
+use super::settings::{Listener, ServerSettings};
 use super::{Gateway, cors, limits, trace};
 use crate::core::error::Misconfiguration;
 use crate::core::period::Period;
@@ -176,14 +181,14 @@ fn start(
     contract: Option<Contract>,
     grace: Period,
 ) -> io::Result<actix_web::dev::Server> {
-    let settings = gateway.server.clone();
     let partner = gateway.queue.types().partner().is_some();
     let routes = Data::new(Routes::new(super::table(listener, gateway.mode, partner), &gateway.metrics));
     let documents = contract.map(|contract| Data::new(Documents::new(contract, gateway.ui_logins.clone())));
-    let has_api = listener.has_api();
+    let terms = Terms { settings: gateway.server.clone(), has_api: listener.has_api(), grace };
+    let origins = terms.settings.cors_origins.clone();
+    let token_header = gateway.token_places.header().cloned();
+    let fast_path = gateway.clone();
     let app = move || {
-        let origins = &gateway.server.cors_origins;
-        let crosses_origins = has_api && !origins.is_empty();
         App::new()
             .app_data(gateway.clone())
             .app_data(routes.clone())
@@ -198,25 +203,57 @@ fn start(
             })
             .default_service(web::to(not_found))
             .wrap(from_fn(move |request: ServiceRequest, next: Next<_>| limits::admit(listener, request, next)))
-            .wrap(Condition::new(crosses_origins, cors::layer(origins, gateway.token_places.header())))
-            .wrap(Condition::new(crosses_origins, from_fn(cors::spare_guards)))
-            .wrap(from_fn(trace::trace))
     };
-    let keep_alive = settings.keep_alive.duration();
-    let server = HttpServer::new(app)
-        .client_request_timeout(settings.head_timeout.duration())
-        // Nobody reads the answer of a client that has hung up: what it waits for is let go of.
-        .h1_allow_half_closed(false)
-        .keep_alive(if has_api { keep_alive } else { keep_alive.min(ADMIN_KEEP_ALIVE) })
-        .max_connections(if has_api { settings.max_connections } else { MAX_ADMIN_CONNECTIONS })
-        .shutdown_timeout(whole_seconds(grace))
-        .disable_signals();
-    let server = if has_api { server } else { server.workers(1) };
-    let server = match socket {
-        Socket::Tcp(socket) => server.listen(socket)?,
-        Socket::Unix(socket) => server.listen_uds(socket)?,
+    if !terms.has_api {
+        return terms.serve(move || app().wrap(from_fn(trace::trace)), socket);
+    }
+    // Every request would pay for layers that do nothing.
+    if origins.is_empty() {
+        let routes = move || app().wrap(from_fn(trace::trace)).into_factory();
+        return terms.serve(move || FastPath::before(routes(), fast_path.clone()), socket);
+    }
+    let crossing = move || {
+        let cors = cors::layer(&origins, token_header.as_ref());
+        app().wrap(cors).wrap(from_fn(cors::spare_guards)).wrap(from_fn(trace::trace))
     };
-    Ok(server.run())
+    terms.serve(crossing, socket)
+}
+
+/// How a listener is served.
+struct Terms {
+    settings: ServerSettings,
+    has_api: bool,
+    grace: Period,
+}
+
+impl Terms {
+    fn serve<F, A, S, B>(self, app: F, socket: Socket) -> io::Result<actix_web::dev::Server>
+    where
+        F: Fn() -> A + Send + Clone + 'static,
+        A: IntoServiceFactory<S, Request>,
+        S: ServiceFactory<Request, Config = AppConfig> + 'static,
+        S::Error: Into<actix_web::Error>,
+        S::InitError: fmt::Debug,
+        S::Response: Into<Response<B>>,
+        B: MessageBody + 'static,
+    {
+        let Self { settings, has_api, grace } = self;
+        let keep_alive = settings.keep_alive.duration();
+        let server = HttpServer::new(app)
+            .client_request_timeout(settings.head_timeout.duration())
+            // Nobody reads the answer of a client that has hung up: what it waits for is let go of.
+            .h1_allow_half_closed(false)
+            .keep_alive(if has_api { keep_alive } else { keep_alive.min(ADMIN_KEEP_ALIVE) })
+            .max_connections(if has_api { settings.max_connections } else { MAX_ADMIN_CONNECTIONS })
+            .shutdown_timeout(whole_seconds(grace))
+            .disable_signals();
+        let server = if has_api { server } else { server.workers(1) };
+        let server = match socket {
+            Socket::Tcp(socket) => server.listen(socket)?,
+            Socket::Unix(socket) => server.listen_uds(socket)?,
+        };
+        Ok(server.run())
+    }
 }
 
 /// Rounded up: 0 would cut off what is in flight.

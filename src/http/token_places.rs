@@ -16,9 +16,11 @@ use super::origin::is_taken;
 use super::problem::Problem;
 use super::{Gateway, body};
 use crate::core::error::Misconfiguration;
-use crate::core::verdict::{Reason, Refusal, Verdict};
-use crate::verify::{MAX_TOKEN_BYTES, Trust, UnverifiedToken, VerifySettings};
+use crate::core::verdict::{Reason, Verdict};
+use crate::verify::{MAX_TOKEN_BYTES, Trust, VerifySettings};
 
+/// RFC 6750 section 2.1; in any case, RFC 9110 section 11.1.
+const SCHEME: &[u8] = b"bearer";
 /// The name of the parameter, RFC 6750 sections 2.2 and 2.3.
 const PARAMETER: &str = "access_token";
 /// The largest form that is read for a token.
@@ -36,7 +38,7 @@ pub struct TokenPlaces {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Sent<'r> {
     Nothing,
-    One(Result<Cow<'r, str>, Reason>),
+    One(Cow<'r, [u8]>),
     Several,
 }
 
@@ -55,24 +57,20 @@ impl<'r> Sent<'r> {
     /// There is more than one.
     pub(super) async fn judge(self, gateway: &Gateway, trust: &Trust) -> Result<Option<Verdict>, Problem> {
         let chain = &gateway.chain;
-        let sent = match &self {
+        match &self {
             Self::Nothing => {
                 chain.refuse(Reason::TokenMissing);
-                return Ok(None);
+                Ok(None)
             }
             Self::Several => {
                 chain.repeated();
-                return Err(Problem::new(Code::TokenRepeated));
+                Err(Problem::new(Code::TokenRepeated))
             }
-            Self::One(sent) => sent.as_deref().map_err(|reason| Refusal::from(*reason)),
-        };
-        Ok(Some(match sent.and_then(UnverifiedToken::from_bearer) {
-            Ok(token) => chain.verify(token, trust, gateway.clock.now()).await,
-            Err(refusal) => chain.refuse(refusal),
-        }))
+            Self::One(sent) => Ok(Some(chain.verify(sent, trust, gateway.clock.now()).await)),
+        }
     }
 
-    fn all(tokens: impl Iterator<Item = Result<Cow<'r, str>, Reason>>) -> Self {
+    fn all(tokens: impl Iterator<Item = Cow<'r, [u8]>>) -> Self {
         tokens.fold(Self::Nothing, |sent, token| sent.and(Self::One(token)))
     }
 }
@@ -103,13 +101,12 @@ impl TokenPlaces {
     pub(super) fn in_headers<'r>(&self, headers: &'r HeaderMap) -> Sent<'r> {
         let mut authorization = headers.get_all(header::AUTHORIZATION);
         let sent = match (authorization.next(), authorization.next()) {
-            (Some(value), None) => value.to_str().map_or(Sent::One(Err(Reason::TokenMalformed)), bearer),
+            (Some(value), None) => bearer(value.as_bytes()),
             (Some(_), Some(_)) => Sent::Several,
             (None, _) => Sent::Nothing,
         };
         let Some(name) = &self.header else { return sent };
-        let bare = headers.get_all(name).map(|value| value.to_str().map(Cow::from).map_err(|_| Reason::TokenMalformed));
-        sent.and(Sent::all(bare))
+        sent.and(Sent::all(headers.get_all(name).map(|value| value.as_bytes().into())))
     }
 
     /// The tokens in a query, if one may be there.
@@ -135,9 +132,14 @@ impl TokenPlaces {
 }
 
 /// The token of an `Authorization` header, RFC 6750 section 2.1; none when it is of another scheme.
-fn bearer(value: &str) -> Sent<'_> {
-    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-    if scheme.eq_ignore_ascii_case("bearer") { Sent::One(Ok(token.into())) } else { Sent::Nothing }
+fn bearer(value: &[u8]) -> Sent<'_> {
+    let (scheme, rest) = value.split_at(SCHEME.len().min(value.len()));
+    match rest {
+        _ if !scheme.eq_ignore_ascii_case(SCHEME) => Sent::Nothing,
+        [b' ', token @ ..] => Sent::One(token.into()),
+        [] => Sent::One(rest.into()),
+        _ => Sent::Nothing,
+    }
 }
 
 fn take_from_query(request: &mut ServiceRequest) -> Sent<'static> {
@@ -152,7 +154,7 @@ fn take_from_query(request: &mut ServiceRequest) -> Sent<'static> {
             sent
         }
         // Part of what was a query is one; were it not, the token would stay where others see it.
-        Err(_) => Sent::One(Err(Reason::TokenMalformed)),
+        Err(_) => Sent::One(Cow::Borrowed(&[])),
     }
 }
 
@@ -193,7 +195,7 @@ fn may_be_form(request: &HttpRequest) -> bool {
 fn take_parameter(text: &str) -> Option<(String, Sent<'static>)> {
     let token = |pair: &str| {
         let (name, value) = form_urlencoded::parse(pair.as_bytes()).next()?;
-        (name == PARAMETER).then(|| Ok(Cow::Owned(value.into_owned())))
+        (name == PARAMETER).then(|| Cow::Owned(value.into_owned().into_bytes()))
     };
     let sent = Sent::all(text.split('&').filter_map(token));
     let rest = || text.split('&').filter(|pair| token(pair).is_none()).collect::<Vec<_>>().join("&");
@@ -220,7 +222,7 @@ mod tests {
 
     #[test]
     fn the_parameter_is_taken_out_however_it_is_written() {
-        let one = |token: &str| Sent::One(Ok(token.to_owned().into()));
+        let one = |token: &str| Sent::One(token.as_bytes().to_owned().into());
         for (text, expected) in [
             ("access_token=a", Some(("", one("a")))),
             ("limit=1&access_token=a&type=x%20y", Some(("limit=1&type=x%20y", one("a")))),

@@ -173,7 +173,7 @@ pub(super) async fn asset(
     let Assets { files, policies: [of_page, of_part] } = &edition.assets;
     let policy = if name == PAGE { of_page } else { of_part };
     let asset = files.get(name).ok_or_else(|| Problem::new(Code::NotFound))?;
-    let unchanged = is_known(&http, &asset.etag);
+    let unchanged = is_known(http.headers(), &asset.etag);
     let mut answer = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     answer
         .insert_header((header::ETAG, asset.etag.as_str()))

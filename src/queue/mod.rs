@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::core::clock::Clock;
+use crate::core::clock::{Clock, Timestamp};
 use crate::core::entropy::Entropy;
 use crate::core::error::{Error, StoreError};
 use crate::core::policy::{Permit, ReadRequests, WriteRequests};
@@ -40,7 +40,7 @@ use durations::Durations;
 pub use following::{Following, News};
 pub use line::{Line, Place};
 use retention::RetentionSettings;
-pub use snapshot::Snapshot;
+pub use snapshot::{Seen, Snapshot};
 pub use submit::{Draft, SUBMISSIONS, Submitted};
 use types::Types;
 pub use watch::Watch;
@@ -102,10 +102,26 @@ impl Queue {
     /// [`Error::NotFound`] when there is none, or it is another's; [`Error::InsufficientScope`] when the permit does not open its type;
     /// [`Error::Gone`] when it is erased; the store.
     pub async fn get(&self, permit: &Permit<ReadRequests>, id: RequestId) -> Result<Snapshot, Error> {
+        self.find(permit, id).await.map(Seen::look)
+    }
+
+    /// The caller's request of that id, for who may know already how it looks.
+    ///
+    /// # Errors
+    /// As [`Queue::get`].
+    pub async fn find(&self, permit: &Permit<ReadRequests>, id: RequestId) -> Result<Seen, Error> {
         let now = self.clock.now();
         let request = self.requests.find(&permit.caller().owner, id).await?.ok_or(Error::NotFound)?;
         self.types.open(permit, &request.kind)?;
-        Ok(Snapshot::of(self.present(request).await?, now))
+        Ok(Seen { request: self.present(request).await?, now })
+    }
+
+    /// The same, of what is at hand without asking anybody; none where there is more to it.
+    pub fn find_at_hand(&self, permit: &Permit<ReadRequests>, id: RequestId, now: Timestamp) -> Option<Seen> {
+        let request = self.requests.at_hand(&permit.caller().owner, id)?;
+        self.types.open(permit, &request.kind).ok()?;
+        let is_settled = request.erased_at.is_none() && !is_unsettled(&request, now);
+        is_settled.then_some(Seen { request, now })
     }
 
     /// The owner's request of that id, which the caller has seen. The time is taken before the row is read: a view never shows an end
@@ -122,11 +138,7 @@ impl Queue {
         if request.erased_at.is_some() {
             return Err(ERASED);
         }
-        let is_unsettled = request.work().is_some() && {
-            let (number, phase) = request.phase_at(self.clock.now());
-            number > 0 && phase.status.is_terminal()
-        };
-        if !is_unsettled {
+        if !is_unsettled(&request, self.clock.now()) {
             return Ok(request);
         }
         let target = Target { owner: None, id: request.id };
@@ -256,20 +268,28 @@ impl Queue {
         Snapshot::of(request, self.clock.now())
     }
 
-    /// After what time a request that the caller has seen is worth another look: where time moves it on, when it will have changed;
+    /// After what time, from `now` on, a request that the caller has seen is worth another look: where time moves it on, when it will have changed;
     /// where workers do, when requests of its type usually are done. None at its end, and when nobody knows.
-    pub fn retry_after(&self, seen: &Snapshot) -> Option<Duration> {
+    pub fn retry_after(&self, seen: &Snapshot, now: Timestamp) -> Option<Duration> {
         let waits_for_workers = matches!(seen.view.status, Status::Queued | Status::Running);
         if seen.request.work().is_some() && waits_for_workers {
-            return self.durations.left(&seen.request, seen.now, &*self.entropy);
+            return self.durations.left(&seen.request, now, &*self.entropy);
         }
         let next = seen.view.next_change_at?;
-        Some(Duration::from_millis(u64::try_from(next.millis_since(seen.now)).unwrap_or(0)))
+        Some(Duration::from_millis(u64::try_from(next.millis_since(now)).unwrap_or(0)))
     }
 
     /// Notes how long a request took on which workers worked; to be told of each that is done.
     pub fn finished(&self, request: &Request) {
         self.durations.note(request);
+    }
+}
+
+/// Whether time has brought about the end of a request that workers work on, and that is not written down.
+fn is_unsettled(request: &Request, now: Timestamp) -> bool {
+    request.work().is_some() && {
+        let (number, phase) = request.phase_at(now);
+        number > 0 && phase.status.is_terminal()
     }
 }
 

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::token::{UnverifiedJwt, UnverifiedToken};
+use super::token::{MAX_TOKEN_BYTES, UnverifiedJwt, UnverifiedToken};
 use super::verified::{Entry, Fingerprint, Verified};
 use super::{FetchErrorClass, IntrospectionReport, KeySetReport, LoginOffer, Terms, Unverified, Verifier};
+use crate::core::claims::Caller;
 use crate::core::clock::Timestamp;
 use crate::core::policy::Audience;
 use crate::core::verdict::{Reason, Refusal, Verdict};
@@ -31,6 +32,21 @@ pub(super) struct Link {
     pub(super) verifier: Arc<dyn Verifier>,
     metrics: VerifierMetrics,
     cache: VerifiedCacheMetrics,
+}
+
+/// Whom a token speaks for that was found genuine before.
+pub struct Recalled<'c> {
+    /// The caller.
+    pub caller: Arc<Caller>,
+    link: &'c Link,
+}
+
+impl Recalled<'_> {
+    /// Counts that the token was accepted.
+    pub fn count(&self) {
+        self.link.cache.hit();
+        self.link.metrics.accepted();
+    }
 }
 
 /// The name of a verifier, where the configuration names it.
@@ -93,10 +109,10 @@ impl Chain {
         &self.api
     }
 
-    /// Decides about a token, for the door that trusts as `trust` says.
-    pub async fn verify(&self, token: UnverifiedToken<'_>, trust: &Trust, now: Timestamp) -> Verdict {
+    /// Decides about what was sent as a token, for the door that trusts as `trust` says.
+    pub async fn verify(&self, unverified_bearer: &[u8], trust: &Trust, now: Timestamp) -> Verdict {
         let terms = Terms { audience: trust.audience.as_ref(), now };
-        let (place, verdict) = self.decide(token, trust, terms).await;
+        let (place, verdict) = self.decide(unverified_bearer, trust, terms).await;
         let link = place.map(|place| &self.links[place]);
         let counted = link.map_or(&self.unassigned, |link| &link.metrics);
         match &verdict {
@@ -112,6 +128,17 @@ impl Chain {
         }
     }
 
+    /// Whom what was sent as a token speaks for, if it was found genuine before and still is good; none says nothing. Counts nothing.
+    pub fn recall_accepted(&self, unverified_bearer: &[u8], trust: &Trust, now: Timestamp) -> Option<Recalled<'_>> {
+        if unverified_bearer.len() > MAX_TOKEN_BYTES {
+            return None;
+        }
+        let terms = Terms { audience: trust.audience.as_ref(), now };
+        let (place, verdict) = self.recall(Fingerprint::of(unverified_bearer), trust, terms)?;
+        let Verdict::Accepted(caller) = verdict else { return None };
+        Some(Recalled { caller, link: &self.links[place] })
+    }
+
     /// Counts a request that was refused before there was a token to decide about, and gives the verdict.
     pub fn refuse(&self, refusal: impl Into<Refusal>) -> Verdict {
         let refusal = refusal.into();
@@ -124,14 +151,16 @@ impl Chain {
         self.unassigned.repeated();
     }
 
-    /// Decides, and tells the place of the verifier that did.
-    async fn decide(&self, token: UnverifiedToken<'_>, trust: &Trust, terms: Terms<'_>) -> (Option<usize>, Verdict) {
-        let fingerprint = Fingerprint::of(token.as_str());
-        if let Some((place, verdict)) = self.recall(fingerprint, trust, terms) {
+    /// Decides, and tells the place of the verifier that did. What is not known from before is read first of all.
+    async fn decide(&self, unverified_bearer: &[u8], trust: &Trust, terms: Terms<'_>) -> (Option<usize>, Verdict) {
+        let is_bearable = unverified_bearer.len() <= MAX_TOKEN_BYTES;
+        let fingerprint = is_bearable.then(|| Fingerprint::of(unverified_bearer));
+        if let Some((place, verdict)) = fingerprint.and_then(|token| self.recall(token, trust, terms)) {
             self.links[place].cache.hit();
             return (Some(place), verdict);
         }
-        let (place, token) = match self.pick(token, trust) {
+        let picked = UnverifiedToken::from_bearer(unverified_bearer).and_then(|token| self.pick(token, trust));
+        let (place, token) = match picked {
             Ok(picked) => picked,
             Err(refusal) => return (None, Verdict::Rejected(refusal)),
         };
@@ -142,7 +171,7 @@ impl Chain {
             cache.miss();
         }
         let verdict = verifier.verify(token, terms).await;
-        if let (Verdict::Accepted(caller), Some(generation)) = (&verdict, generation) {
+        if let (Verdict::Accepted(caller), Some(generation), Some(fingerprint)) = (&verdict, generation, fingerprint) {
             self.verified.keep(fingerprint, Entry { caller: Arc::clone(caller), verifier: place, generation });
         }
         (Some(place), verdict)

@@ -158,7 +158,7 @@ impl Chain {
             // Where that fails, the verdict says so.
             let _ = refreshed.await;
         }
-        let verdict = self.verify(text, trust, now).await;
+        let verdict = self.verify(text.as_str().as_bytes(), trust, now).await;
         told.conclude(&*link.verifier, verdict);
         told
     }

@@ -21,6 +21,18 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
 );
 
+/// Which bytes a token is written in.
+const SYMBOLS: [bool; 256] = {
+    let mut symbols = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        symbols[byte as usize] =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+        byte += 1;
+    }
+    symbols
+};
+
 /// A token as it was sent, after `Bearer ` or bare: of bearable size, and written in the characters of RFC 6750 section 2.1.
 #[derive(Clone, Copy)]
 pub struct UnverifiedToken<'t>(&'t str);
@@ -30,21 +42,22 @@ impl<'t> UnverifiedToken<'t> {
     ///
     /// # Errors
     /// They are too large to be looked at, or no token at all.
-    pub fn from_bearer(unverified_bearer: &'t str) -> Result<Self, Refusal> {
-        if unverified_bearer.len() > MAX_TOKEN_BYTES {
+    pub fn from_bearer(unverified_bearer: &'t (impl AsRef<[u8]> + ?Sized)) -> Result<Self, Refusal> {
+        let bytes = unverified_bearer.as_ref();
+        if bytes.len() > MAX_TOKEN_BYTES {
             let expected = format!("at most {MAX_TOKEN_BYTES} bytes");
-            return Err(Refusal::because(Reason::TokenTooLarge, expected, &unverified_bearer.len()));
+            return Err(Refusal::because(Reason::TokenTooLarge, expected, &bytes.len()));
         }
-        let symbols = unverified_bearer.trim_end_matches('=');
-        let is_foreign = |byte: u8| !byte.is_ascii_alphanumeric() && !b"-._~+/".contains(&byte);
-        match symbols.bytes().position(is_foreign) {
-            None if symbols.is_empty() => Err(malformed("a token", &())),
-            None => Ok(Self(unverified_bearer)),
-            Some(place) => {
-                let found = symbols[place..].chars().next().unwrap_or_default();
+        let end = bytes.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
+        let symbols = &bytes[..end];
+        match (symbols.iter().position(|byte| !SYMBOLS[usize::from(*byte)]), str::from_utf8(bytes)) {
+            (None, Ok(text)) if !symbols.is_empty() => Ok(Self(text)),
+            (Some(place), _) => {
+                let found = String::from_utf8_lossy(&symbols[place..]).chars().next().unwrap_or_default();
                 let found = format!("'{found}' after {place} characters");
                 Err(malformed("letters, digits and -._~+/ alone, with = at the end", &found))
             }
+            _ => Err(malformed("a token", &())),
         }
     }
 

@@ -27,9 +27,9 @@ const TEXT: usize = 2 * size_of::<String>() + ALLOCATION;
 pub(super) struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    pub(super) fn of(token: &str) -> Self {
+    pub(super) fn of(token: impl AsRef<[u8]>) -> Self {
         let mut fingerprint = [0; 32];
-        fingerprint.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
+        fingerprint.copy_from_slice(digest::digest(&digest::SHA256, token.as_ref()).as_ref());
         Self(fingerprint)
     }
 }
@@ -123,7 +123,7 @@ mod tests {
     /// Keeps the same caller for so many tokens.
     fn filled(entry: &Entry, tokens: u32) -> Verified {
         let verified = Verified::new();
-        (0..tokens).for_each(|token| verified.keep(Fingerprint::of(&token.to_string()), entry.clone()));
+        (0..tokens).for_each(|token| verified.keep(Fingerprint::of(token.to_string()), entry.clone()));
         verified
     }
 

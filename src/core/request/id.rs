@@ -15,11 +15,22 @@ pub struct RequestId(Ulid);
 
 impl RequestId {
     const PREFIX: &'static str = "req_";
+    /// How long it is, written out.
+    pub const LENGTH: usize = Self::PREFIX.len() + ulid::ULID_LEN;
 
     /// A new id for a request submitted at `now`.
     pub fn draw(now: Timestamp, entropy: &dyn Entropy) -> Self {
         let random = u128::from_be_bytes(entropy.draw());
         Self(Ulid::from_parts(u64::try_from(now.millis()).unwrap_or(0), random))
+    }
+
+    /// Writes it out, in place.
+    pub fn as_text(self, text: &mut [u8; Self::LENGTH]) -> &str {
+        let (prefix, ulid) = text.split_at_mut(Self::PREFIX.len());
+        prefix.copy_from_slice(Self::PREFIX.as_bytes());
+        let mut written = [0; ulid::ULID_LEN];
+        ulid.copy_from_slice(self.0.array_to_str(&mut written).as_bytes());
+        str::from_utf8(text).unwrap_or_default()
     }
 
     /// Its random bits, of which names are made that go with it.
@@ -42,8 +53,7 @@ impl<'de> Deserialize<'de> for RequestId {
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [0; ulid::ULID_LEN];
-        write!(f, "{}{}", Self::PREFIX, self.0.array_to_str(&mut text))
+        f.write_str(self.as_text(&mut [0; Self::LENGTH]))
     }
 }
 
@@ -52,7 +62,10 @@ impl FromStr for RequestId {
 
     /// Reads the one form that `Display` writes; any other spelling names no request.
     fn from_str(text: &str) -> Result<Self, ()> {
-        let id = Ulid::from_string(text.strip_prefix(Self::PREFIX).ok_or(())?).map(Self).map_err(|_| ())?;
-        if id.to_string() == text { Ok(id) } else { Err(()) }
+        let ulid = text.strip_prefix(Self::PREFIX).ok_or(())?;
+        // The library reads small letters too, and lets what is too large overflow.
+        let is_canonical =
+            ulid.starts_with(|first| first <= '7') && !ulid.bytes().any(|byte| byte.is_ascii_lowercase());
+        if is_canonical { Ulid::from_string(ulid).map(Self).map_err(|_| ()) } else { Err(()) }
     }
 }

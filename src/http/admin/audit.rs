@@ -3,8 +3,8 @@
 use actix_web::HttpRequest;
 
 use crate::core::policy::{Operate, Permit};
+use crate::http::notes;
 use crate::http::problem::Problem;
-use crate::http::trace;
 use crate::telemetry::audit::Act;
 
 /// Notes what an operator did to `object`, and what came of it.
@@ -16,7 +16,7 @@ pub(in crate::http) fn audit<T>(
     outcome: &Result<T, Problem>,
 ) {
     let caller = permit.caller();
-    let trace_id = trace::by(http, &caller.subject).trace_id.unwrap_or_default();
+    let trace_id = notes::by(http, &caller.subject).trace_id.unwrap_or_default();
     let outcome = outcome.as_ref().err().map_or("done", Problem::name);
     let (issuer, subject) = (&caller.issuer, &caller.subject);
     Act { action, object, outcome, issuer, subject, trace_id: &trace_id }.record();

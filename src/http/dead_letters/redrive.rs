@@ -9,7 +9,7 @@ use crate::http::allowed::Allowed;
 use crate::http::code::Code;
 use crate::http::leases::view::WorkView;
 use crate::http::problem::Problem;
-use crate::http::{Gateway, trace};
+use crate::http::{Gateway, notes};
 
 /// Redrive a dead letter
 ///
@@ -32,8 +32,8 @@ pub(in crate::http) async fn redrive_dead_letter(
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let id: RequestId = id.parse().map_err(|()| Problem::new(Code::NotFound))?;
-    trace::note_request(&http, id);
-    let by = trace::by(&http, &allowed.caller().subject);
+    notes::note_request(&http, id);
+    let by = notes::by(&http, &allowed.caller().subject);
     let outcome = gateway.queue.redrive(&allowed, id, by).await?;
     let view = WorkView::new(&gateway.queue.snapshot(outcome.request));
     if outcome.refused.is_some() {

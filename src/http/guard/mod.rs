@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use actix_web::web::{Data, Path};
-use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse};
 
 use super::code::Code;
 use super::origin::{self, ForwardedCall};
 use super::problem::Problem;
 use super::token_places::{Sent, TokenPlaces};
-use super::{Gateway, trace};
+use super::{Gateway, notes};
 use crate::core::claims::Caller;
 use crate::core::error::Error;
 use crate::core::guard::GuardRules;
@@ -107,7 +107,7 @@ pub(super) async fn decide(
 ) -> Result<HttpResponse, Problem> {
     let (guard, trust) = gateway.guards.0.get(name.as_str()).ok_or_else(|| Problem::new(Code::NotFound))?;
     let call = origin::forwarded_call(&http, &gateway.server)?;
-    trace::note_guarded(&http, &guard.name, call);
+    notes::note_guarded(&http, &guard.name, call);
     let counted = guard.counted.get_or_init(|| gateway.metrics.guard(&guard.name));
     let Some(demands) = &guard.demands else {
         counted.decided(Decided::Allowed);
@@ -122,7 +122,7 @@ pub(super) async fn decide(
     });
     counted.decided(result_of(&decided));
     if let Some(verdict) = verdict {
-        http.extensions_mut().insert(verdict);
+        notes::note_verdict(&http, verdict);
     }
     decided.map_err(Problem::from).and_then(identity::bounded).map_err(Problem::of_another_resource)
 }

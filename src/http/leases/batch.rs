@@ -23,7 +23,7 @@ use crate::http::allowed::Allowed;
 use crate::http::body::{self, AtMost, JsonBatch, Object};
 use crate::http::code::Code;
 use crate::http::problem::{Problem, ProblemBody};
-use crate::http::{Gateway, trace};
+use crate::http::{Gateway, notes};
 use crate::queue::work::{Heard, LeaseId, Said, Saying};
 
 /// So many acts make a batch.
@@ -102,7 +102,7 @@ pub(in crate::http) async fn act_on_leases(
 ) -> Result<HttpResponse, Problem> {
     let JsonBatch(Object(ActOnLeases { acts })) = body;
     check_count(acts.count)?;
-    let by = trace::by(&http, &allowed.caller().subject);
+    let by = notes::by(&http, &allowed.caller().subject);
     let trace_id = by.trace_id.clone().unwrap_or_default();
     let (mut read, mut sayings) = (Vec::new(), Vec::new());
     for act in &acts.items {

@@ -22,7 +22,7 @@ use crate::http::held::Place;
 use crate::http::limits::InWork;
 use crate::http::prefer::Wait;
 use crate::http::problem::Problem;
-use crate::http::{Gateway, trace};
+use crate::http::{Gateway, notes};
 use crate::queue::leases::{Leased, Search, Wanted};
 use crate::queue::work::LeaseId;
 
@@ -128,7 +128,7 @@ pub(in crate::http) async fn lease_requests(
     body: Json<Object<LeaseRequests>>,
 ) -> Result<HttpResponse, Problem> {
     let Json(Object(asked)) = body;
-    let by = trace::by(&http, &allowed.caller().subject);
+    let by = notes::by(&http, &allowed.caller().subject);
     let mut search = gateway.queue.search(&allowed, asked.wanted()?, by)?;
     let (leased, applied) = find(&gateway, &http, &mut search).await?;
     let mut answer = if leased.is_empty() { HttpResponse::NoContent() } else { HttpResponse::Ok() };

@@ -5,8 +5,8 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::Gateway;
 use super::code::Code;
+use super::notes;
 use super::problem::Problem;
-use super::trace;
 use crate::core::policy::{Permit, WorkRequests};
 use crate::queue::work::{Heard, LeaseId, Said, Saying};
 
@@ -33,8 +33,8 @@ async fn hear(
     http: &HttpRequest,
     saying: Saying,
 ) -> Result<Heard, Problem> {
-    trace::note_request(http, saying.lease.0);
-    let by = trace::by(http, &permit.caller().subject);
+    notes::note_request(http, saying.lease.0);
+    let by = notes::by(http, &permit.caller().subject);
     judge(gateway, gateway.queue.hear(permit, saying, by).await?)
 }
 

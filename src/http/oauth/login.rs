@@ -10,12 +10,12 @@ use secrecy::SecretString;
 
 use crate::http::Gateway;
 use crate::http::code::Code;
+use crate::http::notes::for_people;
 use crate::http::origin::client_address;
 use crate::http::pages::browser::Browser;
 use crate::http::pages::form::Form;
 use crate::http::pages::{page, see_other};
 use crate::http::problem::{Problem, whole_seconds};
-use crate::http::trace::for_people;
 use crate::oauth::accounts::LoginError;
 use crate::oauth::authorize::{AuthorizationError, AuthorizationParameters};
 

@@ -7,11 +7,11 @@ use maud::html;
 
 use super::login::STALE;
 use crate::http::Gateway;
+use crate::http::notes::for_people;
 use crate::http::pages::browser::Browser;
 use crate::http::pages::form::Form;
 use crate::http::pages::{consent, page};
 use crate::http::problem::Problem;
-use crate::http::trace::for_people;
 
 /// Ends the session. Who is not logged in is told the same: there is nothing left to do.
 pub(in crate::http) async fn log_out(

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use crate::core::error::{Error, StoreError};
 use crate::http::code::Code;
+use crate::http::notes::{note_error, trace_id};
 use crate::http::problem::{Problem, whole_seconds};
-use crate::http::trace::{note_error, trace_id};
 use crate::oauth::TokenError;
 
 const NEITHER_FORM_NOR_JSON: &str = "The body is neither a form nor JSON, or it is compressed. \

@@ -10,7 +10,7 @@ use crate::core::request::Refused;
 use crate::http::allowed::Allowed;
 use crate::http::code::Code;
 use crate::http::problem::Problem;
-use crate::http::{Gateway, trace};
+use crate::http::{Gateway, notes};
 
 /// Move a request to its next stage
 ///
@@ -35,7 +35,7 @@ pub(in crate::http) async fn advance_request(
     gateway: Data<Gateway>,
     http: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let by = trace::by(&http, &allowed.caller().subject);
+    let by = notes::by(&http, &allowed.caller().subject);
     let presenter = Presenter::of(&http, &gateway);
     let outcome = gateway.queue.advance(&allowed, id, by).await?;
     let seen = gateway.queue.snapshot(outcome.request);

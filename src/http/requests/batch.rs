@@ -18,7 +18,7 @@ use crate::http::allowed::Allowed;
 use crate::http::body::{self, AtMost, JsonBatch, Object};
 use crate::http::code::Code;
 use crate::http::problem::Problem;
-use crate::http::{Gateway, trace};
+use crate::http::{Gateway, notes};
 use crate::queue::payload::Payload;
 use crate::queue::{Draft, Submitted};
 
@@ -109,7 +109,7 @@ pub(in crate::http) async fn submit_batch(
 ) -> Result<HttpResponse, Problem> {
     let JsonBatch(Object(SubmitBatch { requests })) = body;
     check(&http, requests.count)?;
-    let by = trace::by(&http, &allowed.caller().subject);
+    let by = notes::by(&http, &allowed.caller().subject);
     let drafts = requests.items.into_iter().map(|item| draft(&item, &gateway));
     let outcomes = gateway.queue.submit_batch(&allowed, drafts, &by).await?;
     let presenter = Presenter::of(&http, &gateway);

@@ -11,7 +11,7 @@ use crate::http::allowed::Allowed;
 use crate::http::code::Code;
 use crate::http::conditional::meant;
 use crate::http::problem::Problem;
-use crate::http::{Gateway, trace};
+use crate::http::{Gateway, notes};
 
 /// Cancel a request
 ///
@@ -45,7 +45,7 @@ pub(in crate::http) async fn cancel_request(
     gateway: Data<Gateway>,
     http: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let by = trace::by(&http, &allowed.caller().subject);
+    let by = notes::by(&http, &allowed.caller().subject);
     let presenter = Presenter::of(&http, &gateway);
     let versions = |tags: Vec<&str>| tags.into_iter().filter_map(version).collect();
     let outcome = gateway.queue.cancel(&allowed, id, meant(&http).map(versions), by).await?;

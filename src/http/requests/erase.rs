@@ -9,7 +9,7 @@ use crate::core::policy::WriteRequests;
 use crate::http::allowed::Allowed;
 use crate::http::code::Code;
 use crate::http::problem::Problem;
-use crate::http::{Gateway, trace};
+use crate::http::{Gateway, notes};
 
 /// Erase a request
 ///
@@ -31,7 +31,7 @@ pub(in crate::http) async fn erase_request(
     gateway: Data<Gateway>,
     http: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let by = trace::by(&http, &allowed.caller().subject);
+    let by = notes::by(&http, &allowed.caller().subject);
     let outcome = gateway.queue.erase(&allowed, id, by).await?;
     if outcome.refused.is_none() {
         return Ok(HttpResponse::NoContent().finish());

@@ -11,7 +11,11 @@ use crate::core::request::View;
 use crate::http::Gateway;
 use crate::http::allowed::Allowed;
 use crate::http::conditional::is_known;
+use crate::http::prefer::Wait;
 use crate::http::problem::Problem;
+
+/// The path, as a template.
+pub(in crate::http) const PATH: &str = "/v1/requests/{request_id}";
 
 /// Get a request
 ///
@@ -21,7 +25,7 @@ use crate::http::problem::Problem;
 ///
 /// With `Prefer: wait=N` the answer waits: for up to N seconds until the request is terminal, or, together with `If-None-Match`, until
 /// it has changed. After that the answer is the one that it would have been at once.
-#[utoipa::path(get, path = "/v1/requests/{request_id}", tag = "requests",
+#[utoipa::path(get, path = PATH, tag = "requests",
     security(("bearer" = []), ("oauth2" = ["requests:read"])),
     params(
         ("request_id" = String, Path, description = "The id that the submission answered", example = "req_01JD9W3W7QX5T4N0V6K8B2C1DE"),
@@ -45,11 +49,14 @@ pub(in crate::http) async fn get_request(
     gateway: Data<Gateway>,
     http: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
+    if Wait::of(&http).is_none() {
+        return gateway.shown.answer(gateway.queue.find(&allowed, id).await?, http.head(), &gateway);
+    }
     let knows_one = http.headers().contains_key(header::IF_NONE_MATCH);
-    let is_awaited = |view: &View| view.status.is_terminal() || knows_one && !is_known(&http, &etag(view));
+    let is_awaited = |view: &View| view.status.is_terminal() || knows_one && !is_known(http.headers(), &etag(view));
     let seen = gateway.queue.get(&allowed, id).await?;
     let held = hold::until(&http, &gateway, seen, is_awaited).await?;
-    let unchanged = is_known(&http, &etag(&held.seen.view));
+    let unchanged = knows_one && is_known(http.headers(), &etag(&held.seen.view));
     let mut answer = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     held.set_headers(&mut answer);
     if unchanged {

@@ -7,10 +7,11 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder, dev
 
 use super::code::Code;
 use super::problem::{Problem, whole_seconds};
-use super::{Gateway, trace};
+use super::{Gateway, notes};
+use crate::core::clock::Timestamp;
 use crate::core::request::{RequestId, Version, View};
 use crate::queue::Snapshot;
-use view::Presenter;
+use view::{Presenter, RequestView};
 
 pub(super) mod advance;
 pub(super) mod batch;
@@ -24,6 +25,7 @@ mod hold;
 pub(super) mod list;
 pub(super) mod payload;
 pub(super) mod result;
+pub(super) mod shown;
 pub(super) mod submit;
 pub(super) mod view;
 
@@ -38,7 +40,7 @@ impl FromRequest for Named {
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
         let id = request.match_info().get("request_id").and_then(|id| id.parse().ok());
         if let Some(id) = id {
-            trace::note_request(request, id);
+            notes::note_request(request, id);
         }
         ready(id.map(Self).ok_or(Problem::new(Code::NotFound)))
     }
@@ -57,6 +59,9 @@ fn version(etag: &str) -> Option<Version> {
 /// About as long as a view is: what is written in one piece needs to be moved less.
 const USUAL_BYTES: usize = 1024;
 
+/// How caches may keep an answer with a request: they have to ask whether it still holds.
+const REVALIDATED: &str = "private, no-cache";
+
 /// Finishes an answer with a request as its body.
 fn show(
     mut answer: HttpResponseBuilder,
@@ -64,18 +69,29 @@ fn show(
     presenter: &Presenter,
     seen: &Snapshot,
 ) -> Result<HttpResponse, Problem> {
-    let mut body = Vec::with_capacity(USUAL_BYTES);
-    serde_json::to_writer(&mut body, &presenter.view(seen)).map_err(|_| Problem::new(Code::Internal))?;
+    let body = written(&presenter.view(seen))?;
     set_headers(&mut answer, gateway, seen);
     Ok(answer.content_type(header::ContentType::json()).body(body))
 }
 
+/// A request in the bytes of a body.
+fn written(view: &RequestView) -> Result<Vec<u8>, Problem> {
+    let mut body = Vec::with_capacity(USUAL_BYTES);
+    serde_json::to_writer(&mut body, view).map_err(|_| Problem::new(Code::Internal))?;
+    Ok(body)
+}
+
 /// The headers of a request that is shown: its entity tag and, until it is terminal, when it is worth another look.
 fn set_headers(answer: &mut HttpResponseBuilder, gateway: &Gateway, seen: &Snapshot) {
-    answer.insert_header((header::ETAG, etag(&seen.view))).insert_header((header::CACHE_CONTROL, "private, no-cache"));
-    if let Some(wait) = gateway.queue.retry_after(seen) {
-        answer.insert_header((header::RETRY_AFTER, whole_seconds(wait).to_string()));
+    answer.insert_header((header::ETAG, etag(&seen.view))).insert_header((header::CACHE_CONTROL, REVALIDATED));
+    if let Some(seconds) = retry_after(gateway, seen, seen.now) {
+        answer.insert_header((header::RETRY_AFTER, seconds));
     }
+}
+
+/// What `Retry-After` says of a request at `now`, in seconds.
+fn retry_after(gateway: &Gateway, seen: &Snapshot, now: Timestamp) -> Option<u64> {
+    gateway.queue.retry_after(seen, now).map(whole_seconds)
 }
 
 /// A problem that shows the request as it stands and, while that changes, when it is worth another look.
@@ -84,7 +100,7 @@ fn conflict(code: Code, gateway: &Gateway, presenter: &Presenter, seen: &Snapsho
         return Problem::new(Code::Internal);
     };
     let problem = Problem::new(code).about(request);
-    match gateway.queue.retry_after(seen) {
+    match gateway.queue.retry_after(seen, seen.now) {
         Some(wait) => problem.retry_after(wait),
         None => problem,
     }

@@ -54,7 +54,7 @@ pub(in crate::http) async fn get_result(
     }
     let Output { content_type, body } = gateway.queue.result(&seen).await?;
     let etag = format!("\"{:08x}\"", crc32fast::hash(&body));
-    let is_known = is_known(&http, &etag);
+    let is_known = is_known(http.headers(), &etag);
     let mut answer = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     answer.insert_header((header::ETAG, etag)).insert_header((header::CACHE_CONTROL, "private, no-cache"));
     if is_known {

@@ -18,7 +18,7 @@ use crate::http::allowed::Allowed;
 use crate::http::body::{self, Json, Object};
 use crate::http::prefer::Wait;
 use crate::http::problem::Problem;
-use crate::http::{Gateway, trace};
+use crate::http::{Gateway, notes};
 use crate::queue::payload::Payload;
 use crate::queue::{Draft, Submitted};
 
@@ -91,9 +91,9 @@ pub(in crate::http) async fn submit_request(
     let Json(Object(SubmitRequest { kind, payload, tags, not_before, deadline })) = body.map_err(with_hint)?;
     let (payload, idempotency_key) = (Payload::read(payload, "/payload")?, idempotency_key(&http)?);
     let draft = Draft { kind, payload, tags, not_before, deadline, idempotency_key };
-    let by = trace::by(&http, &allowed.caller().subject);
+    let by = notes::by(&http, &allowed.caller().subject);
     let Submitted { request, replayed } = gateway.queue.submit(&allowed, draft, by).await?;
-    trace::note_request(&http, request.id);
+    notes::note_request(&http, request.id);
     let (presenter, seen) = (Presenter::of(&http, &gateway), gateway.queue.snapshot(request));
     let waits = Wait::of(&http).is_some();
     let held = hold::or_seen(&http, &gateway, seen, |view| view.status.is_terminal()).await;

@@ -183,13 +183,23 @@ pub(in crate::http) struct Presenter {
 impl Presenter {
     /// For the client of this exchange.
     pub(in crate::http) fn of(http: &HttpRequest, gateway: &Gateway) -> Self {
-        Self { base: base_url(http, &gateway.server), retention: gateway.queue.retention() }
+        Self::at(base_url(http, &gateway.server), gateway)
+    }
+
+    /// For clients that call the gateway by this address.
+    pub(super) fn at(base: String, gateway: &Gateway) -> Self {
+        Self { base, retention: gateway.queue.retention() }
     }
 
     /// For an operator: addresses are those that clients call, wherever the operator has called.
     pub(in crate::http) fn for_operators(gateway: &Gateway) -> Self {
         let base = gateway.server.public_url.clone().unwrap_or_else(|| format!("http://{}", gateway.server.bind));
-        Self { base, retention: gateway.queue.retention() }
+        Self::at(base, gateway)
+    }
+
+    /// Whether what was submitted is still kept at `now`.
+    pub(super) fn keeps_payload(gateway: &Gateway, seen: &Snapshot, now: Timestamp) -> bool {
+        seen.view.finished_at.is_none_or(|at| now < at.plus(gateway.queue.retention().payload))
     }
 
     /// The address of a request.

@@ -143,9 +143,8 @@ impl SqliteRequests {
         Ok((NewRow::prepare(new, &self.known)?, generation))
     }
 
-    fn look(&self, id: RequestId, owner: Option<&Owner>) -> BoxFuture<'_, Answer<Option<Arc<Request>>>> {
-        let owner = owner.cloned();
-        let theirs = move |request: &Arc<Request>| owner.as_ref().is_none_or(|owner| request.owner == *owner);
+    fn look<'a>(&'a self, id: RequestId, owner: Option<&'a Owner>) -> BoxFuture<'a, Answer<Option<Arc<Request>>>> {
+        let theirs = move |request: &Arc<Request>| owner.is_none_or(|owner| request.owner == *owner);
         if let Some(request) = self.recent.get(id).filter(|_| self.failure.reason().is_none()) {
             return Box::pin(ready(Ok(Some(request).filter(theirs))));
         }
@@ -185,6 +184,11 @@ impl Requests for SqliteRequests {
 
     fn find<'a>(&'a self, owner: &'a Owner, id: RequestId) -> BoxFuture<'a, Answer<Option<Arc<Request>>>> {
         self.look(id, Some(owner))
+    }
+
+    fn at_hand(&self, owner: &Owner, id: RequestId) -> Option<Arc<Request>> {
+        let request = self.recent.get(id).filter(|_| self.failure.reason().is_none());
+        request.filter(|request| request.owner == *owner)
     }
 
     fn find_any(&self, id: RequestId) -> BoxFuture<'_, Answer<Option<Arc<Request>>>> {

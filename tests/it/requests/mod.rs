@@ -5,6 +5,7 @@ mod batch;
 mod cancel;
 mod erase;
 mod events;
+mod fast_path;
 mod get;
 mod guard;
 mod list;
