@@ -1,12 +1,13 @@
 //! The fast path: a read of a request that needs nothing but what is in memory is answered before it is routed.
 //!
-//! It knows one answer, the request as it stands. Whatever is out of the ordinary, and whatever would be refused, is left to the routes,
-//! which begin anew; so nothing is decided here that is not decided there. The steps are theirs, and so are the types that prove them.
+//! It knows two answers: the request as it stands, and that a token is none, which is where strangers end who try. Whatever is out of
+//! the ordinary is left to the routes, which begin anew. The steps are theirs, and so are the types that prove them.
 
 use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use actix_http::{Request, Response};
 use actix_service::{Service, ServiceFactory};
@@ -17,11 +18,15 @@ use actix_web::http::{Method, header};
 use actix_web::web::Data;
 use futures_util::future::{Either, MapOk, TryFutureExt};
 
+use super::origin::BaseUrl;
+use super::problem::Problem;
 use super::requests::get;
 use super::settings::Mode;
 use super::token_places::Sent;
 use super::trace::{self, TraceContext};
-use super::{Gateway, limits, prefer, security_headers};
+use super::{Gateway, limits, prefer, security_headers, well_known};
+use crate::core::clock::Timestamp;
+use crate::core::error::Error;
 use crate::core::policy::{Permit, ReadRequests};
 use crate::core::request::RequestId;
 use crate::core::verdict::Verdict;
@@ -98,28 +103,66 @@ impl Reads {
         }
         let (began, now) = (gateway.clock.monotonic(), gateway.clock.now());
         let Sent::One(token) = gateway.token_places.in_headers(&head.headers) else { return None };
-        let recalled = gateway.chain.recall_accepted(&token, gateway.chain.api(), now)?;
-        let verdict = Verdict::Accepted(Arc::clone(&recalled.caller));
-        let permit = Permit::<ReadRequests>::grant(Some(&verdict), gateway.queue.types().scopes()).ok()?;
-        let seen = gateway.queue.find_at_hand(&permit, id, now)?;
-        let mut answer = gateway.shown.at_hand(&seen, head, gateway)?;
-        recalled.count();
+        let known = gateway.chain.at_hand(&token, gateway.chain.api(), now)?;
+        let permit = Permit::<ReadRequests>::grant(Some(&known.verdict), gateway.queue.types().scopes());
         let trace = TraceContext::of(&head.headers, &gateway.trace_ids);
+        let (answer, problem) = match permit {
+            Ok(permit) => (self.read(&permit, id, head, now)?, None),
+            Err(Error::Unauthenticated(refusal)) => {
+                let problem = Problem::from(Error::Unauthenticated(refusal));
+                let metadata = || Some(well_known::address_at(BaseUrl::of(head, &gateway.server)));
+                (problem.answer(trace.id(), &metadata), Some(problem))
+            }
+            Err(_) => return None,
+        };
+        known.count();
+        let call = Call { began, now, id, verdict: &known.verdict };
+        Some(self.finish(answer, &trace, problem.as_ref(), &call))
+    }
+
+    fn read(
+        &self,
+        permit: &Permit<ReadRequests>,
+        id: RequestId,
+        head: &RequestHead,
+        now: Timestamp,
+    ) -> Option<HttpResponse> {
+        let seen = self.gateway.queue.find_at_hand(permit, id, now)?;
+        self.gateway.shown.at_hand(&seen, head, &self.gateway)
+    }
+
+    /// Sets the headers that every answer has, and counts and logs the exchange.
+    fn finish(
+        &self,
+        mut answer: HttpResponse,
+        trace: &TraceContext,
+        problem: Option<&Problem>,
+        call: &Call<'_>,
+    ) -> HttpResponse {
+        let gateway = &self.gateway;
         security_headers::set(gateway, answer.headers_mut());
         trace.set_headers(answer.headers_mut());
-        let (status, took) = (answer.status().as_u16(), gateway.clock.monotonic().saturating_sub(began));
-        self.route.answered(Method::GET.as_str(), status, took);
-        let caller = permit.caller();
+        let (method, status) = (Method::GET.as_str(), answer.status().as_u16());
+        let took = gateway.clock.monotonic().saturating_sub(call.began);
+        self.route.answered(method, status, took);
         trace::log(
             gateway,
             &Exchange {
-                owner: Some((&caller.issuer, &caller.subject)),
-                request_id: Some(id),
-                ..Exchange::plain(now, trace.id(), Method::GET.as_str(), self.route.path(), status, took)
+                owner: trace::owner(Some(call.verdict)),
+                request_id: Some(call.id),
+                ..trace::exchange(problem, call.now, trace.id(), (method, self.route.path(), status), took)
             },
         );
-        Some(answer)
+        answer
     }
+}
+
+/// A call that is answered at once.
+struct Call<'c> {
+    began: Duration,
+    now: Timestamp,
+    id: RequestId,
+    verdict: &'c Verdict,
 }
 
 /// The request that is asked for, if nothing is asked besides: no query, no patience, no page of another origin.

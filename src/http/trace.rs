@@ -15,6 +15,7 @@ use super::notes::Notes;
 use super::problem::{self, Problem};
 use super::routes::Routes;
 use super::{Gateway, pages, security_headers, well_known};
+use crate::core::clock::Timestamp;
 use crate::core::verdict::Verdict;
 use crate::telemetry::access::{self, Exchange};
 
@@ -75,34 +76,53 @@ struct Call {
 
 /// Counts the exchange, and writes its access line: never the token, never the query.
 fn record(gateway: &Gateway, notes: &Notes, problem: Option<&Problem>, call: &Call, response: &ServiceResponse) {
-    let refusal = problem.and_then(Problem::refusal);
     let request = response.request();
     let Some(routes) = request.app_data::<Data<Routes>>() else { return };
     let route = routes.counting(request);
     let (method, status) = (call.method.as_str(), response.status().as_u16());
     let took = gateway.clock.monotonic().saturating_sub(call.began);
     route.answered(method, status, took);
-    let owner = match notes.verdict.get() {
-        Some(Verdict::Accepted(caller)) => Some((caller.issuer.as_str(), caller.subject.as_str())),
-        _ => None,
-    };
     let guarded = notes.guarded.get();
+    let plain = exchange(problem, gateway.clock.now(), notes.trace.id(), (method, route.path(), status), took);
     log(
         gateway,
         &Exchange {
-            code: problem.map(|problem| problem.code.name()).or(notes.error.get()),
-            reason: refusal.map(|refusal| refusal.reason),
-            verifier: refusal.and_then(|refusal| refusal.verifier.as_deref()),
-            evidence: problem.and_then(Problem::evidence),
-            owner,
+            code: plain.code.or(notes.error.get()),
+            owner: owner(notes.verdict.get()),
             guard: guarded.map(|guarded| &*guarded.guard),
             guarded_method: guarded.and_then(|guarded| guarded.method.as_deref()),
             guarded_path: guarded.and_then(|guarded| guarded.path.as_deref()),
             request_id: notes.about.get(),
             is_routine: is_routine(route.path()),
-            ..Exchange::plain(gateway.clock.now(), notes.trace.id(), method, route.path(), status, took)
+            ..plain
         },
     );
+}
+
+/// What the access line says of an exchange, besides whose and what about it was; the triple is its method, path and status.
+pub(super) fn exchange<'a>(
+    problem: Option<&'a Problem>,
+    at: Timestamp,
+    trace_id: &'a str,
+    (method, path, status): (&'a str, &'a str, u16),
+    took: Duration,
+) -> Exchange<'a> {
+    let refusal = problem.and_then(Problem::refusal);
+    Exchange {
+        code: problem.map(|problem| problem.code.name()),
+        reason: refusal.map(|refusal| refusal.reason),
+        verifier: refusal.and_then(|refusal| refusal.verifier.as_deref()),
+        evidence: problem.and_then(Problem::evidence),
+        ..Exchange::plain(at, trace_id, method, path, status, took)
+    }
+}
+
+/// Issuer and subject of the caller whom a token speaks for.
+pub(super) fn owner(verdict: Option<&Verdict>) -> Option<(&str, &str)> {
+    match verdict {
+        Some(Verdict::Accepted(caller)) => Some((&caller.issuer, &caller.subject)),
+        _ => None,
+    }
 }
 
 /// Writes the access line of an exchange.

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::Gateway;
 use super::conditional::is_known;
-use super::origin::base_url;
+use super::origin::{BaseUrl, base_url};
 use super::routes::Routes;
 use super::settings::ServerSettings;
 use crate::core::policy::{REQUESTS_READ, REQUESTS_WRITE};
@@ -94,5 +94,10 @@ pub(super) struct PublishedKeys {
 /// well.
 pub(super) fn address(request: &HttpRequest, server: &ServerSettings) -> Option<String> {
     let is_here = request.app_data::<Data<Routes>>().is_some_and(|routes| routes.serve(PATH));
-    is_here.then(|| base_url(request, server) + PATH)
+    is_here.then(|| address_at(BaseUrl::of(request.head(), server)))
+}
+
+/// The same, where the API is served.
+pub(super) fn address_at(base: BaseUrl<'_>) -> String {
+    format!("{base}{PATH}")
 }

@@ -3,16 +3,21 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::token::{MAX_TOKEN_BYTES, UnverifiedJwt, UnverifiedToken};
-use super::verified::{Entry, Fingerprint, Verified};
+use quick_cache::sync::Cache;
+
+use super::token::{UnverifiedJwt, UnverifiedToken};
+use super::verified::{Fingerprint, Verified};
 use super::{FetchErrorClass, IntrospectionReport, KeySetReport, LoginOffer, Terms, Unverified, Verifier};
-use crate::core::claims::Caller;
 use crate::core::clock::Timestamp;
 use crate::core::policy::Audience;
 use crate::core::verdict::{Reason, Refusal, Verdict};
 use crate::telemetry::metrics::{VerifiedCacheMetrics, VerifierMetrics};
 
+mod at_hand;
 mod build;
+
+pub use at_hand::AtHand;
+use at_hand::{Forged, named};
 
 /// The verifiers there are, and which of them guard the API.
 pub struct Chain {
@@ -23,6 +28,8 @@ pub struct Chain {
     pub(super) opaque: Option<usize>,
     api: Trust,
     verified: Verified,
+    /// The tokens whose signature did not match, that who goes on sending one costs no check each time.
+    forged: Cache<Fingerprint, Forged>,
     /// Of tokens that did not get as far as a verifier.
     unassigned: VerifierMetrics,
 }
@@ -32,21 +39,6 @@ pub(super) struct Link {
     pub(super) verifier: Arc<dyn Verifier>,
     metrics: VerifierMetrics,
     cache: VerifiedCacheMetrics,
-}
-
-/// Whom a token speaks for that was found genuine before.
-pub struct Recalled<'c> {
-    /// The caller.
-    pub caller: Arc<Caller>,
-    link: &'c Link,
-}
-
-impl Recalled<'_> {
-    /// Counts that the token was accepted.
-    pub fn count(&self) {
-        self.link.cache.hit();
-        self.link.metrics.accepted();
-    }
 }
 
 /// The name of a verifier, where the configuration names it.
@@ -111,32 +103,16 @@ impl Chain {
 
     /// Decides about what was sent as a token, for the door that trusts as `trust` says.
     pub async fn verify(&self, unverified_bearer: &[u8], trust: &Trust, now: Timestamp) -> Verdict {
+        let known = self.at_hand(unverified_bearer, trust, now);
+        if let Some(known) = known {
+            known.count();
+            return known.verdict;
+        }
         let terms = Terms { audience: trust.audience.as_ref(), now };
         let (place, verdict) = self.decide(unverified_bearer, trust, terms).await;
         let link = place.map(|place| &self.links[place]);
-        let counted = link.map_or(&self.unassigned, |link| &link.metrics);
-        match &verdict {
-            Verdict::Accepted(_) => counted.accepted(),
-            Verdict::Rejected(refusal) => counted.rejected(refusal.reason),
-            Verdict::Unavailable { .. } => counted.unavailable(),
-        }
-        match (verdict, link) {
-            (Verdict::Rejected(refusal), Some(link)) => {
-                Verdict::Rejected(Refusal { verifier: Some(Arc::clone(&link.name)), ..refusal })
-            }
-            (verdict, _) => verdict,
-        }
-    }
-
-    /// Whom what was sent as a token speaks for, if it was found genuine before and still is good; none says nothing. Counts nothing.
-    pub fn recall_accepted(&self, unverified_bearer: &[u8], trust: &Trust, now: Timestamp) -> Option<Recalled<'_>> {
-        if unverified_bearer.len() > MAX_TOKEN_BYTES {
-            return None;
-        }
-        let terms = Terms { audience: trust.audience.as_ref(), now };
-        let (place, verdict) = self.recall(Fingerprint::of(unverified_bearer), trust, terms)?;
-        let Verdict::Accepted(caller) = verdict else { return None };
-        Some(Recalled { caller, link: &self.links[place] })
+        link.map_or(&self.unassigned, |link| &link.metrics).decided(&verdict);
+        named(verdict, link)
     }
 
     /// Counts a request that was refused before there was a token to decide about, and gives the verdict.
@@ -151,14 +127,8 @@ impl Chain {
         self.unassigned.repeated();
     }
 
-    /// Decides, and tells the place of the verifier that did. What is not known from before is read first of all.
+    /// Decides about a token of which nothing is known, and tells the place of the verifier that did.
     async fn decide(&self, unverified_bearer: &[u8], trust: &Trust, terms: Terms<'_>) -> (Option<usize>, Verdict) {
-        let is_bearable = unverified_bearer.len() <= MAX_TOKEN_BYTES;
-        let fingerprint = is_bearable.then(|| Fingerprint::of(unverified_bearer));
-        if let Some((place, verdict)) = fingerprint.and_then(|token| self.recall(token, trust, terms)) {
-            self.links[place].cache.hit();
-            return (Some(place), verdict);
-        }
         let picked = UnverifiedToken::from_bearer(unverified_bearer).and_then(|token| self.pick(token, trust));
         let (place, token) = match picked {
             Ok(picked) => picked,
@@ -171,8 +141,8 @@ impl Chain {
             cache.miss();
         }
         let verdict = verifier.verify(token, terms).await;
-        if let (Verdict::Accepted(caller), Some(generation), Some(fingerprint)) = (&verdict, generation, fingerprint) {
-            self.verified.keep(fingerprint, Entry { caller: Arc::clone(caller), verifier: place, generation });
+        if let Some(generation) = generation {
+            self.remember(Fingerprint::of(unverified_bearer), &verdict, (place, generation));
         }
         (Some(place), verdict)
     }
@@ -191,19 +161,6 @@ impl Chain {
         let place = self.by_issuer.get(issuer).copied().filter(|place| trust.verifiers[*place]);
         let unknown = || Refusal::because(Reason::IssuerUnknown, self.expected_issuer(issuer, trust), issuer);
         Ok((place.ok_or_else(unknown)?, Unverified::Jwt(jwt)))
-    }
-
-    /// Judges anew a token that was accepted before, for as long as the keys are the same.
-    fn recall(&self, fingerprint: Fingerprint, trust: &Trust, terms: Terms<'_>) -> Option<(usize, Verdict)> {
-        let entry = self.verified.get(fingerprint).filter(|entry| trust.verifiers[entry.verifier])?;
-        let verifier = &self.links[entry.verifier].verifier;
-        let is_current = verifier.generation()? == entry.generation;
-        let verdict = is_current.then(|| verifier.recall(&entry.caller, terms));
-        let is_over = |refusal: &Refusal| refusal.reason == Reason::TokenExpired;
-        if verdict.as_ref().is_none_or(|verdict| matches!(verdict, Verdict::Rejected(refusal) if is_over(refusal))) {
-            self.verified.forget(fingerprint);
-        }
-        Some((entry.verifier, verdict?))
     }
 
     /// Has every verifier begin to fetch what it needs. To be called within a runtime.

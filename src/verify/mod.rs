@@ -41,7 +41,7 @@ mod waiting;
 
 pub use crate::net::FetchErrorClass;
 pub use browser_login::{BrowserLogin, LoginOffer};
-pub use chain::{Chain, Mention, NotRefreshed, Readiness, Recalled, Trust};
+pub use chain::{AtHand, Chain, Mention, NotRefreshed, Readiness, Trust};
 pub use explain::{Explanation, Means, Outcome, Proof, ScopeMeaning, Step};
 pub use peek::{is_own, issuer_in, own_table};
 pub use report::{IntrospectionReport, KeyReport, KeySetReport, KeySetState};

@@ -67,6 +67,11 @@ impl<'t> UnverifiedToken<'t> {
         self.0.matches('.').count() >= 2 && self.0.split('.').any(begins_object)
     }
 
+    /// Whether it has as many segments as a JWT.
+    pub(super) fn is_in_segments(self) -> bool {
+        self.0.bytes().filter(|byte| *byte == b'.').count() == 2
+    }
+
     /// The characters of the token.
     pub fn as_str(self) -> &'t str {
         self.0

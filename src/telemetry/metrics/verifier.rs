@@ -6,7 +6,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 
 use super::{Labels, counters};
-use crate::core::verdict::Reason;
+use crate::core::verdict::{Reason, Verdict};
 
 /// Counts the verdicts of one verifier.
 #[derive(Clone, Debug)]
@@ -37,6 +37,15 @@ impl VerifierMetrics {
     /// It could not be told.
     pub fn unavailable(&self) {
         self.0[UNAVAILABLE].inc();
+    }
+
+    /// A verifier has decided.
+    pub fn decided(&self, verdict: &Verdict) {
+        match verdict {
+            Verdict::Accepted(_) => self.accepted(),
+            Verdict::Rejected(refusal) => self.rejected(refusal.reason),
+            Verdict::Unavailable { .. } => self.unavailable(),
+        }
     }
 
     /// There was more than one token, so that none was looked at.

@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use quick_cache::sync::Cache;
+
 use super::super::verified::Verified;
 use super::super::{Setup, Tokens, parse_table};
+use super::at_hand::FORGED;
 use super::{Chain, Link, Mention, trust};
 use crate::core::error::{Misconfiguration, list};
 use crate::telemetry::metrics::Metrics;
@@ -58,7 +61,7 @@ impl Chain {
         let opaque = links.iter().enumerate().find(takes(Tokens::Opaque)).map(|(place, _)| place);
         let api = trust(&links, api, None);
         let unassigned = metrics.verifier(UNASSIGNED);
-        Self { links, by_issuer, opaque, api, verified: Verified::new(), unassigned }
+        Self { links, by_issuer, opaque, api, verified: Verified::new(), forged: Cache::new(FORGED), unassigned }
     }
 }
 
