@@ -73,7 +73,10 @@ fn the_reference_names_every_key() {
     assert_eq!(keys(&written["quotas"]["clients"]["acme"]), keys_of(&quotas.clients["acme"]).into_iter().collect());
     let told = |key: &str| written["quotas"][key].as_integer().unwrap().try_into().unwrap();
     let usual = QuotaSettings::default();
-    assert_eq!((told("requests_per_second"), told("open_requests")), (usual.requests_per_second.into(), usual.open_requests));
+    assert_eq!(
+        (told("requests_per_second"), told("open_requests")),
+        (usual.requests_per_second.into(), usual.open_requests)
+    );
     assert_eq!(Some(told("burst")), usual.effective_burst().map(u64::from));
 }
 
@@ -226,7 +229,9 @@ async fn with_0_there_is_no_limit() {
 #[tokio::test]
 async fn operators_are_not_limited_where_they_have_an_address_of_their_own() {
     let admin = client("ops", SECRET, &["admin"]);
-    let toml = format!("server.mode = \"production\"\nshutdown.delay = \"0s\"\n{TYPES}[quotas]\nrequests_per_second = 1\n{admin}");
+    let toml = format!(
+        "server.mode = \"production\"\nshutdown.delay = \"0s\"\n{TYPES}[quotas]\nrequests_per_second = 1\n{admin}"
+    );
     let gateway = Gateway::configured(&toml);
     let token = gateway.token("ops", SECRET, None).await;
     let issuers = format!("http://{}/v1/admin/issuers", gateway.admin.unwrap());
@@ -253,7 +258,10 @@ fn limits_that_can_not_be_are_refused() {
         ]
     );
     let [unknown] = &mistakes("[quotas]\nrequests = 1")[..] else { panic!("one mistake") };
-    assert!(unknown.starts_with("quotas.requests: unknown field `requests`. Expected: one of `requests_per_second`, "), "{unknown}");
+    assert!(
+        unknown.starts_with("quotas.requests: unknown field `requests`. Expected: one of `requests_per_second`, "),
+        "{unknown}"
+    );
 }
 
 #[test]

@@ -81,8 +81,7 @@ impl Metrics {
         let http = http::Families::register(&mut registry);
         let holding = HeldMetrics::register(&mut registry);
         let store = StoreMetrics::register(&mut registry);
-        let leases = LeaseMetrics(Family::default());
-        registry.register("leases", "Leases of workers, by what became of them", leases.0.clone());
+        let leases = LeaseMetrics::register(&mut registry);
         let keeper = KeeperMetrics::register(&mut registry);
         let quotas = QuotaMetrics::register(&mut registry);
         let webhooks = WebhookMetrics::register(&mut registry);
