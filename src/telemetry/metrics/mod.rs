@@ -237,6 +237,8 @@ mod tests {
         for result in Commit::ALL {
             metrics.store().committed(*result, 3, MOMENT);
         }
+        metrics.store().synced(MOMENT);
+        metrics.store().waiting(2);
         for outcome in Lease::ALL {
             metrics.leases().count("render", *outcome);
         }
@@ -271,6 +273,9 @@ mod tests {
             "store_commit_seconds_sum 0.01".into(),
             "store_commit_batch_size_count 4".into(),
             "store_commit_batch_size_sum 12.0".into(),
+            "store_sync_seconds_count 1".into(),
+            "store_sync_seconds_sum 0.0025".into(),
+            "store_queue_depth 2".into(),
             "webhook_attempt_seconds_count 3".into(),
             "webhook_attempt_seconds_sum 0.0075".into(),
             "webhook_endpoints_disabled_total 1".into(),
