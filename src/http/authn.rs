@@ -7,6 +7,7 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 
 use super::admin::socket::AtSocket;
+use super::limits::InWork;
 use super::problem::Problem;
 use super::token_places::Sent;
 use super::{Gateway, notes};
@@ -16,7 +17,14 @@ use crate::core::verdict::Verdict;
 /// socket needs none.
 pub(super) async fn authenticate(mut request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse, Error> {
     match verdict(&mut request).await {
-        Ok(Some(verdict)) => notes::note_verdict(request.request(), verdict),
+        Ok(Some(verdict)) => {
+            let admitted = share(&request, &verdict);
+            // Also when it is refused: the access line says whose share it was.
+            notes::note_verdict(request.request(), verdict);
+            if let Err(problem) = admitted {
+                return Ok(request.error_response(problem));
+            }
+        }
         Ok(None) => {}
         Err(problem) => return Ok(request.error_response(problem)),
     }
@@ -31,6 +39,16 @@ async fn verdict(request: &mut ServiceRequest) -> Result<Option<Verdict>, Proble
     let Some(gateway) = request.app_data::<Data<Gateway>>() else { return Ok(None) };
     let sent = elsewhere.and(gateway.token_places.in_headers(request.headers()));
     sent.judge(gateway, gateway.chain.api()).await
+}
+
+/// Takes a call out of the share of its owner, before its body is read. Operators have none where they have an address of their own.
+fn share(request: &ServiceRequest, verdict: &Verdict) -> Result<(), Problem> {
+    match (request.app_data::<Data<Gateway>>(), verdict) {
+        (Some(gateway), Verdict::Accepted(caller)) if InWork::of(request.request()).is_some() => {
+            gateway.queue.admit(caller).map_err(Problem::from)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Takes the tokens out of query and form, where one may be there.

@@ -1,7 +1,8 @@
 //! The fast path: a read of a request that needs nothing but what is in memory is answered before it is routed.
 //!
-//! It knows two answers: the request as it stands, and that a token is none, which is where strangers end who try. Whatever is out of
-//! the ordinary is left to the routes, which begin anew. The steps are theirs, and so are the types that prove them.
+//! It knows two answers: the request as it stands, and the refusal of a caller whose token is none or whose share is used up, which is
+//! what floods are made of. Whatever else there is to it is left to the routes, which begin anew. The steps are theirs, and so are the
+//! types that prove them.
 
 use std::future::{Ready, ready};
 use std::pin::Pin;
@@ -106,29 +107,34 @@ impl Reads {
         let known = gateway.chain.at_hand(&token, gateway.chain.api(), now)?;
         let permit = Permit::<ReadRequests>::grant(Some(&known.verdict), gateway.queue.types().scopes());
         let trace = TraceContext::of(&head.headers, &gateway.trace_ids);
-        let (answer, problem) = match permit {
-            Ok(permit) => (self.read(&permit, id, head, now)?, None),
-            Err(Error::Unauthenticated(refusal)) => {
-                let problem = Problem::from(Error::Unauthenticated(refusal));
+        let outcome = match permit {
+            Ok(permit) => self.read(&permit, id, head, now)?,
+            Err(refusal @ Error::Unauthenticated(_)) => Err(refusal),
+            Err(_) => return None,
+        };
+        let (answer, problem) = match outcome.map_err(Problem::from) {
+            Ok(answer) => (answer, None),
+            Err(problem) => {
                 let metadata = || Some(well_known::address_at(BaseUrl::of(head, &gateway.server)));
                 (problem.answer(trace.id(), &metadata), Some(problem))
             }
-            Err(_) => return None,
         };
         known.count();
         let call = Call { began, now, id, verdict: &known.verdict };
         Some(self.finish(answer, &trace, problem.as_ref(), &call))
     }
 
+    /// The request, if it is at hand as it stands. A call is taken out of its owner's share last, so that the routes do not take another.
     fn read(
         &self,
         permit: &Permit<ReadRequests>,
         id: RequestId,
         head: &RequestHead,
         now: Timestamp,
-    ) -> Option<HttpResponse> {
+    ) -> Option<Result<HttpResponse, Error>> {
         let seen = self.gateway.queue.find_at_hand(permit, id, now)?;
-        self.gateway.shown.at_hand(&seen, head, &self.gateway)
+        let answer = self.gateway.shown.at_hand(&seen, head, &self.gateway)?;
+        Some(self.gateway.queue.admit(permit.caller()).map(|()| answer))
     }
 
     /// Sets the headers that every answer has, and counts and logs the exchange.
