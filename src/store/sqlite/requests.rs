@@ -213,6 +213,11 @@ impl Requests for SqliteRequests {
         Box::pin(self.read(move |connection, known| list::list(connection, &known.timelines, &wanted)))
     }
 
+    fn count_open<'a>(&'a self, owner: &'a Owner, most: u64, now: Timestamp) -> BoxFuture<'a, Answer<u64>> {
+        let owner = owner.clone();
+        Box::pin(self.read(move |connection, known| list::count_open(connection, &known.timelines, &owner, most, now)))
+    }
+
     fn act_all(&self, orders: Vec<Order>) -> BoxFuture<'_, Answer<Vec<Option<Outcome>>>> {
         let output = |order: &Order| match &order.act {
             Act::Complete { output, .. } => output.body.len(),
