@@ -1,7 +1,7 @@
 //! The contract: the `OpenAPI` document, made from the route table and the request types.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use actix_web::web::Bytes;
 use serde_json::{Map, Value, json};
@@ -71,16 +71,21 @@ const AUTHORIZATION_URL: &str = "oauth/authorize";
 /// The contract, serialized.
 #[derive(Clone, Debug)]
 pub struct Contract {
-    /// As JSON.
+    /// As JSON, and what names this state of it.
     pub json: Bytes,
-    /// As YAML.
-    pub yaml: Bytes,
-    /// Names this state of the JSON.
     pub(super) json_etag: String,
-    /// Names this state of the YAML.
-    pub(super) yaml_etag: String,
     /// As JSON for the page, one folder below.
     pub(super) page: Bytes,
+    /// As YAML, made when the first asks: few do, and every start would wait for it.
+    yaml: Arc<OnceLock<Yaml>>,
+}
+
+/// The contract as YAML, and what names this state of it.
+#[derive(Debug)]
+pub struct Yaml {
+    /// The text.
+    pub content: Bytes,
+    pub(super) etag: String,
 }
 
 impl Contract {
@@ -109,13 +114,24 @@ impl Contract {
         Self::written(document)
     }
 
+    /// The contract as YAML.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn yaml(&self) -> Result<&Yaml, serde_json::Error> {
+        if let Some(yaml) = self.yaml.get() {
+            return Ok(yaml);
+        }
+        let document: Value = serde_json::from_slice(&self.json)?;
+        let content = yaml_serde::to_string(&document).map_err(serde::ser::Error::custom)?;
+        Ok(self.yaml.get_or_init(|| Yaml { etag: etag(content.as_bytes()), content: content.into() }))
+    }
+
     fn written(mut document: Value) -> Result<Self, serde_json::Error> {
-        let yaml = yaml_serde::to_string(&document).map_err(serde::ser::Error::custom)?;
         let json: Bytes = serde_json::to_vec_pretty(&document)?.into();
         move_below(&mut document);
         let page = serde_json::to_vec(&document)?.into();
-        let (json_etag, yaml_etag) = (etag(&json), etag(yaml.as_bytes()));
-        Ok(Self { json, yaml: yaml.into(), json_etag, yaml_etag, page })
+        Ok(Self { json_etag: etag(&json), json, page, yaml: Arc::default() })
     }
 }
 
