@@ -14,7 +14,7 @@ ENV RUSTFLAGS="-C target-feature=+crt-static"
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
 RUN mkdir -p src tests/it benches \
- && echo 'fn main() {}' | tee src/main.rs tests/it/main.rs benches/bare.rs > src/lib.rs \
+ && echo 'fn main() {}' | tee src/main.rs tests/it/main.rs benches/bare.rs benches/raw_sqlite.rs > src/lib.rs \
  && cargo build --locked --profile dist --target host-tuple --bin anteroom \
  && rm -r src tests benches
 

@@ -1,7 +1,7 @@
 //! The yardstick of `scripts/bench`: actix-web with nothing behind it, which answers the gateway's own bytes, headers and body.
 //!
-//! `GET` answers what the file holds that is named as the first argument (an answer as `curl -i` shows it); `POST` reads the body as
-//! JSON and answers the same with 202, below `/oauth/` as a form and with 200. It listens on the address that is the second argument.
+//! It answers what the file holds that is named as the first argument: an answer of the gateway's, as it was sent. `POST` reads the body as
+//! JSON first, below `/oauth/` as a form. It listens on the address that is the second argument, and looks at no header but those of HTTP.
 
 use std::collections::BTreeMap;
 
@@ -12,23 +12,28 @@ use serde_json::Value;
 
 /// What every answer carries.
 struct Answer {
+    status: StatusCode,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: web::Bytes,
 }
 
 impl Answer {
-    /// Takes apart an answer as `curl -i` shows it. What the server itself writes is left to it.
+    /// Takes an answer apart. What the server itself writes is left to it.
     fn parse(text: &str) -> Option<Self> {
         let (head, body) = text.split_once("\r\n\r\n")?;
-        let headers = head.lines().skip(1).filter_map(|line| {
+        let mut lines = head.lines();
+        let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+        let headers = lines.filter_map(|line| {
             let (name, value) = line.split_once(": ")?;
             let ours = !["content-length", "date"].contains(&name.to_ascii_lowercase().as_str());
             ours.then(|| Some((name.parse().ok()?, value.parse().ok()?))).flatten()
         });
-        Some(Self { headers: headers.collect(), body: web::Bytes::from(body.to_owned()) })
+        Some(Self { status, headers: headers.collect(), body: web::Bytes::from(body.to_owned()) })
     }
 
-    fn with(&self, status: StatusCode) -> HttpResponse {
+    fn unless(&self, unread: bool) -> HttpResponse {
+        // So that the compiler can not leave the reading out.
+        let status = if unread { StatusCode::BAD_REQUEST } else { self.status };
         let mut response = HttpResponse::build(status).body(self.body.clone());
         for (name, value) in &self.headers {
             response.headers_mut().insert(name.clone(), value.clone());
@@ -38,16 +43,15 @@ impl Answer {
 }
 
 async fn read(answer: web::Data<Answer>) -> HttpResponse {
-    answer.with(StatusCode::OK)
+    answer.unless(false)
 }
 
 async fn submit(request: web::Json<Value>, answer: web::Data<Answer>) -> HttpResponse {
-    // So that the compiler can not leave the reading out.
-    answer.with(if request.is_null() { StatusCode::BAD_REQUEST } else { StatusCode::ACCEPTED })
+    answer.unless(request.is_null())
 }
 
 async fn read_form(form: web::Form<BTreeMap<String, String>>, answer: web::Data<Answer>) -> HttpResponse {
-    answer.with(if form.is_empty() { StatusCode::BAD_REQUEST } else { StatusCode::OK })
+    answer.unless(form.is_empty())
 }
 
 fn main() -> std::io::Result<()> {

@@ -1,13 +1,14 @@
-// An issuer for the benches: publishes one RSA key on a free port, counts how often it is asked, and writes tokens into a folder:
-// `rs256` (one good token), `rs256-10000` (as many distinct ones) and `strangers` (100,000 that name keys nobody publishes).
-// Prints its address; ends with its standard input.
+// An issuer for the benches: publishes one RSA key on a free port, counts how often it is asked, and writes into a folder `rs256.pem` (the
+// public key) and tokens: `rs256` (one good token), `rs256-2000` (as many distinct ones) and `strangers` (20,000 that name keys nobody
+// publishes). Prints its address; ends with its standard input.
 import { createPublicKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
 const folder = process.argv[2];
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-const key = { ...createPublicKey(privateKey).export({ format: 'jwk' }), kid: 'bench', alg: 'RS256', use: 'sig' };
+const publicKey = createPublicKey(privateKey);
+const key = { ...publicKey.export({ format: 'jwk' }), kid: 'bench', alg: 'RS256', use: 'sig' };
 let asked = 0;
 
 const encode = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
@@ -37,10 +38,11 @@ server.listen(0, '127.0.0.1', () => {
   const issuer = `http://127.0.0.1:${server.address().port}`;
   const write = (name, count, make) =>
     writeFileSync(`${folder}/${name}`, Array.from({ length: count }, (_, number) => `${make(number)}\n`).join(''));
+  writeFileSync(`${folder}/rs256.pem`, publicKey.export({ type: 'spki', format: 'pem' }));
   write('rs256', 1, (number) => good(issuer, number));
-  write('rs256-10000', 10_000, (number) => good(issuer, number + 1));
+  write('rs256-2000', 2000, (number) => good(issuer, number + 1));
   const signature = randomBytes(256).toString('base64url');
-  write('strangers', 100_000, (number) => `${token(issuer, randomBytes(12).toString('hex'), number)}.${signature}`);
+  write('strangers', 20_000, (number) => `${token(issuer, randomBytes(12).toString('hex'), number)}.${signature}`);
   process.stdout.write(`${issuer}\n`);
 });
 process.stdin.resume().on('end', () => process.exit(0));

@@ -1,18 +1,27 @@
--- What wrk sends: with BENCH=submit POSTs of 1 KiB, with BENCH=batch of 100 such each, else a GET. TOKENS names a file with a token on each
--- line, so that none stands on a command line: they take turns. FORM names a file with a form, to be POSTed. PAUSE_MS is how long each connection waits between its requests.
-local threads = 0
+-- What wrk sends: with BENCH=submit POSTs of 1 KiB, with BENCH=batch of 100 such each, else a GET. TOKENS names a file with a token on
+-- each line, so that none stands on a command line: they take turns, and so do the paths in the file that PATHS names. FORM names a file
+-- with a form, to be POSTed. PAUSE_MS is how long each connection waits between its requests. With EXPECT=refusal answers below 400 are
+-- the unexpected ones. With COUNT=1 the answers are counted by status.
+local threads = {}
 
 function setup(thread)
-  thread:set("number", threads)
-  threads = threads + 1
+  thread:set("number", #threads)
+  threads[#threads + 1] = thread
 end
 
-local tokens = {}
-if (os.getenv("TOKENS") or "") ~= "" then
-  for line in io.lines(os.getenv("TOKENS")) do
-    tokens[#tokens + 1] = "Bearer " .. line
+local function lines_of(variable)
+  local lines, name = {}, os.getenv(variable) or ""
+  if name ~= "" then
+    for line in io.lines(name) do
+      lines[#lines + 1] = line
+    end
   end
-  wrk.headers["Authorization"] = tokens[1]
+  return lines
+end
+
+local tokens, paths = lines_of("TOKENS"), lines_of("PATHS")
+if #tokens > 0 then
+  wrk.headers["Authorization"] = "Bearer " .. tokens[1]
 end
 
 if os.getenv("FORM") then
@@ -22,46 +31,52 @@ if os.getenv("FORM") then
 end
 
 -- Sent in turn, and made beforehand: making them is no work of the program that is measured.
-local posts = {}
+local made = {}
 
-function init()
-  local bench = os.getenv("BENCH")
-  if bench ~= "submit" and bench ~= "batch" then
-    return
-  end
+local function make_posts(batch)
   wrk.headers["Content-Type"] = "application/json"
-  local made, filler = 0, string.rep("x", 1024 - 70)
+  local count, filler = 0, string.rep("x", 1024 - 70)
 
   local function item()
-    made = made + 1
-    return string.format('{"type":"default","payload":{"n":"%02d-%012d","filler":"%s"},"tags":{}}', number, made, filler)
+    count = count + 1
+    return string.format('{"type":"default","payload":{"n":"%02d-%012d","filler":"%s"},"tags":{}}', number, count, filler)
   end
 
-  for n = 1, bench == "submit" and 1000 or 20 do
+  for n = 1, batch and 20 or 1000 do
     local body = item()
-    if bench == "batch" then
+    if batch then
       local items = { body }
       for i = 2, 100 do
         items[i] = item()
       end
       body = '{"requests":[' .. table.concat(items, ",") .. "]}"
     end
-    posts[n] = wrk.format("POST", nil, nil, body)
+    made[n] = wrk.format("POST", nil, nil, body)
   end
 end
 
-local turn = 0
+local bench = os.getenv("BENCH")
+local posts = bench == "submit" or bench == "batch"
 
-if os.getenv("BENCH") == "submit" or os.getenv("BENCH") == "batch" then
-  function request()
-    turn = turn % #posts + 1
-    return posts[turn]
+function init()
+  if posts then
+    make_posts(bench == "batch")
+  elseif #tokens > 1 or #paths > 0 then
+    for n = 1, math.max(#tokens, #paths) do
+      wrk.headers["Authorization"] = "Bearer " .. tokens[(n - 1) % #tokens + 1]
+      made[n] = wrk.format("GET", paths[n])
+    end
   end
-elseif #tokens > 1 then
+end
+
+local turn
+
+-- Without a function here, wrk sends one request again and again, and is faster.
+if posts or #tokens > 1 or #paths > 0 then
   function request()
-    turn = turn % #tokens + 1
-    wrk.headers["Authorization"] = tokens[turn]
-    return wrk.format()
+    -- Each thread begins elsewhere.
+    turn = (turn or number * math.floor(#made / 2)) % #made + 1
+    return made[turn]
   end
 end
 
@@ -73,10 +88,38 @@ if os.getenv("PAUSE_MS") then
   end
 end
 
--- One line for scripts/bench: requests per second, latency at 50 % and 99 % in milliseconds, answers that were no success.
+statuses = ""
+
+if os.getenv("COUNT") then
+  local counts = {}
+
+  function response(status)
+    if counts[status] == nil then
+      counts[status] = 0
+      statuses = statuses .. " " .. status
+    end
+    counts[status] = counts[status] + 1
+    _G["status_" .. status] = counts[status]
+  end
+end
+
+-- One line for scripts/bench: expected answers a second, latency at 50 % and 99 % in milliseconds, how much was unexpected, and the counts.
 function done(summary, latency, requests)
   local errors = summary.errors
-  local bad = errors.status + errors.connect + errors.read + errors.write + errors.timeout
-  local per_second = (summary.requests - errors.status) / (summary.duration / 1e6)
-  io.write(string.format("RESULT %.0f %.2f %.2f %d\n", per_second, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, bad))
+  local refused, broken = errors.status, errors.connect + errors.read + errors.write + errors.timeout
+  local good, bad = summary.requests - refused, refused
+  if os.getenv("EXPECT") == "refusal" then
+    good, bad = bad, good
+  end
+  local totals, counted = {}, ""
+  for _, thread in ipairs(threads) do
+    for status in thread:get("statuses"):gmatch("%d+") do
+      totals[status] = (totals[status] or 0) + thread:get("status_" .. status)
+    end
+  end
+  for status, count in pairs(totals) do
+    counted = counted .. string.format(" %s=%d", status, count)
+  end
+  io.write(string.format("RESULT %.0f %.2f %.2f %d%s\n", good / (summary.duration / 1e6), latency:percentile(50) / 1e3,
+    latency:percentile(99) / 1e3, bad + broken, counted))
 end

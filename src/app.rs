@@ -18,9 +18,11 @@ use crate::oauth::minter::Minter;
 use crate::oauth::scopes::Scopes;
 use crate::oauth::{AuthorizationServer, Parts};
 use crate::queue::Queue;
+use crate::queue::quotas::Quotas;
 use crate::settings::Settings;
 use crate::store;
 use crate::telemetry::access::AccessLog;
+use crate::telemetry::metrics::Metrics;
 use crate::webhooks::Webhooks;
 
 mod admin_socket;
@@ -216,7 +218,7 @@ fn assemble(settings: &Settings, plan: Plan, demo: Option<Client>, store: &Arc<d
         chain,
         token_places,
         guards,
-        queue: queue.retaining(settings.retention.retention()),
+        queue: queue.retaining(settings.retention.retention()).sharing(quotas(settings, &clock, &metrics)),
         webhooks,
         authorization,
         own_tokens: own_chain,
@@ -228,6 +230,11 @@ fn assemble(settings: &Settings, plan: Plan, demo: Option<Client>, store: &Arc<d
         access_log: AccessLog::new(settings.log_format()),
         metrics,
     }))
+}
+
+/// What each owner may take.
+fn quotas(settings: &Settings, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Arc<Quotas> {
+    Arc::new(Quotas::new(&settings.quotas, &settings.issuer_url(), Arc::clone(clock), metrics.quotas()))
 }
 
 /// How long `/readyz` says 503 before no new connection is taken.

@@ -15,7 +15,7 @@
 //! | `src/core/` | the domain: `view` says how a request gets on, `Permit` proves what a caller may; no I/O, no HTTP, no SQL |
 //! | `src/verify/` | verifiers, a file or folder per kind, and the chain that picks one by the token's `iss`; the list is `KINDS` |
 //! | `src/store/` | stores behind the ports of `core`, and their migrations; the list is `SCHEMES` |
-//! | `src/queue/` | the request service, the request types with their schemas |
+//! | `src/queue/` | the request service, the request types with their schemas, the share of each owner |
 //! | `src/webhooks/` | endpoints of owners, signatures, and the sender that tells them what becomes of their requests |
 //! | `src/oauth/` | clients and people, their authentication, what people grant, and the tokens that we mint |
 //! | `src/http/` | the only folder that knows actix-web: the route table is `src/http/mod.rs`; a path's first segment, `/v1` aside, is its file, and the partner prototype's `/request` is `src/http/partner.rs` |

@@ -12,6 +12,7 @@ use crate::net::NetSettings;
 use crate::oauth::accounts::settings::AccountSettings;
 use crate::oauth::clients::ClientSettings;
 use crate::oauth::issuer::IssuerSettings;
+use crate::queue::quotas::settings::QuotaSettings;
 use crate::queue::retention::RetentionSettings;
 use crate::queue::types::{TypeSettings, built_in};
 use crate::store::StoreSettings;
@@ -30,11 +31,12 @@ mod shutdown;
 /// Sections whose tables are named by the user.
 const NAMED_TABLES: [&str; 4] = ["verifiers", "clients", "types", "guards"];
 /// Sections with keys of their own.
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "server",
     "log",
     "store",
     "retention",
+    "quotas",
     "shutdown",
     "net",
     "verify",
@@ -59,6 +61,8 @@ pub struct Settings {
     pub store: StoreSettings,
     /// `[retention]`
     pub retention: RetentionSettings,
+    /// `[quotas]`
+    pub quotas: QuotaSettings,
     /// `[shutdown]`
     pub shutdown: ShutdownSettings,
     /// `[net]`
@@ -155,6 +159,7 @@ impl Settings {
         mistakes.extend(settings.server.mistakes());
         mistakes.extend(settings.log.mistakes());
         mistakes.extend(settings.retention.mistakes());
+        mistakes.extend(settings.quotas.mistakes());
         mistakes.extend(settings.issuer.mistakes());
         mistakes.extend(settings.open_issuer_mistakes());
         if mistakes.is_empty() {
@@ -300,6 +305,7 @@ impl Sections {
             log: self.section("log"),
             store: StoreSettings { base: base.clone(), ..self.section("store") },
             retention: self.section("retention"),
+            quotas: self.section("quotas"),
             shutdown: self.section("shutdown"),
             net: self.section("net"),
             verify,

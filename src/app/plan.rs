@@ -9,7 +9,7 @@ use super::data_dir::existing_issuer_secret;
 use super::ui_client;
 use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
-use crate::core::error::Misconfiguration;
+use crate::core::error::{Misconfiguration, list};
 use crate::core::own_tokens::OwnTokens;
 use crate::core::type_scopes::TypeScopes;
 use crate::http::{Guard, Guards, Mode, TokenPlaces};
@@ -18,6 +18,7 @@ use crate::oauth::clients::{Client, generate_secret};
 use crate::oauth::issuer::{Issuer, SigningAlgorithm};
 use crate::oauth::scopes::Scopes;
 use crate::oauth::signer::Signer;
+use crate::queue::quotas::settings::ClientQuota;
 use crate::queue::types::{self, Types};
 use crate::settings::Settings;
 use crate::store;
@@ -179,7 +180,26 @@ fn judge(settings: &Settings, scopes: &Scopes) -> Vec<Misconfiguration> {
     let is_development = settings.server.effective_mode() == Mode::Development;
     let accounts = settings.accounts.mistakes(is_development, scopes);
     let ui = ui_client::mistake(settings);
-    store::judge(&settings.store).err().into_iter().chain(accounts).chain(ui).collect()
+    store::judge(&settings.store).err().into_iter().chain(accounts).chain(ui).chain(quota_issuers(settings)).collect()
+}
+
+/// Limits of clients who can not come: no token that is believed here is from their issuer.
+fn quota_issuers(settings: &Settings) -> Vec<Misconfiguration> {
+    let known: Option<Vec<String>> = settings.chain().iter().map(|name| settings.issuer_of(name)).collect();
+    let mistake = |(name, client): (&String, &ClientQuota)| {
+        let key = format!("quotas.clients.{name}.issuer");
+        let Some(issuer) = &client.issuer else {
+            let problem = "is not given, and our own tokens are not believed here";
+            return (!settings.believes_itself())
+                .then(|| Misconfiguration::new(key, problem, "Give it the `iss` of the client's tokens"));
+        };
+        // Of some verifiers it is not known before they have asked.
+        let known = known.as_ref().filter(|known| !known.contains(issuer))?;
+        let problem = format!("\"{issuer}\" is the issuer of no verifier in verify.chain");
+        let remedy = format!("Write it as the verifier has it: {}", list(known.iter().map(String::as_str)));
+        Some(Misconfiguration::new(key, problem, remedy))
+    };
+    settings.quotas.clients.iter().filter_map(mistake).collect()
 }
 
 fn build_clients(settings: &Settings, type_scopes: &TypeScopes, mistakes: &mut Vec<Misconfiguration>) -> Vec<Client> {

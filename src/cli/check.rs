@@ -90,6 +90,8 @@ fn effective(settings: &Settings) -> Result<Value, Failure> {
     issuer["url"] = settings.issuer_url().into();
     let mut ui = json(&settings.ui)?;
     ui["client_id"] = json(&settings.ui_client())?;
+    let mut quotas = json(&settings.quotas)?;
+    quotas["burst"] = json(&settings.quotas.effective_burst())?;
     let named = |name: &String| Some((name.clone(), settings.verifiers.get(name)?.clone()));
     let by_guards: Vec<_> = settings.named_by_guards().into_iter().map(|mention| mention.name).collect();
     let verifiers = settings.chain().iter().chain(&by_guards).filter_map(named).filter_map(|(name, table)| {
@@ -101,6 +103,7 @@ fn effective(settings: &Settings) -> Result<Value, Failure> {
         "log": log,
         "store": json(&settings.store)?,
         "retention": json(&settings.retention)?,
+        "quotas": quotas,
         "shutdown": shutdown,
         "net": json(&settings.net)?,
         "verify": json(&settings.verify)?,

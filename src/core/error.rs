@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
+use super::quota::Exceeded;
 use super::verdict::{Denial, Refusal};
 
 /// Why an operation did not happen.
@@ -54,6 +55,9 @@ pub enum Error {
     /// The idempotency key was used before with another body.
     #[error("the idempotency key was used with another body")]
     IdempotencyKeyReused,
+    /// The share of the caller's owner is used up.
+    #[error("the limit {} of {} is reached", .0.limit.name(), .0.value)]
+    QuotaExceeded(Exceeded),
     /// The store could not do it.
     #[error(transparent)]
     Store(#[from] StoreError),

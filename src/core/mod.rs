@@ -15,6 +15,7 @@ pub mod own_tokens;
 pub mod period;
 pub mod policy;
 pub mod ports;
+pub mod quota;
 pub mod request;
 pub mod schemes;
 pub mod timeline;

@@ -8,6 +8,7 @@ use actix_web::{Error, HttpMessage};
 
 use super::Gateway;
 use super::admin::socket::AtSocket;
+use super::limits::InWork;
 use super::problem::Problem;
 use super::token_places::Sent;
 use crate::core::verdict::Verdict;
@@ -19,7 +20,14 @@ pub(super) async fn authenticate<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
     match verdict(&mut request).await {
-        Ok(Some(verdict)) => _ = request.extensions_mut().insert(verdict),
+        Ok(Some(verdict)) => {
+            let admitted = share(&request, &verdict);
+            // Also when it is refused: the access line says whose share it was.
+            request.extensions_mut().insert(verdict);
+            if let Err(problem) = admitted {
+                return Ok(request.error_response(problem).map_into_right_body());
+            }
+        }
         Ok(None) => {}
         Err(problem) => return Ok(request.error_response(problem).map_into_right_body()),
     }
@@ -34,6 +42,16 @@ async fn verdict(request: &mut ServiceRequest) -> Result<Option<Verdict>, Proble
     let Some(gateway) = request.app_data::<Data<Gateway>>() else { return Ok(None) };
     let sent = elsewhere.and(gateway.token_places.in_headers(request.headers()));
     sent.judge(gateway, gateway.chain.api()).await
+}
+
+/// Takes a call out of the share of its owner, before its body is read. Operators have none where they have an address of their own.
+fn share(request: &ServiceRequest, verdict: &Verdict) -> Result<(), Problem> {
+    match (request.app_data::<Data<Gateway>>(), verdict) {
+        (Some(gateway), Verdict::Accepted(caller)) if InWork::of(request.request()).is_some() => {
+            gateway.queue.admit(caller).map_err(Problem::from)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Takes the tokens out of query and form, where one may be there.

@@ -14,7 +14,7 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema, ToSchema};
 
-use super::problem::{FaultBody, MEDIA_TYPE, ProblemBody};
+use super::problem::{FaultBody, LimitBody, MEDIA_TYPE, ProblemBody};
 use super::routes::{Access, Row};
 use super::settings::{Listener, ServerSettings};
 use crate::core::policy::{ADMIN, REQUESTS_READ, REQUESTS_WORK, REQUESTS_WRITE, SCOPES, WEBHOOKS_MANAGE};
@@ -55,6 +55,9 @@ const GUARDED: &[(u16, &str)] = &[
 ];
 /// And where the request can not be told from another one.
 const AMBIGUOUS: &[(u16, &str)] = &[(400, "The request carries more than one token")];
+/// And where what the caller's owner takes is limited.
+const LIMITED: &[(u16, &str)] =
+    &[(429, "The share of the caller is used up; `limit` says which limit, and `reset` for how long")];
 /// What every operation that reads a body may answer.
 const WITH_BODY: &[(u16, &str)] = &[
     (400, "The request can not be read; `errors` says where"),
@@ -145,6 +148,7 @@ fn assemble(rows: Vec<Row>, listener: Listener, has_ui_client: bool) -> OpenApi 
     let mut schemas: BTreeMap<String, RefOr<Schema>> = BTreeMap::from([
         (ProblemBody::name().into_owned(), ProblemBody::schema()),
         (FaultBody::name().into_owned(), FaultBody::schema()),
+        (LimitBody::name().into_owned(), LimitBody::schema()),
     ]);
     let mut paths = PathsBuilder::new();
     for row in rows {
@@ -153,7 +157,10 @@ fn assemble(rows: Vec<Row>, listener: Listener, has_ui_client: bool) -> OpenApi 
             for method in documented.methods {
                 let mut operation = documented.operation.clone();
                 if row.access != Access::Open {
-                    operation.extensions.get_or_insert_default().insert(GUARDED_MARK.into(), true.into());
+                    operation
+                        .extensions
+                        .get_or_insert_default()
+                        .insert(GUARDED_MARK.into(), (row.access == Access::Token).into());
                 }
                 paths = paths.path(&row.path, PathItem::new(method, operation));
             }
@@ -204,7 +211,7 @@ fn move_below(document: &mut Value) {
     }
 }
 
-/// Marks a guarded operation until its errors are described; it does not stay in the document.
+/// Marks a guarded operation until its errors are described, and says whether it is limited; it does not stay in the document.
 const GUARDED_MARK: &str = "x-guarded";
 
 /// Adds the errors that follow from what an operation is, and gives every error its body.
@@ -212,11 +219,13 @@ fn describe_errors(document: &mut Value) {
     let operations = document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
     for operation in operations.filter_map(Value::as_object_mut).flat_map(|item| item.values_mut()) {
         let Some(operation) = operation.as_object_mut() else { continue };
-        let guarded = operation.remove(GUARDED_MARK).is_some();
+        let mark = operation.remove(GUARDED_MARK);
+        let (guarded, limited) = (mark.is_some(), if mark == Some(Value::Bool(true)) { LIMITED } else { &[] });
         let with_body = operation.contains_key("requestBody");
         let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { continue };
         let with_body = if with_body { WITH_BODY } else { &[] };
-        for (status, description) in [GUARDED, with_body, AMBIGUOUS].into_iter().flatten().filter(|_| guarded) {
+        for (status, description) in [GUARDED, with_body, AMBIGUOUS, limited].into_iter().flatten().filter(|_| guarded)
+        {
             responses.entry(status.to_string()).or_insert_with(|| json!({ "description": description }));
         }
         if guarded {
@@ -240,7 +249,7 @@ fn give_body(status: &str, response: &mut Value) {
         "403" => {
             json!({ "WWW-Authenticate": header("The challenge, RFC 6750, with the scope that is needed", "string") })
         }
-        "503" => json!({ "Retry-After": header("Seconds after which to try again", "integer") }),
+        "429" | "503" => json!({ "Retry-After": header("Seconds after which to try again", "integer") }),
         _ => return,
     };
     response.entry("headers").or_insert(headers);

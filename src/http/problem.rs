@@ -5,15 +5,19 @@ use std::time::Duration;
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
-use serde::Serialize;
 use serde_json::Value;
-use utoipa::ToSchema;
 
 use super::code::Code;
 use super::cors;
 use super::oauth::refusal::BASIC_CHALLENGE;
 use crate::core::error::{Error, Fault, StoreError};
+use crate::core::quota::Exceeded;
 use crate::core::verdict::{Denial, Evidence, Reason, Refusal};
+
+mod body;
+mod quota;
+
+pub(super) use body::{FaultBody, LimitBody, ProblemBody};
 
 /// The media type of problem details, RFC 9457 section 3.
 pub(super) const MEDIA_TYPE: &str = "application/problem+json";
@@ -34,6 +38,7 @@ pub(super) struct Problem {
     /// Whether it is about another resource than this API.
     is_about_another: bool,
     request: Option<Box<Value>>,
+    exceeded: Option<Box<Exceeded>>,
     /// What the operator is to know, and the client is not.
     cause: Option<Box<str>>,
 }
@@ -43,53 +48,6 @@ pub(super) struct Problem {
 enum Objection {
     Refused(Refusal),
     Denied(Denial),
-}
-
-/// A problem body, RFC 9457 section 3.1.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Problem, description = "What went wrong, as RFC 9457 problem details")]
-pub(super) struct ProblemBody<'a> {
-    /// Names the kind of problem: `urn:anteroom:error:CODE`.
-    #[serde(rename = "type")]
-    #[schema(example = "urn:anteroom:error:not_found")]
-    kind: String,
-    /// The kind of problem in a few words.
-    #[schema(example = "Not found")]
-    title: &'a str,
-    /// The HTTP status.
-    #[schema(example = 404)]
-    status: u16,
-    /// What happened and what to do.
-    #[schema(example = "There is nothing here under this name.")]
-    detail: &'a str,
-    /// The stable code; for a refused token the reason.
-    #[schema(example = "not_found")]
-    code: &'a str,
-    /// Names this exchange in the gateway's log.
-    #[schema(example = "4bf92f3577b34da6a3ce929d0e0e4736")]
-    trace_id: &'a str,
-    /// The faults in the request body.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<FaultBody<'a>>,
-    /// The request as it stands, where that is why (409, 412).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    request: Option<&'a Value>,
-}
-
-/// One fault in a request body.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Fault)]
-pub(super) struct FaultBody<'a> {
-    /// JSON Pointer (RFC 6901) from the body's root.
-    #[schema(example = "/payload")]
-    pointer: &'a str,
-    /// A stable code.
-    #[schema(example = "missing_field")]
-    code: &'a str,
-    /// What is wrong and what is expected.
-    #[schema(example = "missing field `payload`")]
-    detail: &'a str,
 }
 
 impl Problem {
@@ -109,6 +67,7 @@ impl Problem {
             allow: None,
             is_about_another: false,
             request: None,
+            exceeded: None,
             cause: None,
         }
     }
@@ -234,6 +193,8 @@ impl Problem {
             trace_id,
             errors: errors.collect(),
             request: self.request.as_deref(),
+            limit: self.exceeded.as_deref().map(LimitBody::from),
+            reset: self.exceeded.as_deref().map(|exceeded| whole_seconds(exceeded.reset)),
         }
     }
 
@@ -300,6 +261,7 @@ impl From<Error> for Problem {
             Error::ClientConflict(why) => Self::detailed(Code::ClientConflict, why),
             Error::EndpointConflict(why) => Self::detailed(Code::EndpointConflict, why),
             Error::IdempotencyKeyReused => Self::new(Code::IdempotencyKeyReused),
+            Error::QuotaExceeded(exceeded) => Self::exceeding(exceeded),
             Error::Store(error) => error.into(),
         }
     }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::room::Room;
 use super::submit::submitted;
 use super::{Draft, Queue, Submitted, to_its_end};
 use crate::core::error::{Error, Fault};
 use crate::core::policy::{Permit, WriteRequests};
-use crate::core::ports::requests::Submission;
+use crate::core::ports::requests::{NewRequest, Submission};
 use crate::core::request::By;
 
 impl Queue {
@@ -22,15 +23,16 @@ impl Queue {
         drafts: impl Iterator<Item = Result<Draft, Error>>,
         by: &By,
     ) -> Result<Vec<Result<Submitted, Error>>, Error> {
-        let (mut new, mut judged) = (Vec::new(), Vec::new());
+        let (mut new, mut rooms, mut judged) = (Vec::new(), Vec::new(), Vec::new());
         for draft in drafts {
             let request = match draft {
-                Ok(draft) => self.judge(permit, draft, by.clone()).await,
+                Ok(draft) => self.judge_with_room(permit, draft, by).await,
                 Err(error) => Err(error),
             };
             judged.push(match request {
-                Ok(request) => {
+                Ok((request, room)) => {
                     new.push(request);
+                    rooms.push(room);
                     Ok(())
                 }
                 Err(Error::Store(error)) => return Err(error.into()),
@@ -40,7 +42,8 @@ impl Queue {
         let (requests, watch) = (Arc::clone(&self.requests), self.watch.clone());
         let stored = to_its_end(async move {
             let stored = if new.is_empty() { Vec::new() } else { requests.submit_all(new).await? };
-            for submission in &stored {
+            for (submission, room) in stored.iter().zip(rooms) {
+                room.settle(submission);
                 if let Submission::Accepted(request) = submission {
                     watch.changed(request);
                 }
@@ -51,6 +54,19 @@ impl Queue {
         // A store that answers too few has failed; that is not to pass for an acceptance.
         let mut next = || stored.next().map_or(Err(Error::NotFound), submitted);
         Ok(judged.into_iter().enumerate().map(|(index, judged)| place(judged.and_then(|()| next()), index)).collect())
+    }
+}
+
+impl Queue {
+    async fn judge_with_room(
+        &self,
+        permit: &Permit<WriteRequests>,
+        draft: Draft,
+        by: &By,
+    ) -> Result<(NewRequest, Room), Error> {
+        let new = self.judge(permit, draft, by.clone()).await?;
+        let room = self.room(permit, &new).await?;
+        Ok((new, room))
     }
 }
 

@@ -24,7 +24,9 @@ mod line;
 mod opening;
 pub mod partner;
 pub mod payload;
+pub mod quotas;
 pub mod retention;
+mod room;
 mod schedule;
 mod schema;
 mod snapshot;
@@ -39,6 +41,7 @@ use backlog::Backlogs;
 use durations::Durations;
 pub use following::{Following, News};
 pub use line::{Line, Place};
+use quotas::Quotas;
 use retention::RetentionSettings;
 pub use snapshot::Snapshot;
 pub use submit::{Draft, SUBMISSIONS, Submitted};
@@ -53,6 +56,7 @@ pub struct Queue {
     backlogs: Backlogs,
     durations: Durations,
     retention: Retention,
+    quotas: Option<Arc<Quotas>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     leases: LeaseMetrics,
@@ -72,7 +76,7 @@ impl Queue {
     ) -> Self {
         let (watch, durations) = (Watch::new(Arc::clone(&clock)), Durations::default());
         let (backlogs, retention) = (Backlogs::default(), RetentionSettings::default().retention());
-        Self { requests, types, watch, backlogs, durations, retention, clock, entropy, leases }
+        Self { requests, types, watch, backlogs, durations, retention, quotas: None, clock, entropy, leases }
     }
 
     /// The same queue, which keeps requests for as long as this says.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::payload::{Payload, fingerprint};
+use super::room::Room;
 use super::types::RequestType;
 use super::{Queue, partner, schedule, tags, to_its_end};
 use crate::core::clock::Timestamp;
@@ -45,10 +46,11 @@ impl Queue {
     ///
     /// # Errors
     /// An unknown type, bad tags or bad times ([`Error::Malformed`]), a type that the permit does not open, a payload that breaks
-    /// the type's schema ([`Error::Invalid`]), a reused key, or the store.
+    /// the type's schema ([`Error::Invalid`]), no room in the owner's share, a reused key, or the store.
     pub async fn submit(&self, permit: &Permit<WriteRequests>, draft: Draft, by: By) -> Result<Submitted, Error> {
         let new = self.judge(permit, draft, by).await?;
-        self.store(new).await
+        let room = self.room(permit, &new).await?;
+        self.store(new, room).await
     }
 
     /// Takes a request in at the partner prototype's door, whose name for it follows from its content: the same body again is the
@@ -67,7 +69,9 @@ impl Queue {
         kind.check(payload.value(), "")?;
         let alias = Some(partner::alias(payload.value(), &permit.caller().subject));
         let request = Request { alias, ..self.new_request(permit, kind, (None, None), &by) };
-        let submitted = self.store(NewRequest { request, payload: payload.into_text(), idempotency: None, by }).await?;
+        let new = NewRequest { request, payload: payload.into_text(), idempotency: None, by };
+        let room = self.room(permit, &new).await?;
+        let submitted = self.store(new, room).await?;
         // The name may be that of an older request, of the type that spoke the dialect then.
         self.types.open(permit, &submitted.request.kind)?;
         Ok(submitted)
@@ -97,7 +101,7 @@ impl Queue {
     }
 
     /// Whether the key came before: then the same times may lie in the past by now, and the request of then is the answer.
-    async fn has_key(&self, permit: &Permit<WriteRequests>, key: Option<&str>) -> Result<bool, Error> {
+    pub(super) async fn has_key(&self, permit: &Permit<WriteRequests>, key: Option<&str>) -> Result<bool, Error> {
         let Some(key) = key else { return Ok(false) };
         let filter = Filter { idempotency_key: Some((SUBMISSIONS, key.to_owned())), ..Filter::default() };
         let owner = Some(&permit.caller().owner);
@@ -129,10 +133,11 @@ impl Queue {
         }
     }
 
-    async fn store(&self, new: NewRequest) -> Result<Submitted, Error> {
+    async fn store(&self, new: NewRequest, room: Room) -> Result<Submitted, Error> {
         let (requests, watch) = (Arc::clone(&self.requests), self.watch.clone());
         let submission = to_its_end(async move {
             let submission = requests.submit(new).await?;
+            room.settle(&submission);
             if let Submission::Accepted(request) = &submission {
                 watch.changed(request);
             }

@@ -37,6 +37,7 @@ mod postgres_server;
 mod postgres_together;
 mod problems;
 mod process;
+mod quotas;
 mod ready_configurations;
 mod refusal_log;
 mod requests;

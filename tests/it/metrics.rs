@@ -96,6 +96,7 @@ async fn verdicts_and_commits_are_counted() {
         "store_commit_batch_size_count",
         "store_commit_seconds",
         "store_commits",
+        "store_sync_seconds",
         "verifications",
         "verified_cache",
     ];
@@ -104,6 +105,7 @@ async fn verdicts_and_commits_are_counted() {
         "store_commit_batch_size_count 1",
         "store_commit_seconds_count 1",
         "store_commits_total{result=\"done\"} 1",
+        "store_sync_seconds_count 1",
         "verifications_total{verifier=\"none\",result=\"issuer_unknown\"} 1",
         "verifications_total{verifier=\"none\",result=\"token_malformed\"} 1",
         "verifications_total{verifier=\"none\",result=\"token_missing\"} 1",

@@ -260,7 +260,7 @@ fn the_files_that_ship_can_be_used() {
 }
 
 /// The commented reference, with its examples switched on.
-fn reference() -> String {
+pub(crate) fn reference() -> String {
     let text = std::fs::read_to_string(shipped("anteroom.toml")).unwrap();
     let example = |line: &&str| {
         let words = line.trim_start_matches("# ");
@@ -274,7 +274,7 @@ fn reference() -> String {
         .join("\n")
 }
 
-fn keys_of(section: &impl Serialize) -> Vec<String> {
+pub(crate) fn keys_of(section: &impl Serialize) -> Vec<String> {
     serde_json::to_value(section).unwrap().as_object().unwrap().keys().cloned().collect()
 }
 

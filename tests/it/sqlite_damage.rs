@@ -11,10 +11,11 @@ use anteroom::core::ports::webhooks::Take;
 use anteroom::core::request::{Owner, Request, Status, Tags};
 use anteroom::store::StoreSettings;
 use anteroom::telemetry::metrics::Metrics;
+use futures_util::future::join_all;
 use rusqlite::Connection;
 
 use crate::store_contract::webhooks::listen;
-use crate::stores::{Opened, START, cancel, failing, keyed, new, on_timeline, owner, request};
+use crate::stores::{Opened, START, cancel, failing, id, keyed, new, on_timeline, owner, request};
 
 const URL: &str = "sqlite:anteroom.db";
 
@@ -110,6 +111,33 @@ async fn a_damaged_idempotency_key_names_its_request() {
         let key = if edit.contains("key = 'l'") { "l" } else { "k" };
         assert_damaged(on.requests().submit(keyed(request(&owner("anna"), START, 4), key, 1)).await, edit);
     }
+}
+
+/// Submissions that share a commit begin again without the one that has to be undone.
+#[tokio::test]
+async fn a_submission_that_fails_takes_none_of_its_commit_along() {
+    let (on, whole) = edited("UPDATE idempotency SET checksum = checksum + 1").await;
+    let (anna, requests) = (owner("anna"), on.requests());
+    // While the first is committed, the others wait: those of each ten share a commit with a cancellation at most.
+    let burst = join_all((10..210).map(|number| {
+        let (requests, anna, sent) = (&requests, &anna, request(&anna, START, number));
+        async move {
+            match number % 10 {
+                3 => assert_damaged(requests.submit(keyed(sent, "k", 1)).await, "a fault in its key"),
+                7 if number > 100 => drop(requests.act_all(vec![cancel(anna, id(START, 9999))]).await.unwrap()),
+                _ => drop(requests.submit(keyed(sent, &format!("key-{number}"), 1)).await.unwrap()),
+            }
+        }
+    }));
+    burst.await;
+    let on = on.reopened().await;
+    let is_kept = |number: &u64| number % 10 != 3 && (number % 10 != 7 || *number <= 100);
+    let mut kept: Vec<_> = (10..210).filter(is_kept).map(|number| Arc::new(request(&anna, START, number))).collect();
+    kept.extend([whole, Arc::new(harmed())]);
+    let mut all = on.all(&anna).await;
+    all.sort_by_key(|request| request.id);
+    kept.sort_by_key(|request| request.id);
+    assert_eq!(all, kept);
 }
 
 /// What can not be read is told to nobody, and nobody waits behind it.

@@ -62,6 +62,8 @@ async fn compare_filters(on: Opened, timelines: &[Arc<Timeline>], lives: &[Life]
     for now in (-2..22).map(|millis| START.plus_millis(millis)) {
         let all = requests.list(Some(&anna), &Filter::default(), None, 1000, now).await.unwrap();
         assert_eq!(all.len(), sent.len());
+        let open = all.iter().filter(|request| request.ends_at().is_some_and(|end| end > now)).count() as u64;
+        assert_eq!(requests.count_open(&anna, 1000, now).await.unwrap(), open, "open at {now}");
         for status in Status::ALL {
             let expected: Vec<_> = all.iter().filter(|request| view(request, now).status == status).cloned().collect();
             let filter = Filter { statuses: vec![status], ..Filter::default() };

@@ -18,6 +18,10 @@ stages = [{ after = "0s", stage = "received", status = "queued" }, { after = "20
 processor = "lease"
 attempts = 100
 lease = "2s"
+# One client makes all of the load.
+[quotas]
+requests_per_second = 1000000
+open_requests = 100000000
 """
 
 

@@ -238,6 +238,10 @@ pub trait Requests: Send + Sync {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<Arc<Request>>, StoreError>>;
 
+    /// How many of the owner's requests have not reached their end at `now`; no more than `most` are counted. Of those that time alone
+    /// moves on, these are the ones whose end lies ahead: again, when the clock has gone back.
+    fn count_open<'a>(&'a self, owner: &'a Owner, most: u64, now: Timestamp) -> BoxFuture<'a, Result<u64, StoreError>>;
+
     /// Carries out acts in one commit, in their order; each has an outcome of its own, `None` when there is no such request. The
     /// writer judges by its own clock, at the moment of the commit; so no reader can have seen an end that an act then undoes.
     ///

@@ -136,6 +136,10 @@ impl Requests for Kept {
         Box::pin(async move { Ok(self.state().list(owner, filter, after, limit, now)) })
     }
 
+    fn count_open<'a>(&'a self, owner: &'a Owner, most: u64, now: Timestamp) -> Answer<'a, u64> {
+        Box::pin(async move { Ok(self.state().count_open(owner, now).min(most)) })
+    }
+
     fn act_all(&self, orders: Vec<Order>) -> Answer<'_, Vec<Option<Outcome>>> {
         self.judged(move |state, now| orders.iter().map(|order| state.act(order, now)).collect())
     }

@@ -7,7 +7,7 @@ use super::webhooks::Webhooks;
 use crate::core::clock::Timestamp;
 use crate::core::error::StoreError;
 use crate::core::ports::requests::{Filter, NewRequest, Order, Outcome, Position, Submission};
-use crate::core::request::{Act, Event, Output, Owner, Process, Request, RequestId};
+use crate::core::request::{Act, Event, Output, Owner, Process, Request, RequestId, WorkState};
 
 /// All that is kept.
 #[derive(Default)]
@@ -125,6 +125,14 @@ impl State {
         page.sort_by_key(|request| std::cmp::Reverse(place(request)));
         page.truncate(limit);
         page
+    }
+
+    pub(super) fn count_open(&self, owner: &Owner, now: Timestamp) -> u64 {
+        let requests = self.requests.values().map(|kept| &kept.request).filter(|request| request.owner == *owner);
+        let has_ended =
+            |request: &Request| request.work().is_some_and(|work| matches!(work.state, WorkState::Ended(_)));
+        let is_open = |request: &&Arc<Request>| !has_ended(request) && request.ends_at().is_none_or(|end| end > now);
+        requests.filter(is_open).count() as u64
     }
 
     /// Carries out an act at `now`.

@@ -152,6 +152,19 @@ pub(super) async fn list(
     Ok(page)
 }
 
+/// How many of the owner's requests have not reached their end, up to so many.
+pub(super) async fn count_open(shared: &Shared, owner: &Owner, most: u64, now: Timestamp) -> Result<u64, Fault> {
+    let client = shared.session().await?;
+    let Some(number) = shared.names.find_owner(&client, owner).await? else { return Ok(0) };
+    let count = "SELECT count(*) FROM ( \
+                 SELECT 1 FROM requests WHERE owner = $1 AND timeline IS NOT NULL AND ends_at > $2 UNION ALL \
+                 SELECT 1 FROM work WHERE owner = $1 AND (ends_at IS NULL OR ends_at > $2) LIMIT $3) open";
+    let statement = client.prepare_cached(count).await?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let counted: i64 = client.query_one(&statement, &[&number, &now.millis(), &most]).await?.get(0);
+    Ok(counted.unsigned_abs())
+}
+
 async fn scan(
     shared: &Shared,
     client: &Object,

@@ -81,6 +81,11 @@ impl Requests for PostgresRequests {
         operate!(read, self, PATIENCE, |shared| reads::list(&shared, owner.as_ref(), &filter, after, limit, now))
     }
 
+    fn count_open<'a>(&'a self, owner: &'a Owner, most: u64, now: Timestamp) -> Answer<'a, u64> {
+        let owner = owner.clone();
+        operate!(read, self, PATIENCE, |shared| reads::count_open(&shared, &owner, most, now))
+    }
+
     fn act_all(&self, orders: Vec<Order>) -> Answer<'_, Vec<Option<Outcome>>> {
         operate!(run, self, PATIENCE, |shared| acts::act_all(&shared, &orders))
     }

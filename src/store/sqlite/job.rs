@@ -15,6 +15,8 @@ pub(super) trait WriteJob: Send {
     fn bytes(&self) -> usize;
     /// Whether it asks the clock, so that no reader may look between that moment and the commit.
     fn judges(&self) -> bool;
+    /// Whether it can be run again when what it did was undone: then it needs no savepoint of its own beside others of the kind.
+    fn repeats(&self) -> bool;
     /// Does it.
     ///
     /// # Errors
@@ -33,6 +35,25 @@ pub(super) enum Done {
     Undo,
 }
 
+/// What a write does, with a `T` as its outcome.
+pub(super) trait Work<T>: Send {
+    /// See [`WriteJob::repeats`].
+    const REPEATS: bool;
+    /// Does it; `None` when it was done before and can not be again.
+    fn carry_out(&mut self, connection: &Connection) -> Option<Result<T, Fault>>;
+}
+
+/// Work that is done once.
+pub(super) struct Once<F>(pub(super) Option<F>);
+
+impl<T, F: FnOnce(&Connection) -> Result<T, Fault> + Send> Work<T> for Once<F> {
+    const REPEATS: bool = false;
+
+    fn carry_out(&mut self, connection: &Connection) -> Option<Result<T, Fault>> {
+        self.0.take().map(|work| work(connection))
+    }
+}
+
 /// A write of which the answer is a `T`.
 pub(super) struct Write<T, W> {
     /// About how many bytes it writes.
@@ -40,7 +61,7 @@ pub(super) struct Write<T, W> {
     /// See [`WriteJob::judges`].
     pub(super) judges: bool,
     /// What to do.
-    pub(super) work: Option<W>,
+    pub(super) work: W,
     /// What it gave.
     pub(super) outcome: Option<Result<T, Fault>>,
     /// Who waits for it. A lost reply tells the caller that the store has failed.
@@ -50,7 +71,7 @@ pub(super) struct Write<T, W> {
 impl<T, W> WriteJob for Write<T, W>
 where
     T: Send,
-    W: FnOnce(&Connection) -> Result<T, Fault> + Send,
+    W: Work<T>,
 {
     fn bytes(&self) -> usize {
         self.bytes
@@ -60,11 +81,15 @@ where
         self.judges
     }
 
+    fn repeats(&self) -> bool {
+        W::REPEATS
+    }
+
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<Done> {
-        let Some(work) = self.work.take() else { return Ok(Done::Undo) };
-        let outcome = match work(connection) {
-            Err(Fault::Sqlite(error)) if !is_of_the_job(&error) => return Err(error),
-            outcome => self.outcome.insert(outcome),
+        let outcome = match self.work.carry_out(connection) {
+            None => return Ok(Done::Undo),
+            Some(Err(Fault::Sqlite(error))) if !is_of_the_job(&error) => return Err(error),
+            Some(outcome) => self.outcome.insert(outcome),
         };
         Ok(if outcome.is_ok() { Done::Keep } else { Done::Undo })
     }

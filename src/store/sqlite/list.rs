@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Rows, params_from_iter};
+use rusqlite::{Connection, Rows, params, params_from_iter};
 
 use super::checksum::Fault;
 use super::owners;
@@ -59,6 +59,49 @@ pub(super) fn list(
         newest.advance(connection, timelines, wanted)?;
     }
     Ok(page)
+}
+
+/// How many of the owner's requests have not reached their end, up to so many. Those whose stages begin where the timeline says are
+/// among the last that it has submitted, since timelines end; of the others the indexes are narrower.
+pub(super) fn count_open(
+    connection: &Connection,
+    timelines: &Timelines,
+    owner: &Owner,
+    most: u64,
+    now: Timestamp,
+) -> Result<u64, Fault> {
+    let Some(number) = owners::find(connection, owner)? else { return Ok(0) };
+    let open = Status::ALL.into_iter().filter(|status| !status.is_terminal());
+    let open: Vec<String> = open.map(|status| status.name().to_owned()).collect();
+    let submitted_after = now.plus_millis(-longest(connection, timelines)?).millis();
+    let sql = format!(
+        "SELECT count(*) FROM (
+             SELECT 1 FROM requests AS r INDEXED BY requests_by_time
+             WHERE r.owner = ?1 AND r.submitted_at > ?2 AND r.ends_at > ?3 AND NOT {MOVED}
+             UNION ALL
+             SELECT 1 FROM requests AS r INDEXED BY requests_moved
+             WHERE r.owner = ?1 AND r.ends_at > ?3 AND r.timeline IS NOT NULL AND {MOVED}
+             UNION ALL
+             SELECT 1 FROM work AS w INDEXED BY work_by_owner
+             WHERE w.owner = ?1 AND w.status0 IN (SELECT value FROM json_each(?4)) AND (w.ends_at IS NULL OR w.ends_at > ?3)
+             LIMIT ?5)"
+    );
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let counted: i64 = connection
+        .prepare_cached(&sql)?
+        .query_row(params![number, submitted_after, now.millis(), json(&open), most], |row| row.get(0))?;
+    Ok(counted.unsigned_abs())
+}
+
+/// How long the longest timeline takes, in milliseconds.
+fn longest(connection: &Connection, timelines: &Timelines) -> rusqlite::Result<i64> {
+    let mut longest = 0;
+    for number in Timelines::numbers(connection)? {
+        let stored = timelines.get(connection, number)?;
+        let last = stored.and_then(|stored| stored.timeline.stages().last().map(|stage| stage.after_millis));
+        longest = longest.max(last.unwrap_or(0));
+    }
+    Ok(longest)
 }
 
 /// What is left of the answer to one query, with the first request of it.

@@ -11,12 +11,12 @@ use super::acts::{Changed, Writing};
 use super::checksum::Fault;
 use super::claims::{self, Turns};
 use super::failure::Failure;
-use super::job::{ReadJob, Write, WriteJob};
+use super::job::{Once, ReadJob, Work, Write, WriteJob};
 use super::job_queue::JobQueue;
 use super::list::{self, Wanted};
 use super::purge::Forgotten;
 use super::recent::{Generation, Recent};
-use super::writes::{Inserts, NewRow};
+use super::writes::{NewRow, Rows};
 use super::{event_rows, reads};
 use crate::core::BoxFuture;
 use crate::core::clock::{Clock, Timestamp};
@@ -82,8 +82,17 @@ impl SqliteRequests {
         judges: bool,
         work: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     ) -> Answer<T> {
+        self.carry_out(bytes, judges, Once(Some(work))).await
+    }
+
+    async fn carry_out<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        judges: bool,
+        work: impl Work<T> + 'static,
+    ) -> Answer<T> {
         let (reply, answer) = oneshot::channel();
-        let job = Write { bytes, judges, work: Some(work), outcome: None, reply };
+        let job = Write { bytes, judges, work, outcome: None, reply };
         self.writes.put(Box::new(job)).ok_or_else(|| self.failure.of_a_write())??;
         answer.await.unwrap_or_else(|_| Err(self.failure.of_a_write()))
     }
@@ -118,19 +127,13 @@ impl SqliteRequests {
         answer.await.unwrap_or_else(|_| Err(self.failure.of_a_read()))
     }
 
-    async fn store(&self, rows: Vec<(NewRow, Generation)>) -> Answer<Vec<Submission>> {
-        let bytes = rows.iter().map(|(row, _)| row.bytes()).sum();
-        let known = Arc::clone(&self.known);
-        let store = move |connection: &Connection| {
-            let mut inserts = Inserts::prepare(connection)?;
-            let store = |(row, generation): (NewRow, _)| Ok((row.store(connection, &mut inserts, &known)?, generation));
-            rows.into_iter().map(store).collect::<Result<Vec<_>, Fault>>()
-        };
-        let stored = self.write(bytes, false, store).await?;
-        let committed = stored.into_iter().map(|((submission, learnt), generation)| {
+    async fn store(&self, rows: Vec<NewRow>, generations: &[Generation]) -> Answer<Vec<Submission>> {
+        let bytes = rows.iter().map(NewRow::bytes).sum();
+        let stored = self.carry_out(bytes, false, Rows { rows, known: Arc::clone(&self.known) }).await?;
+        let committed = stored.into_iter().zip(generations).map(|((submission, learnt), generation)| {
             if let Submission::Accepted(request) = &submission {
                 learnt.keep(request, &self.known);
-                self.recent.keep(request, generation);
+                self.recent.keep(request, *generation);
             }
             submission
         });
@@ -171,14 +174,16 @@ impl SqliteRequests {
 impl Requests for SqliteRequests {
     fn submit_all(&self, new: Vec<NewRequest>) -> BoxFuture<'_, Answer<Vec<Submission>>> {
         Box::pin(async move {
-            let rows = new.into_iter().map(|new| self.prepare(new)).collect::<Answer<Vec<_>>>()?;
-            if rows.is_empty() { Ok(Vec::new()) } else { self.store(rows).await }
+            let prepared = new.into_iter().map(|new| self.prepare(new)).collect::<Answer<Vec<_>>>()?;
+            let (rows, generations): (Vec<_>, Vec<_>) = prepared.into_iter().unzip();
+            if rows.is_empty() { Ok(Vec::new()) } else { self.store(rows, &generations).await }
         })
     }
 
     fn submit(&self, new: NewRequest) -> BoxFuture<'_, Answer<Submission>> {
         Box::pin(async move {
-            let stored = self.store(vec![self.prepare(new)?]).await?;
+            let (row, generation) = self.prepare(new)?;
+            let stored = self.store(vec![row], &[generation]).await?;
             stored.into_iter().next().ok_or_else(|| self.failure.of_a_write())
         })
     }
@@ -206,6 +211,11 @@ impl Requests for SqliteRequests {
     ) -> BoxFuture<'a, Answer<Vec<Arc<Request>>>> {
         let wanted = Wanted { owner: owner.cloned(), filter: filter.clone(), after, limit, now };
         Box::pin(self.read(move |connection, known| list::list(connection, &known.timelines, &wanted)))
+    }
+
+    fn count_open<'a>(&'a self, owner: &'a Owner, most: u64, now: Timestamp) -> BoxFuture<'a, Answer<u64>> {
+        let owner = owner.clone();
+        Box::pin(self.read(move |connection, known| list::count_open(connection, &known.timelines, &owner, most, now)))
     }
 
     fn act_all(&self, orders: Vec<Order>) -> BoxFuture<'_, Answer<Vec<Option<Outcome>>>> {

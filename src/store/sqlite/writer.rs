@@ -31,8 +31,8 @@ use crate::telemetry::metrics::{Commit, StoreMetrics};
 const BATCH_JOBS: usize = 256;
 /// The most bytes in one commit, unless one operation alone has more.
 const BATCH_BYTES: usize = 4 << 20;
-/// Pages in the log at which they are moved to the database.
-const CHECKPOINT_PAGES: i64 = 1500;
+/// Pages in the log at which they are moved to the database. Whoever comes meanwhile waits: seldom, rather than short.
+const CHECKPOINT_PAGES: i64 = 3000;
 /// As many pages as the log has room for. From 4062 on its index needs more memory, which a full disk could refuse in mid-commit: so a
 /// batch that may lead there waits until the log is empty.
 const LOG_PAGES: i64 = 4000;
@@ -103,6 +103,7 @@ impl Writer {
     fn serve(&mut self, jobs: &mut mpsc::Receiver<Box<dyn WriteJob>>) -> rusqlite::Result<()> {
         while let Some(first) = self.held.take().or_else(|| jobs.blocking_recv()) {
             self.gather(first, jobs);
+            self.meter.metrics.waiting(jobs.len() + usize::from(self.held.is_some()));
             self.make_room()?;
             self.commit()?;
             self.checkpoint(CHECKPOINT_PAGES)?;
@@ -138,7 +139,7 @@ impl Writer {
             self.count(&done, began);
         }
         let fate = match done {
-            Ok(()) => Fate::Committed,
+            Ok(_) => Fate::Committed,
             Err(error) => {
                 let Some(fate) = fate(&error) else { return Err(error) };
                 tracing::warn!(%error, writes = self.batch.len(), "the store refused writes; nothing was changed");
@@ -157,9 +158,12 @@ impl Writer {
         Ok(())
     }
 
-    fn count(&self, done: &rusqlite::Result<()>, began: Duration) {
+    fn count(&self, done: &rusqlite::Result<Duration>, began: Duration) {
         let result = match done.as_ref().map_err(fate) {
-            Ok(()) => Commit::Done,
+            Ok(synced) => {
+                self.meter.metrics.synced(*synced);
+                Commit::Done
+            }
             Err(Some(Fate::Busy)) => Commit::Busy,
             Err(Some(_)) => Commit::Full,
             Err(None) => Commit::Failed,
@@ -168,18 +172,17 @@ impl Writer {
         self.meter.metrics.committed(result, self.batch.len(), took);
     }
 
-    fn transact(&mut self) -> rusqlite::Result<()> {
-        let connection = &self.connection;
-        let execute = |sql: &str| connection.prepare_cached(sql)?.execute([]).map(drop);
-        execute("BEGIN IMMEDIATE")?;
-        for job in &mut self.batch {
-            execute("SAVEPOINT job")?;
-            if matches!(job.run(connection)?, Done::Undo) {
-                execute("ROLLBACK TO job")?;
-            }
-            execute("RELEASE job")?;
+    /// Carries out the batch, and commits it. How long it took to write and sync the log.
+    fn transact(&mut self) -> rusqlite::Result<Duration> {
+        let Self { connection, batch, meter, .. } = self;
+        let jobs = batch.len();
+        execute(connection, "BEGIN IMMEDIATE")?;
+        for group in batch.chunk_by_mut(|one, next| one.repeats() && next.repeats()) {
+            if group.len() == jobs { run_alone(connection, group)? } else { run_among_others(connection, group)? }
         }
-        execute("COMMIT")
+        let began = meter.clock.monotonic();
+        execute(connection, "COMMIT")?;
+        Ok(meter.clock.monotonic().saturating_sub(began))
     }
 
     fn roll_back(&self) -> rusqlite::Result<()> {
@@ -214,6 +217,47 @@ impl Writer {
             done => done,
         }
     }
+}
+
+fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
+}
+
+/// Runs jobs that are all there is in the transaction. They need no savepoint, for which SQLite would copy each page that they change:
+/// when one of them is to be undone, which is rare, they begin again.
+fn run_alone(connection: &Connection, jobs: &mut [Box<dyn WriteJob>]) -> rusqlite::Result<()> {
+    if run(connection, jobs)? {
+        return Ok(());
+    }
+    execute(connection, "ROLLBACK")?;
+    execute(connection, "BEGIN IMMEDIATE")?;
+    if jobs.len() > 1 { run_each(connection, jobs) } else { Ok(()) }
+}
+
+/// Runs jobs beside others in the transaction: one, or several that can be run again.
+fn run_among_others(connection: &Connection, jobs: &mut [Box<dyn WriteJob>]) -> rusqlite::Result<()> {
+    execute(connection, "SAVEPOINT job")?;
+    let are_kept = run(connection, jobs)?;
+    if !are_kept {
+        execute(connection, "ROLLBACK TO job")?;
+    }
+    execute(connection, "RELEASE job")?;
+    if are_kept || jobs.len() == 1 { Ok(()) } else { run_each(connection, jobs) }
+}
+
+/// Runs each of them so that it can be undone alone.
+fn run_each(connection: &Connection, jobs: &mut [Box<dyn WriteJob>]) -> rusqlite::Result<()> {
+    jobs.chunks_mut(1).try_for_each(|job| run_among_others(connection, job))
+}
+
+/// Runs them up to the first that is to be undone. Whether there is none.
+fn run(connection: &Connection, jobs: &mut [Box<dyn WriteJob>]) -> rusqlite::Result<bool> {
+    for job in jobs {
+        if matches!(job.run(connection)?, Done::Undo) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// What an error makes of a commit; `None` when nobody knows.

@@ -6,6 +6,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::Known;
 use super::checksum::{Checksum, Fault};
+use super::job::Work;
 use super::rows::{cancelled_at, checksum, ends_at, read_by_seq, skipped, version};
 use super::timelines::Definition;
 use super::webhooks::Listened;
@@ -19,13 +20,13 @@ use crate::core::request::{By, Request};
 const ROW_BYTES: usize = 1024;
 
 /// What each row of a batch goes through, looked up once.
-pub(super) struct Inserts<'a> {
+struct Inserts<'a> {
     request: CachedStatement<'a>,
     payload: CachedStatement<'a>,
 }
 
 impl<'a> Inserts<'a> {
-    pub(super) fn prepare(connection: &'a Connection) -> rusqlite::Result<Self> {
+    fn prepare(connection: &'a Connection) -> rusqlite::Result<Self> {
         Ok(Self {
             request: connection.prepare_cached(
                 "INSERT INTO requests (id, owner, kind, timeline, submitted_at, ends_at, cancelled_at, alias, tags, trace_id, \
@@ -51,6 +52,25 @@ pub(super) struct NewRow {
     payload_checksum: u32,
     idempotency: Option<Idempotency>,
     by: By,
+}
+
+/// Requests that are stored together, or none of them.
+pub(super) struct Rows {
+    pub(super) rows: Vec<NewRow>,
+    pub(super) known: Arc<Known>,
+}
+
+impl Work<Vec<(Submission, Learnt)>> for Rows {
+    /// Nothing of it is known outside the file before the commit.
+    const REPEATS: bool = true;
+
+    fn carry_out(&mut self, connection: &Connection) -> Option<Result<Vec<(Submission, Learnt)>, Fault>> {
+        let mut inserts = match Inserts::prepare(connection) {
+            Ok(inserts) => inserts,
+            Err(error) => return Some(Err(error.into())),
+        };
+        Some(self.rows.iter().map(|row| row.store(connection, &mut inserts, &self.known)).collect())
+    }
 }
 
 /// What is learnt from a submission once it is committed.
@@ -99,8 +119,8 @@ impl NewRow {
     }
 
     /// Stores it, unless its key or its alias came before: the key is looked at first.
-    pub(super) fn store(
-        self,
+    fn store(
+        &self,
         connection: &Connection,
         inserts: &mut Inserts<'_>,
         known: &Known,
@@ -129,7 +149,8 @@ impl NewRow {
                 )?
                 .execute(params![owner, key.route, key.key, key.fingerprint, seq, key_checksum(owner, key, seq)])?;
         }
-        Ok((Submission::Accepted(self.request), learnt(self.definition.zip(timeline))))
+        let timeline = self.definition.clone().zip(timeline);
+        Ok((Submission::Accepted(Arc::clone(&self.request)), learnt(timeline)))
     }
 
     fn insert(

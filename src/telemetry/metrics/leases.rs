@@ -2,6 +2,7 @@
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
 
 use super::{Labels, closed};
 
@@ -21,9 +22,15 @@ closed! {
 
 /// Counts what becomes of leases.
 #[derive(Clone, Debug)]
-pub struct LeaseMetrics(pub(super) Family<Labels<2>, Counter>);
+pub struct LeaseMetrics(Family<Labels<2>, Counter>);
 
 impl LeaseMetrics {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let leases = Family::default();
+        registry.register("leases", "Leases of workers, by what became of them", leases.clone());
+        Self(leases)
+    }
+
     /// The type's name is that of a configured one, or of a stored request's: nobody from outside can make one up.
     pub fn count(&self, kind: &str, outcome: Lease) {
         let labels = [("type", kind.to_owned()), ("outcome", outcome.label().to_owned())];

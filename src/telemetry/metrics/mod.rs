@@ -19,6 +19,7 @@ mod http;
 mod introspection;
 mod key_set;
 mod leases;
+mod quota;
 mod store;
 mod verifier;
 mod webhook;
@@ -31,6 +32,7 @@ pub use http::{HeldMetrics, RouteMetrics};
 pub use introspection::{Introspected, IntrospectionMetrics};
 pub use key_set::{Fetched, KeySetGauges, KeySetMetrics, UnknownKey};
 pub use leases::{Lease, LeaseMetrics};
+pub use quota::QuotaMetrics;
 pub use store::{Commit, StoreMetrics};
 pub use verifier::{VerifiedCacheMetrics, VerifierMetrics};
 pub use webhook::{Told, WebhookMetrics};
@@ -55,6 +57,7 @@ pub struct Metrics {
     store: StoreMetrics,
     leases: LeaseMetrics,
     keeper: KeeperMetrics,
+    quotas: QuotaMetrics,
     webhooks: WebhookMetrics,
 }
 
@@ -78,9 +81,9 @@ impl Metrics {
         let http = http::Families::register(&mut registry);
         let holding = HeldMetrics::register(&mut registry);
         let store = StoreMetrics::register(&mut registry);
-        let leases = LeaseMetrics(Family::default());
-        registry.register("leases", "Leases of workers, by what became of them", leases.0.clone());
+        let leases = LeaseMetrics::register(&mut registry);
         let keeper = KeeperMetrics::register(&mut registry);
+        let quotas = QuotaMetrics::register(&mut registry);
         let webhooks = WebhookMetrics::register(&mut registry);
         Self {
             registry,
@@ -94,6 +97,7 @@ impl Metrics {
             store,
             leases,
             keeper,
+            quotas,
             webhooks,
         }
     }
@@ -141,6 +145,11 @@ impl Metrics {
     /// What the queue counts of what it does by itself.
     pub fn keeper(&self) -> KeeperMetrics {
         self.keeper.clone()
+    }
+
+    /// What quotas count.
+    pub fn quotas(&self) -> QuotaMetrics {
+        self.quotas.clone()
     }
 
     /// What webhooks count.
@@ -237,6 +246,8 @@ mod tests {
         for result in Commit::ALL {
             metrics.store().committed(*result, 3, MOMENT);
         }
+        metrics.store().synced(MOMENT);
+        metrics.store().waiting(2);
         for outcome in Lease::ALL {
             metrics.leases().count("render", *outcome);
         }
@@ -271,6 +282,9 @@ mod tests {
             "store_commit_seconds_sum 0.01".into(),
             "store_commit_batch_size_count 4".into(),
             "store_commit_batch_size_sum 12.0".into(),
+            "store_sync_seconds_count 1".into(),
+            "store_sync_seconds_sum 0.0025".into(),
+            "store_queue_depth 2".into(),
             "webhook_attempt_seconds_count 3".into(),
             "webhook_attempt_seconds_sum 0.0075".into(),
             "webhook_endpoints_disabled_total 1".into(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::closed;
@@ -26,6 +27,8 @@ closed! {
 pub struct StoreMetrics {
     commits: Arc<[Counter]>,
     seconds: Histogram,
+    sync_seconds: Histogram,
+    waiting: Gauge,
     batch_size: Histogram,
     is_full: Arc<AtomicBool>,
 }
@@ -37,12 +40,18 @@ impl StoreMetrics {
         let metrics = Self {
             commits: Commit::ALL.iter().map(of).collect(),
             seconds: Histogram::quick(),
+            sync_seconds: Histogram::quick(),
+            waiting: Gauge::default(),
             batch_size: Histogram::batches(),
             is_full: Arc::default(),
         };
         registry.register("store_commits", "Commits of the store, by what became of them", commits);
         let help = "How long a commit took, from its first operation until it was durable";
         registry.register_with_unit("store_commit", help, Unit::Seconds, metrics.seconds.clone());
+        let help = "How long the last step of a commit to SQLite took, which writes the log and syncs it";
+        registry.register_with_unit("store_sync", help, Unit::Seconds, metrics.sync_seconds.clone());
+        let help = "Operations that still waited for SQLite's writer when its last commit had taken its batch";
+        registry.register("store_queue_depth", help, metrics.waiting.clone());
         registry.register("store_commit_batch_size", "Operations in one commit", metrics.batch_size.clone());
         metrics
     }
@@ -54,6 +63,17 @@ impl StoreMetrics {
         self.seconds.took(took);
         self.batch_size.count(batch.try_into().unwrap_or(u64::MAX));
     }
+
+    /// A commit has become durable; that step alone took so long.
+    pub fn synced(&self, took: Duration) {
+        self.sync_seconds.took(took);
+    }
+
+    /// A commit has taken its batch, and so many operations still wait.
+    pub fn waiting(&self, operations: usize) {
+        self.waiting.set(operations.try_into().unwrap_or(i64::MAX));
+    }
+
     /// Whether the last commit found no space.
     pub fn is_full(&self) -> bool {
         self.is_full.load(Ordering::Relaxed)

@@ -6,7 +6,7 @@ use anteroom::core::ports::requests::{Filter, Position};
 use anteroom::core::request::{Act, Request, Status, Tags};
 
 use super::{complete, job, lease};
-use crate::stores::{Opened, START, id, keyed, new, owner, request};
+use crate::stores::{Opened, START, failing, id, keyed, new, on_timeline, owner, request};
 
 /// Nine requests at three times, submitted in no order, newest first; and as many of another owner.
 async fn nine(on: &Opened) -> Vec<Arc<Request>> {
@@ -145,4 +145,33 @@ pub(super) async fn a_walk_misses_nothing_that_was_there(on: Opened) {
     }
     let there: Vec<_> = sent.iter().map(|request: &Arc<Request>| request.id).collect();
     assert_eq!(met.iter().filter(|id| there.contains(id)).copied().collect::<Vec<_>>(), there);
+}
+
+pub(super) async fn open_requests_are_counted_until_their_end(on: Opened) {
+    let (anna, at) = (owner("anna"), |millis| START.plus_millis(millis));
+    assert_eq!(on.requests().count_open(&anna, 9, START).await.unwrap(), 0);
+    for sent in [
+        request(&anna, START, 1),
+        on_timeline(failing(), request(&anna, START, 2)),
+        Request { not_before: Some(at(50_000)), ..request(&anna, START, 3) },
+        Request { deadline: Some(at(2_000)), ..request(&anna, START, 4) },
+        request(&anna, START, 5),
+        job(&anna, 6),
+        Request { deadline: Some(at(10_000)), ..job(&anna, 7) },
+        job(&anna, 8),
+        request(&owner("bob"), START, 9),
+    ] {
+        on.submit(new(sent)).await;
+    }
+    on.cancel(&anna, id(START, 5)).await;
+    for act in [lease(), complete(1)] {
+        on.act(id(START, 8), act).await;
+    }
+    let on = on.reopened_if_it_lasts().await;
+    let ends = [(0, 6), (1_999, 6), (2_000, 5), (5_000, 4), (10_000, 3), (15_000, 2), (64_999, 2), (65_000, 1)];
+    for (millis, open) in ends {
+        assert_eq!(on.requests().count_open(&anna, 9, at(millis)).await.unwrap(), open, "after {millis} ms");
+    }
+    assert_eq!(on.requests().count_open(&anna, 4, START).await.unwrap(), 4);
+    assert_eq!(on.requests().count_open(&owner("bob"), 4, START).await.unwrap(), 1);
 }

@@ -111,6 +111,7 @@ contract! {
         every_filter_restricts_a_list
         everybodys_requests_are_one_list
         a_walk_misses_nothing_that_was_there
+        open_requests_are_counted_until_their_end
     }
     acts {
         a_request_is_cancelled_until_its_end

@@ -258,7 +258,9 @@ impl Both {
 
     /// Everything that can be read.
     async fn compare_all(&self) {
+        let now = self.now();
         for (of, id) in &self.submitted {
+            same!(self, requests => requests.count_open(of, 1000, now));
             same!(self, requests => requests.find_any(*id));
             same!(self, requests => requests.find(of, *id));
             same!(self, requests => requests.payload(*id));

@@ -1,0 +1,1 @@
+"""The parts of `scripts/bench`: each measures, and gives rows of the table."""
