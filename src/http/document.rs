@@ -24,6 +24,9 @@ use crate::queue::types::Types;
 use crate::verify::LoginOffer;
 
 mod logins;
+mod yaml;
+
+use yaml::Yaml;
 
 const DESCRIPTION: &str = "Anteroom stands between a Provider's services and the programs of its Clients: it checks every caller's token, \
     takes requests into a durable queue, answers a `request_id`, and tells how a request gets on.\n\n\
@@ -83,14 +86,6 @@ pub struct Contract {
     yaml: Arc<OnceLock<Yaml>>,
 }
 
-/// The contract as YAML, and what names this state of it.
-#[derive(Debug)]
-pub struct Yaml {
-    /// The text.
-    pub content: Bytes,
-    pub(super) etag: String,
-}
-
 impl Contract {
     /// The contract of what a gateway with these request types serves to clients; `has_ui_client` says whether people can log in at its
     /// page.
@@ -115,19 +110,6 @@ impl Contract {
         let mut document = serde_json::from_slice(&self.json)?;
         logins::describe(&mut document, offers);
         Self::written(document)
-    }
-
-    /// The contract as YAML.
-    ///
-    /// # Errors
-    /// The serializer's.
-    pub fn yaml(&self) -> Result<&Yaml, serde_json::Error> {
-        if let Some(yaml) = self.yaml.get() {
-            return Ok(yaml);
-        }
-        let document: Value = serde_json::from_slice(&self.json)?;
-        let content = yaml_serde::to_string(&document).map_err(serde::ser::Error::custom)?;
-        Ok(self.yaml.get_or_init(|| Yaml { etag: etag(content.as_bytes()), content: content.into() }))
     }
 
     fn written(mut document: Value) -> Result<Self, serde_json::Error> {
