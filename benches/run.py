@@ -39,7 +39,6 @@ class Run:
     raw_sqlite: pathlib.Path
     postgres_bin: Optional[pathlib.Path]
     haproxy: bool
-    has_quotas: bool
     secret: str = dataclasses.field(default_factory=lambda: secrets.token_hex(32))
     processes: list = dataclasses.field(default_factory=list)
     unexpected: list = dataclasses.field(default_factory=list)
@@ -148,7 +147,6 @@ def main():
     run = Run(
         folder, int(os.environ.get("ROUNDS", 3)), int(os.environ.get("SECONDS_EACH", 3)), os.environ.get("LOG_TO", os.devnull),
         **programs, postgres_bin=postgres_bin(), haproxy=bool(shutil.which("haproxy")),
-        has_quotas="[quotas]" in pathlib.Path("config/anteroom.toml").read_text(),
     )
     began = time.monotonic()
     try:

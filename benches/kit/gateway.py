@@ -22,7 +22,7 @@ additionalProperties = false
 properties = { n = { type = "string", pattern = "^[0-9]{2}-[0-9]{12}$" }, filler = { type = "string", maxLength = 2000 } }
 """
 
-# A client of the benches asks for as much as the machine gives.
+# A client of the benches asks for as much as the machine gives. It is counted all the same.
 QUOTAS = """
 [quotas]
 requests_per_second = 1000000
@@ -46,7 +46,7 @@ class Gateway(Server):
         (self.folder / "secret").write_text(run.secret)
         issuer = '[issuer]\nsecrets = ["file:secret"]\n' if "[issuer]" not in settings else ""
         text = f'[log]\nformat = "json"\n{issuer}{clients}{TYPES}{settings}'
-        (self.folder / "anteroom.toml").write_text(text + (QUOTAS if quotas and run.has_quotas else ""))
+        (self.folder / "anteroom.toml").write_text(text + (QUOTAS if quotas else ""))
 
     def start(self, program=()):
         """Starts it, and says after how many seconds it was ready: the first 200 at /readyz. `program` goes before the command."""

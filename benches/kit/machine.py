@@ -12,7 +12,7 @@ import subprocess
 def output(*command):
     """What a command prints, or nothing when it can not be run."""
     try:
-        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
     except OSError:
         return ""
     return run.stdout.strip()

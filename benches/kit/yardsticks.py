@@ -132,7 +132,9 @@ class Postgres(Server):
         command = [self.bin / "pgbench", "-n", *self.place(), "-U", "bench", "-c", str(clients), "-j", str(min(2, clients)), "-M", "prepared"]
         run = subprocess.run([*command, "-T", str(seconds), "-f", self.insert, "raw"], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         failed = int(re.search(r"number of failed transactions: (\d+)", run.stdout + "number of failed transactions: 0").group(1))
-        return Result(float(re.search(r"^tps = ([0-9.]+)", run.stdout, re.MULTILINE).group(1)), bad=failed)
+        rate = re.search(r"^tps = ([0-9.]+)", run.stdout, re.MULTILINE)
+        assert rate, f"pgbench did nothing in {seconds} s: {run.stdout}"
+        return Result(float(rate.group(1)), bad=failed)
 
     def stop(self, with_signal=signal.SIGINT):
         super().stop(signal.SIGINT)
