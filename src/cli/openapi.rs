@@ -27,10 +27,12 @@ pub(super) fn run(flags: &Flags, arguments: &Openapi) -> Result<(), Failure> {
     }
     let settings = load(flags)?;
     let types = Types::build(&settings.types, &settings.base).map_err(|mistakes| settings.unusable(mistakes))?;
-    let contract = Contract::of(&types, &settings.server, settings.ui_client().is_some())
-        .map_err(|error| Failure::Failed(error.to_string()))?;
-    out.write_all(if arguments.yaml { &contract.yaml } else { &contract.json })?;
-    if !arguments.yaml {
+    let unwritten = |error: serde_json::Error| Failure::Failed(error.to_string());
+    let contract = Contract::of(&types, &settings.server, settings.ui_client().is_some()).map_err(unwritten)?;
+    if arguments.yaml {
+        out.write_all(&contract.yaml().map_err(unwritten)?.content)?;
+    } else {
+        out.write_all(&contract.json)?;
         out.write_all(b"\n")?;
     }
     Ok(())

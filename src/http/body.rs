@@ -245,6 +245,10 @@ impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for AtMostVisitor
 /// # Errors
 /// [`Error::Malformed`] with a pointer to the fault.
 pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    // Only what has a fault is read once more, keeping track of where it is.
+    if let Ok(value) = serde_json::from_slice(body) {
+        return Ok(value);
+    }
     let mut json = serde_json::Deserializer::from_slice(body);
     let fault = match serde_path_to_error::deserialize(&mut json) {
         Ok(value) => match json.end() {

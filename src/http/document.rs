@@ -1,7 +1,7 @@
 //! The contract: the `OpenAPI` document, made from the route table and the request types.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use actix_web::web::Bytes;
 use serde_json::{Map, Value, json};
@@ -24,6 +24,9 @@ use crate::queue::types::Types;
 use crate::verify::LoginOffer;
 
 mod logins;
+mod yaml;
+
+use yaml::Yaml;
 
 const DESCRIPTION: &str = "Anteroom stands between a Provider's services and the programs of its Clients: it checks every caller's token, \
     takes requests into a durable queue, answers a `request_id`, and tells how a request gets on.\n\n\
@@ -74,16 +77,13 @@ const AUTHORIZATION_URL: &str = "oauth/authorize";
 /// The contract, serialized.
 #[derive(Clone, Debug)]
 pub struct Contract {
-    /// As JSON.
+    /// As JSON, and what names this state of it.
     pub json: Bytes,
-    /// As YAML.
-    pub yaml: Bytes,
-    /// Names this state of the JSON.
     pub(super) json_etag: String,
-    /// Names this state of the YAML.
-    pub(super) yaml_etag: String,
     /// As JSON for the page, one folder below.
     pub(super) page: Bytes,
+    /// As YAML, made when the first asks: few do, and every start would wait for it.
+    yaml: Arc<OnceLock<Yaml>>,
 }
 
 impl Contract {
@@ -113,12 +113,10 @@ impl Contract {
     }
 
     fn written(mut document: Value) -> Result<Self, serde_json::Error> {
-        let yaml = yaml_serde::to_string(&document).map_err(serde::ser::Error::custom)?;
         let json: Bytes = serde_json::to_vec_pretty(&document)?.into();
         move_below(&mut document);
         let page = serde_json::to_vec(&document)?.into();
-        let (json_etag, yaml_etag) = (etag(&json), etag(yaml.as_bytes()));
-        Ok(Self { json, yaml: yaml.into(), json_etag, yaml_etag, page })
+        Ok(Self { json_etag: etag(&json), json, page, yaml: Arc::default() })
     }
 }
 

@@ -1,12 +1,14 @@
-//! `/openapi.json` and `/openapi.yaml`: the contract, serialized before anybody asks for it.
+//! `/openapi.json` and `/openapi.yaml`: the contract.
 
 use actix_web::http::header;
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::Gateway;
+use super::code::Code;
 use super::conditional::is_known;
 use super::documents::Documents;
+use super::problem::Problem;
 
 /// The contract as JSON
 ///
@@ -34,9 +36,10 @@ pub(super) async fn get_openapi_yaml(
     gateway: Data<Gateway>,
     documents: Data<Documents>,
     http: HttpRequest,
-) -> HttpResponse {
+) -> Result<HttpResponse, Problem> {
     let contract = &documents.latest(&gateway.chain).contract;
-    serve(&http, "application/yaml", &contract.yaml, &contract.yaml_etag)
+    let yaml = contract.yaml().map_err(|_| Problem::new(Code::Internal))?;
+    Ok(serve(&http, "application/yaml", &yaml.content, &yaml.etag))
 }
 
 fn serve(http: &HttpRequest, media_type: &str, body: &Bytes, etag: &str) -> HttpResponse {

@@ -1,12 +1,11 @@
 //! The queue: takes requests in, tells how they get on, cancels them; each act on proof that the caller may.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::clock::{Clock, Timestamp};
 use crate::core::entropy::Entropy;
-use crate::core::error::{Error, StoreError};
+use crate::core::error::Error;
 use crate::core::policy::{Permit, ReadRequests, WriteRequests};
 use crate::core::ports::requests::{Filter, Order, Outcome, Position, Requests, Retention, Target};
 use crate::core::request::{Act, By, Output, Owner, Request, RequestId, Status, Version};
@@ -32,6 +31,7 @@ mod schema;
 mod snapshot;
 mod submit;
 mod tags;
+mod to_its_end;
 pub mod types;
 mod waiting;
 mod watch;
@@ -45,6 +45,7 @@ use quotas::Quotas;
 use retention::RetentionSettings;
 pub use snapshot::{Seen, Snapshot};
 pub use submit::{Draft, SUBMISSIONS, Submitted};
+use to_its_end::to_its_end;
 use types::Types;
 pub use watch::Watch;
 
@@ -295,11 +296,4 @@ fn is_unsettled(request: &Request, now: Timestamp) -> bool {
         let (number, phase) = request.phase_at(now);
         number > 0 && phase.status.is_terminal()
     }
-}
-
-/// Lets what changes something come to its end, also when the client goes away meanwhile: whoever waits for the change is to be woken.
-async fn to_its_end<T: Send + 'static>(
-    change: impl Future<Output = Result<T, StoreError>> + Send + 'static,
-) -> Result<T, StoreError> {
-    tokio::spawn(change).await.unwrap_or_else(|error| Err(StoreError::Failed(error.into())))
 }

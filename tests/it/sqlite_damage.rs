@@ -118,20 +118,16 @@ async fn a_damaged_idempotency_key_names_its_request() {
 async fn a_submission_that_fails_takes_none_of_its_commit_along() {
     let (on, whole) = edited("UPDATE idempotency SET checksum = checksum + 1").await;
     let (anna, requests) = (owner("anna"), on.requests());
-    // While the first is committed, the others wait: those of each ten share a commit with a cancellation at most.
-    let burst = join_all((10..210).map(|number| {
-        let (requests, anna, sent) = (&requests, &anna, request(&anna, START, number));
-        async move {
-            match number % 10 {
-                3 => assert_damaged(requests.submit(keyed(sent, "k", 1)).await, "a fault in its key"),
-                7 if number > 100 => drop(requests.act_all(vec![cancel(anna, id(START, 9999))]).await.unwrap()),
-                _ => drop(requests.submit(keyed(sent, &format!("key-{number}"), 1)).await.unwrap()),
-            }
-        }
-    }));
-    burst.await;
+    let write = async |number| match (number % 10, request(&anna, START, number)) {
+        (3, sent) => assert_damaged(requests.submit(keyed(sent, "k", 1)).await, "a fault in its key"),
+        (7, _) if number > 110 => drop(requests.act_all(vec![cancel(&anna, id(START, 9999))]).await.unwrap()),
+        (_, sent) => drop(requests.submit(keyed(sent, &format!("key-{number}"), 1)).await.unwrap()),
+    };
+    // While the first is committed, the others wait, and share the next commit: at first submissions alone, then acts among them.
+    join_all((10..110).map(write)).await;
+    join_all((110..210).map(write)).await;
     let on = on.reopened().await;
-    let is_kept = |number: &u64| number % 10 != 3 && (number % 10 != 7 || *number <= 100);
+    let is_kept = |number: &u64| number % 10 != 3 && (number % 10 != 7 || *number <= 110);
     let mut kept: Vec<_> = (10..210).filter(is_kept).map(|number| Arc::new(request(&anna, START, number))).collect();
     kept.extend([whole, Arc::new(harmed())]);
     let mut all = on.all(&anna).await;

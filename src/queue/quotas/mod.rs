@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use quick_cache::sync::Cache;
+use quick_cache::UnitWeighter;
+use quick_cache::sync::{Cache, DefaultLifecycle};
 
 use crate::core::claims::Caller;
 use crate::core::clock::Clock;
@@ -26,12 +27,25 @@ use settings::{QuotaSettings, Terms};
 /// So many owners are remembered: one who is forgotten begins with a whole share, and is counted anew.
 const OWNERS: usize = 16_384;
 
+/// What is known of owners. Hashed with keys drawn at random, and fast: a look costs every call.
+type Known<T> = Cache<Owner, Arc<T>, UnitWeighter, foldhash::fast::RandomState>;
+
+fn known<T>() -> Known<T> {
+    Cache::with(
+        OWNERS,
+        OWNERS as u64,
+        UnitWeighter,
+        foldhash::fast::RandomState::default(),
+        DefaultLifecycle::default(),
+    )
+}
+
 /// What owners may take, and have taken.
 pub struct Quotas {
     usual: Class,
     /// The clients with limits of their own, by name: their issuer, and the limits.
     own: HashMap<String, (String, Class)>,
-    open: Cache<Owner, Arc<Open>>,
+    open: Known<Open>,
     /// The greatest limit on open requests; none where nobody has one.
     most_open: Option<u64>,
     clock: Arc<dyn Clock>,
@@ -42,13 +56,13 @@ pub struct Quotas {
 struct Class {
     terms: Terms,
     quota: Option<governor::Quota>,
-    rates: Cache<Owner, Arc<Rate>>,
+    rates: Known<Rate>,
 }
 
 impl Class {
     fn of(terms: Terms) -> Self {
         let quota = rate::quota(terms.requests_per_second, terms.burst);
-        Self { terms, quota, rates: Cache::new(OWNERS) }
+        Self { terms, quota, rates: known() }
     }
 
     /// The limit on open requests, if there is one.
@@ -67,7 +81,7 @@ impl Quotas {
         let (usual, own): (_, HashMap<_, _>) = (Class::of(settings.usual()), named.collect());
         let classes = own.values().map(|(_, class)| class).chain([&usual]);
         let most_open = classes.filter_map(Class::open_requests).max();
-        Self { usual, own, open: Cache::new(OWNERS), most_open, clock, metrics }
+        Self { usual, own, open: known(), most_open, clock, metrics }
     }
 
     /// The limits that hold for a caller: those of its client, where it has its own. Whoever has no client goes by its subject.
