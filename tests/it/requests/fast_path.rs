@@ -31,7 +31,9 @@ async fn read(gateway: &Gateway, token: &str, id: &str, known: Option<&str>) -> 
         if routed.status < 400 {
             assert_eq!(told(&direct), told(&routed));
         } else {
-            assert_eq!((direct.status, direct.problem()), (routed.status, routed.problem()));
+            // Its trace_id is in the body.
+            assert_eq!((told(&direct).0, told(&direct).1), (told(&routed).0, told(&routed).1));
+            assert_eq!(direct.problem(), routed.problem());
         }
     }
     routed
@@ -88,7 +90,13 @@ async fn nobody_is_let_in_who_would_not_be() {
         let other = gateway.token(client, SECRET, None).await;
         assert_eq!(read(&gateway, &other, &id, None).await.status, status, "{client}");
     }
-    assert_eq!(read(&gateway, &format!("{token}x"), &id, None).await.status, 401);
+    for (bad, code) in [
+        (format!("{token}x"), "token_malformed"),
+        (forged(&token), "signature_invalid"),
+        ("x".into(), "token_malformed"),
+    ] {
+        assert_eq!(read(&gateway, &bad, &id, None).await.problem()["code"], code);
+    }
     let form = format!("token={token}");
     let revoke = gateway.call(Method::POST, "/oauth/revoke").basic_auth("anna", Some(SECRET));
     let revoke = revoke.header("content-type", "application/x-www-form-urlencoded").body(form);
@@ -99,6 +107,24 @@ async fn nobody_is_let_in_who_would_not_be() {
     assert_eq!(read(&gateway, &token, &id, None).await.status, 200);
     gateway.advance(24 * 3600);
     assert_eq!(read(&gateway, &token, &id, None).await.problem()["code"], "token_expired");
+}
+
+/// A token whose signature is that of another.
+fn forged(token: &str) -> String {
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let first = if signature.starts_with('A') { "B" } else { "A" };
+    format!("{signed}.{first}{}", &signature[1..])
+}
+
+#[tokio::test]
+async fn a_share_that_is_used_up_is_told_alike() {
+    let gateway = Gateway::configured("[quotas]\nrequests_per_second = 1\nburst = 2\n");
+    let token = gateway.demo_token().await;
+    let id = gateway.submit(&token).await;
+    assert_eq!(gateway.get(&token, &format!("{PATH}/{id}")).await.status, 200);
+    assert_eq!(read(&gateway, &token, &id, None).await.problem()["code"], "quota_exceeded");
+    gateway.advance(1);
+    assert_eq!(gateway.get(&token, &format!("{PATH}/{id}")).await.status, 200);
 }
 
 #[tokio::test]
@@ -118,4 +144,7 @@ async fn each_read_is_counted_once() {
         read(&gateway, &token, &id, None).await;
     }
     assert_eq!((count(exchanges).await, count(accepted).await - before), (15, 15));
+    let refused = "anteroom_verifications_total{verifier=\"self\",result=\"signature_invalid\"}";
+    read(&gateway, &forged(&token), &id, None).await;
+    assert_eq!((count(refused).await, count(exchanges).await), (3, 15));
 }
