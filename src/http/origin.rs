@@ -161,6 +161,15 @@ impl<'r> BaseUrl<'r> {
         }
     }
 
+    /// The address of a path below it.
+    pub(super) fn with(self, path: &str) -> String {
+        match self {
+            Self::Configured(url) => [url, path].concat(),
+            Self::Called { scheme, host } => [scheme, "://", host, path].concat(),
+            Self::Bound(_) => format!("{self}{path}"),
+        }
+    }
+
     /// Whether it is written so.
     pub(super) fn is(self, text: &str) -> bool {
         match self {

@@ -233,9 +233,10 @@ fn is_origin(origin: &str) -> bool {
 
 /// The host in a `Host` header or an authority, without port.
 pub(super) fn host_of(authority: &str) -> &str {
-    let host = match authority.rfind(']') {
+    let bracket = authority.bytes().rposition(|byte| byte == b']');
+    let host = match bracket {
         Some(end) => &authority[..=end],
-        None => authority.split(':').next().unwrap_or(authority),
+        None => authority.bytes().position(|byte| byte == b':').map_or(authority, |end| &authority[..end]),
     };
     // What follows is a port, or the whole is no host.
     let port = &authority[host.len()..];
@@ -245,7 +246,9 @@ pub(super) fn host_of(authority: &str) -> &str {
 
 /// Whether the name can only mean this machine.
 pub(super) fn is_loopback_host(host: &str) -> bool {
-    let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    if let Ok(ip) = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+        return ip.is_loopback();
+    }
     let name = host.trim_end_matches('.').to_ascii_lowercase();
-    name == "localhost" || name.ends_with(".localhost") || ip.is_ok_and(|ip| ip.is_loopback())
+    name == "localhost" || name.ends_with(".localhost")
 }

@@ -99,5 +99,5 @@ pub(super) fn address(request: &HttpRequest, server: &ServerSettings) -> Option<
 
 /// The same, where the API is served.
 pub(super) fn address_at(base: BaseUrl<'_>) -> String {
-    format!("{base}{PATH}")
+    base.with(PATH)
 }

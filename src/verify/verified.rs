@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
+use foldhash::fast::RandomState;
 use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
 use serde_json::{Map, Value};
 
 use crate::core::claims::Caller;
@@ -76,11 +77,11 @@ fn size_behind(value: &Value) -> usize {
 }
 
 /// The callers whom tokens were found to speak for.
-pub(super) struct Verified(Cache<Fingerprint, Entry, Bytes>);
+pub(super) struct Verified(Cache<Fingerprint, Entry, Bytes, RandomState>);
 
 impl Verified {
     pub(super) fn new() -> Self {
-        Self(Cache::with_weighter(256, BYTES, Bytes))
+        Self(Cache::with(256, BYTES, Bytes, RandomState::default(), DefaultLifecycle::default()))
     }
 
     pub(super) fn get(&self, token: Fingerprint) -> Option<Entry> {

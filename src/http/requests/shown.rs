@@ -6,8 +6,9 @@ use actix_web::HttpResponse;
 use actix_web::dev::RequestHead;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::Bytes;
+use foldhash::fast::RandomState;
 use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
 
 use super::view::{Presenter, is_payload_kept};
 use super::{etag_value, set_headers, written};
@@ -27,7 +28,7 @@ const USUAL: usize = 256;
 const OVERHEAD: usize = 1024;
 
 /// The requests that were shown last.
-pub(in crate::http) struct ShownRequests(Cache<RequestId, Arc<Shown>, Weight>);
+pub(in crate::http) struct ShownRequests(Cache<RequestId, Arc<Shown>, Weight, RandomState>);
 
 /// A request as it was shown to somebody who called the gateway by some address.
 struct Shown {
@@ -50,7 +51,7 @@ impl Weighter<RequestId, Arc<Shown>> for Weight {
 
 impl ShownRequests {
     pub(in crate::http) fn new() -> Self {
-        Self(Cache::with_weighter(USUAL, BYTES, Weight))
+        Self(Cache::with(USUAL, BYTES, Weight, RandomState::default(), DefaultLifecycle::default()))
     }
 
     /// Answers a read with the request: 304 when the client says that it knows it as it is.

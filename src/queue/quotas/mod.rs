@@ -27,12 +27,15 @@ use settings::{QuotaSettings, Terms};
 /// So many owners are remembered: one who is forgotten begins with a whole share, and is counted anew.
 const OWNERS: usize = 16_384;
 
+/// How many there usually are; space for these is taken at once.
+const USUAL_OWNERS: usize = 256;
+
 /// What is known of owners. Hashed with keys drawn at random, and fast: a look costs every call.
 type Known<T> = Cache<Owner, Arc<T>, UnitWeighter, foldhash::fast::RandomState>;
 
 fn known<T>() -> Known<T> {
     Cache::with(
-        OWNERS,
+        USUAL_OWNERS,
         OWNERS as u64,
         UnitWeighter,
         foldhash::fast::RandomState::default(),

@@ -1,12 +1,12 @@
 //! Requests in memory, so that most status reads ask no thread and no file. Safe, because this process alone writes the file.
 
-use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use foldhash::fast::RandomState;
 use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
 
 use crate::core::request::{Request, RequestId, Work};
 
@@ -19,7 +19,7 @@ const OVERHEAD: usize = 480;
 
 /// The requests that were stored or read last.
 pub(super) struct Recent {
-    requests: Cache<RequestId, Arc<Request>, Bytes>,
+    requests: Cache<RequestId, Arc<Request>, Bytes, RandomState>,
     generations: Vec<Mutex<u64>>,
     places: RandomState,
     is_shut: AtomicBool,
@@ -68,9 +68,9 @@ impl Recent {
     pub(super) fn new() -> Self {
         let generations = (0..GENERATIONS).map(|_| Mutex::new(0)).collect();
         Self {
-            requests: Cache::with_weighter(USUAL, BYTES, Bytes),
+            requests: Cache::with(USUAL, BYTES, Bytes, RandomState::default(), DefaultLifecycle::default()),
             generations,
-            places: RandomState::new(),
+            places: RandomState::default(),
             is_shut: AtomicBool::new(false),
         }
     }
