@@ -14,7 +14,7 @@ use rusqlite::{Connection, params_from_iter};
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// Pages in the log at which they are moved to the database, as in the gateway's writer.
-const CHECKPOINT_PAGES: i64 = 1500;
+const CHECKPOINT_PAGES: i64 = 3000;
 
 /// A row to be written again and again, and the statement that does.
 struct Template {

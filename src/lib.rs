@@ -10,6 +10,8 @@
 //!         trace_id     bearer       Verdict  Permit<P>      DTO → domain      outcome             on disk
 //! ```
 //!
+//! A plain read of a request that is in memory takes the same steps in one go, before it is routed: `src/http/fast_path.rs`.
+//!
 //! | Place | What lives there |
 //! | --- | --- |
 //! | `src/core/` | the domain: `view` says how a request gets on, `Permit` proves what a caller may; no I/O, no HTTP, no SQL |

@@ -2,7 +2,7 @@
 //!
 //! It knows two answers: the request as it stands, and the refusal of a caller whose token is none or whose share is used up, which is
 //! what floods are made of. Whatever else there is to it is left to the routes, which begin anew. The steps are theirs, and so are the
-//! types that prove them.
+//! types that prove them. It never waits, so what it answers is not counted among the requests in work.
 
 use std::future::{Ready, ready};
 use std::pin::Pin;
@@ -25,7 +25,7 @@ use super::requests::get;
 use super::settings::Mode;
 use super::token_places::Sent;
 use super::trace::{self, TraceContext};
-use super::{Gateway, limits, prefer, security_headers, well_known};
+use super::{Gateway, limits, prefer, well_known};
 use crate::core::clock::Timestamp;
 use crate::core::error::Error;
 use crate::core::policy::{Permit, ReadRequests};
@@ -146,8 +146,7 @@ impl Reads {
         call: &Call<'_>,
     ) -> HttpResponse {
         let gateway = &self.gateway;
-        security_headers::set(gateway, answer.headers_mut());
-        trace.set_headers(answer.headers_mut());
+        trace::set_headers(gateway, trace, answer.headers_mut());
         let (method, status) = (Method::GET.as_str(), answer.status().as_u16());
         let took = gateway.clock.monotonic().saturating_sub(call.began);
         self.route.answered(method, status, took);
@@ -166,14 +165,18 @@ impl Reads {
 /// A call that is answered at once.
 struct Call<'c> {
     began: Duration,
+    /// When it is judged, and answered too: nothing lies between.
     now: Timestamp,
     id: RequestId,
     verdict: &'c Verdict,
 }
 
+/// What stands before the id in the path.
+const PREFIX: &str = get::PATH.split_at(get::PATH.len() - "{request_id}".len()).0;
+
 /// The request that is asked for, if nothing is asked besides: no query, no patience, no page of another origin.
 fn plainly_asked(head: &RequestHead) -> Option<RequestId> {
-    let id = head.uri.path().strip_prefix("/v1/requests/")?.parse().ok()?;
+    let id = head.uri.path().strip_prefix(PREFIX)?.parse().ok()?;
     let has_more = [prefer::PREFER, header::ORIGIN].iter().any(|name| head.headers.contains_key(name));
     (head.method == Method::GET && head.uri.query().is_none() && !has_more).then_some(id)
 }

@@ -109,6 +109,7 @@ fn is_by_foreign_name(request: &ServiceRequest, gateway: &Gateway) -> bool {
     is_here && host.is_some_and(|host| !is_loopback_host(host_of(host)))
 }
 
+/// Merges repeated slashes, and refuses what development mode does.
 fn receive(request: &mut ServiceRequest) -> Result<Rc<Notes>, Problem> {
     slashes::merge(request);
     let notes = Notes::of(request.request()).ok_or_else(|| Problem::new(Code::Internal))?;

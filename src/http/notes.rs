@@ -41,7 +41,7 @@ pub(super) struct Guarded {
 }
 
 impl Notes {
-    /// The first: with which gateway the exchange is, and to which trace it belongs.
+    /// Begins them: with which gateway the exchange is, and to which trace it belongs.
     pub(super) fn begin(request: &ServiceRequest, gateway: Data<Gateway>) -> Rc<Self> {
         let notes = Rc::new(Self {
             trace: TraceContext::of(request.headers(), &gateway.trace_ids),

@@ -16,7 +16,7 @@ use super::origin::is_taken;
 use super::problem::Problem;
 use super::{Gateway, body};
 use crate::core::error::Misconfiguration;
-use crate::core::verdict::{Reason, Verdict};
+use crate::core::verdict::Verdict;
 use crate::verify::{MAX_TOKEN_BYTES, Trust, VerifySettings};
 
 /// RFC 6750 section 2.1; in any case, RFC 9110 section 11.1.
@@ -59,7 +59,7 @@ impl<'r> Sent<'r> {
         let chain = &gateway.chain;
         match &self {
             Self::Nothing => {
-                chain.refuse(Reason::TokenMissing);
+                chain.missing();
                 Ok(None)
             }
             Self::Several => {

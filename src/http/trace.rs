@@ -44,10 +44,15 @@ pub(super) async fn trace<B: MessageBody + 'static>(
         }
         None => response.map_into_boxed_body(),
     };
-    security_headers::set(gateway, response.headers_mut());
-    notes.trace.set_headers(response.headers_mut());
+    set_headers(gateway, &notes.trace, response.headers_mut());
     record(gateway, &notes, problem.as_ref(), &call, &response);
     Ok(response)
+}
+
+/// Sets the headers that every answer has.
+pub(super) fn set_headers(gateway: &Gateway, trace: &TraceContext, headers: &mut HeaderMap) {
+    security_headers::set(gateway, headers);
+    trace.set_headers(headers);
 }
 
 /// What a problem is answered with.

@@ -55,9 +55,7 @@ impl Queue {
         let mut next = || stored.next().map_or(Err(Error::NotFound), submitted);
         Ok(judged.into_iter().enumerate().map(|(index, judged)| place(judged.and_then(|()| next()), index)).collect())
     }
-}
 
-impl Queue {
     async fn judge_with_room(
         &self,
         permit: &Permit<WriteRequests>,

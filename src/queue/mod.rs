@@ -273,8 +273,8 @@ impl Queue {
         Snapshot::of(request, self.clock.now())
     }
 
-    /// After what time, from `now` on, a request that the caller has seen is worth another look: where time moves it on, when it will have changed;
-    /// where workers do, when requests of its type usually are done. None at its end, and when nobody knows.
+    /// After what time, from `now` on, a request that the caller has seen is worth another look: where time moves it on, when it will
+    /// have changed; where workers do, when requests of its type usually are done. None at its end, and when nobody knows.
     pub fn retry_after(&self, seen: &Snapshot, now: Timestamp) -> Option<Duration> {
         let waits_for_workers = matches!(seen.view.status, Status::Queued | Status::Running);
         if seen.request.work().is_some() && waits_for_workers {

@@ -37,6 +37,7 @@ impl Snapshot {
         let view = view(&request, now);
         Self { request, view, now }
     }
+
     /// Whether it still looks the same at `seen`: it was not written since, and time has not moved it on.
     pub fn still_holds(&self, seen: &Seen) -> bool {
         let has_moved_on = self.view.next_change_at.is_some_and(|at| seen.now >= at);

@@ -115,11 +115,9 @@ impl Chain {
         named(verdict, link)
     }
 
-    /// Counts a request that was refused before there was a token to decide about, and gives the verdict.
-    pub fn refuse(&self, refusal: impl Into<Refusal>) -> Verdict {
-        let refusal = refusal.into();
-        self.unassigned.rejected(refusal.reason);
-        Verdict::Rejected(refusal)
+    /// Counts a request that carried no token.
+    pub fn missing(&self) {
+        self.unassigned.rejected(Reason::TokenMissing);
     }
 
     /// Counts a request that carried more than one token.

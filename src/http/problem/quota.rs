@@ -11,7 +11,8 @@ impl Problem {
         let (name, seconds) = (limit.name(), whole_seconds(reset));
         let detail = match limit {
             Limit::RequestsPerSecond => format!(
-                "Your limit {name} is {value}, and more calls than that came in your name. Come again in {seconds} s, and spread your calls."
+                "Your limit {name} is {value}, and more calls than that came in your name. Come again in {seconds} s, and spread \
+                 your calls."
             ),
             Limit::OpenRequests => format!(
                 "Your limit {name} is {value}, and so many of your requests have not reached their end. Wait until some have, or cancel \

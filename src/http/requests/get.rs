@@ -5,7 +5,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::view::{Presenter, RequestView};
-use super::{Named, etag, hold, set_headers, show};
+use super::{Named, etag, etag_value, hold, set_headers, show};
 use crate::core::policy::ReadRequests;
 use crate::core::request::View;
 use crate::http::Gateway;
@@ -60,8 +60,9 @@ pub(in crate::http) async fn get_request(
     let mut answer = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     held.set_headers(&mut answer);
     if unchanged {
-        set_headers(&mut answer, &gateway, &held.seen);
-        return Ok(answer.finish());
+        let mut answer = answer.finish();
+        set_headers(answer.headers_mut(), etag_value(&held.seen.view), &gateway, &held.seen, held.seen.now);
+        return Ok(answer);
     }
     show(answer, &gateway, &Presenter::of(&http, &gateway), &held.seen)
 }

@@ -2,7 +2,7 @@
 
 use std::future::{Ready, ready};
 
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder, dev};
 
 use super::code::Code;
@@ -51,6 +51,12 @@ fn etag(view: &View) -> String {
     format!("\"{}\"", view.version)
 }
 
+/// The same, as a header has it.
+fn etag_value(view: &View) -> HeaderValue {
+    // A version is written in visible ASCII.
+    HeaderValue::try_from(etag(view)).unwrap_or(HeaderValue::from_static("\"\""))
+}
+
 /// The version that an entity tag names; none when it is not one of ours.
 fn version(etag: &str) -> Option<Version> {
     etag.strip_prefix('"')?.strip_suffix('"')?.parse().ok()
@@ -70,8 +76,9 @@ fn show(
     seen: &Snapshot,
 ) -> Result<HttpResponse, Problem> {
     let body = written(&presenter.view(seen))?;
-    set_headers(&mut answer, gateway, seen);
-    Ok(answer.content_type(header::ContentType::json()).body(body))
+    let mut answer = answer.content_type(header::ContentType::json()).body(body);
+    set_headers(answer.headers_mut(), etag_value(&seen.view), gateway, seen, seen.now);
+    Ok(answer)
 }
 
 /// A request in the bytes of a body.
@@ -81,17 +88,13 @@ fn written(view: &RequestView) -> Result<Vec<u8>, Problem> {
     Ok(body)
 }
 
-/// The headers of a request that is shown: its entity tag and, until it is terminal, when it is worth another look.
-fn set_headers(answer: &mut HttpResponseBuilder, gateway: &Gateway, seen: &Snapshot) {
-    answer.insert_header((header::ETAG, etag(&seen.view))).insert_header((header::CACHE_CONTROL, REVALIDATED));
-    if let Some(seconds) = retry_after(gateway, seen, seen.now) {
-        answer.insert_header((header::RETRY_AFTER, seconds));
+/// The headers of a request that is shown at `now`: its entity tag and, until it is terminal, when it is worth another look.
+fn set_headers(headers: &mut HeaderMap, etag: HeaderValue, gateway: &Gateway, seen: &Snapshot, now: Timestamp) {
+    headers.insert(header::ETAG, etag);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(REVALIDATED));
+    if let Some(wait) = gateway.queue.retry_after(seen, now) {
+        headers.insert(header::RETRY_AFTER, whole_seconds(wait).into());
     }
-}
-
-/// What `Retry-After` says of a request at `now`, in seconds.
-fn retry_after(gateway: &Gateway, seen: &Snapshot, now: Timestamp) -> Option<u64> {
-    gateway.queue.retry_after(seen, now).map(whole_seconds)
 }
 
 /// A problem that shows the request as it stands and, while that changes, when it is worth another look.

@@ -10,8 +10,8 @@ use foldhash::fast::RandomState;
 use quick_cache::Weighter;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 
-use super::view::Presenter;
-use super::{etag, retry_after, written};
+use super::view::{Presenter, is_payload_kept};
+use super::{etag_value, set_headers, written};
 use crate::core::clock::Timestamp;
 use crate::core::request::RequestId;
 use crate::http::Gateway;
@@ -71,9 +71,8 @@ impl ShownRequests {
     fn show(&self, seen: &Seen, head: &RequestHead, gateway: &Gateway) -> Result<Arc<Shown>, Problem> {
         let (seen, base) = (seen.clone().look(), BaseUrl::of(head, &gateway.server).to_string());
         let presenter = Presenter::at(base.clone(), gateway);
-        let is_payload_kept = Presenter::keeps_payload(gateway, &seen, seen.now);
-        let (etag, body) = (etag(&seen.view), written(&presenter.view(&seen))?.into());
-        let etag = HeaderValue::try_from(etag).unwrap_or(HeaderValue::from_static("\"\""));
+        let is_payload_kept = is_payload_kept(gateway.queue.retention(), &seen.view, seen.now);
+        let (etag, body) = (etag_value(&seen.view), written(&presenter.view(&seen))?.into());
         let shown = Arc::new(Shown { seen, base, is_payload_kept, etag, body });
         self.0.insert(shown.seen.request.id, Arc::clone(&shown));
         Ok(shown)
@@ -85,7 +84,7 @@ impl Shown {
     fn still_holds(&self, seen: &Seen, base: BaseUrl<'_>, gateway: &Gateway) -> bool {
         self.seen.still_holds(seen)
             && base.is(&self.base)
-            && self.is_payload_kept == Presenter::keeps_payload(gateway, &self.seen, seen.now)
+            && self.is_payload_kept == is_payload_kept(gateway.queue.retention(), &self.seen.view, seen.now)
     }
 
     fn answer(&self, now: Timestamp, head: &RequestHead, gateway: &Gateway) -> HttpResponse {
@@ -98,11 +97,7 @@ impl Shown {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         headers.insert(header::VARY, HeaderValue::from_static("Prefer"));
-        headers.insert(header::ETAG, self.etag.clone());
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(super::REVALIDATED));
-        if let Some(seconds) = retry_after(gateway, &self.seen, now) {
-            headers.insert(header::RETRY_AFTER, seconds.into());
-        }
+        set_headers(headers, self.etag.clone(), gateway, &self.seen, now);
         answer
     }
 }

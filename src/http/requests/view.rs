@@ -10,7 +10,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::core::clock::Timestamp;
 use crate::core::ports::requests::Retention;
-use crate::core::request::{Progress, Request, Status};
+use crate::core::request::{Progress, Request, Status, View};
 use crate::core::timeline::Failure;
 use crate::http::Gateway;
 use crate::http::origin::base_url;
@@ -174,6 +174,11 @@ pub(in crate::http) struct Links {
     cancel: Option<String>,
 }
 
+/// Whether what was submitted is still kept at `now`. Of a view that has not changed, the links depend on nothing else.
+pub(super) fn is_payload_kept(retention: Retention, view: &View, now: Timestamp) -> bool {
+    view.finished_at.is_none_or(|at| now < at.plus(retention.payload))
+}
+
 /// Shows requests as a client sees them who calls the gateway by a certain address.
 pub(in crate::http) struct Presenter {
     base: String,
@@ -197,11 +202,6 @@ impl Presenter {
         Self::at(base, gateway)
     }
 
-    /// Whether what was submitted is still kept at `now`.
-    pub(super) fn keeps_payload(gateway: &Gateway, seen: &Snapshot, now: Timestamp) -> bool {
-        seen.view.finished_at.is_none_or(|at| now < at.plus(gateway.queue.retention().payload))
-    }
-
     /// The address of a request.
     pub(super) fn location(&self, request: &Request) -> String {
         format!("{}/v1/requests/{}", self.base, request.id)
@@ -211,7 +211,7 @@ impl Presenter {
         let Snapshot { request, view, now } = seen;
         let itself = self.location(request);
         let below = |name: &str| format!("{itself}/{name}");
-        let is_kept = view.finished_at.is_none_or(|at| *now < at.plus(self.retention.payload));
+        let is_kept = is_payload_kept(self.retention, view, *now);
         let has_result = view.status == Status::Succeeded && (is_kept || request.simulation().is_some());
         Links {
             events: below("events"),

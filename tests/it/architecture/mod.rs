@@ -34,7 +34,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
 const LEAVES: [&str; 4] = ["telemetry", "net", "secret", "lock"];
 
 /// Where a crate may be named, so that what it does has one place. A path covers the file, or all that is below the folder.
-const HOMES: [(&str, &[&str]); 8] = [
+const HOMES: [(&str, &[&str]); 9] = [
     ("actix", &["src/http/"]),
     ("utoipa", &["src/http/"]),
     ("rusqlite", &["src/store/"]),
@@ -43,6 +43,7 @@ const HOMES: [(&str, &[&str]); 8] = [
     ("refinery", &["src/store/"]),
     ("reqwest", &["src/net/"]),
     ("jsonwebtoken", &["src/verify/", "src/oauth/"]),
+    ("governor", &["src/queue/quotas/"]),
 ];
 
 /// What the core does without: I/O, HTTP, SQL and token formats are for the layers around it.
