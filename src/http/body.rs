@@ -18,6 +18,7 @@ use serde_json::value::RawValue;
 use super::Gateway;
 use super::code::Code;
 use super::limits::InWork;
+use super::notes::Notes;
 use super::problem::Problem;
 use crate::core::error::{Error, Fault, pointer_token};
 
@@ -73,7 +74,7 @@ async fn read_within(
     let timeout = gateway.server.body_timeout.duration();
     let counted = InWork::of(request);
     let aside = counted.map(|counted| gateway.in_flight.aside(counted));
-    let body = tokio::time::timeout(timeout, collect(payload, announced.unwrap_or(0), limit)).await;
+    let body = tokio::time::timeout(timeout, collect(request, payload, announced.unwrap_or(0), limit)).await;
     drop(aside);
     if counted.is_some() && gateway.in_flight.is_over(gateway.server.max_in_flight) {
         return Err(Problem::new(Code::Overloaded).retry_after(Duration::from_secs(1)));
@@ -84,12 +85,28 @@ async fn read_within(
 /// So much memory is taken for a body on the word of its length alone.
 const TRUSTED_BYTES: usize = 256 << 10;
 
-async fn collect(payload: &mut dev::Payload, announced: usize, limit: usize) -> Result<Bytes, Problem> {
+/// So many bytes any body may take, and so many more are taken at once out of what there is for all.
+const FREE_BYTES: usize = 64 << 10;
+const MORE_BYTES: usize = 256 << 10;
+
+async fn collect(
+    request: &HttpRequest,
+    payload: &mut dev::Payload,
+    announced: usize,
+    limit: usize,
+) -> Result<Bytes, Problem> {
+    let (notes, mut granted) = (Notes::of(request), FREE_BYTES);
     let mut body = BytesMut::with_capacity(announced.min(TRUSTED_BYTES));
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| Problem::detailed(Code::Malformed, "The body broke off before its end."))?;
         if body.len() + chunk.len() > limit {
             return Err(Problem::new(Code::PayloadTooLarge));
+        }
+        while body.len() + chunk.len() > granted {
+            if notes.as_ref().is_some_and(|notes| !notes.take_body_bytes(MORE_BYTES)) {
+                return Err(Problem::new(Code::Overloaded).retry_after(Duration::from_secs(1)));
+            }
+            granted += MORE_BYTES;
         }
         body.extend_from_slice(&chunk);
     }

@@ -23,6 +23,28 @@ use super::slashes;
 #[derive(Debug, Default)]
 pub(super) struct InFlight(AtomicUsize);
 
+/// The bytes of the bodies that are read or worked on, beyond what each may have anyway.
+#[derive(Debug, Default)]
+pub(super) struct BodyBytes(AtomicUsize);
+
+/// How many there may be, unless a batch alone may be larger.
+const MOST_BODY_BYTES: usize = 256 << 20;
+
+impl BodyBytes {
+    /// Takes so many more, if there are: each of thousands of clients may send megabytes, and take its time.
+    pub(super) fn take(&self, bytes: usize, largest: usize) -> bool {
+        let is_there = self.0.fetch_add(bytes, Ordering::Relaxed) + bytes <= MOST_BODY_BYTES.max(largest);
+        if !is_there {
+            self.give_back(bytes);
+        }
+        is_there
+    }
+
+    pub(super) fn give_back(&self, bytes: usize) {
+        self.0.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
 /// Counts one request for as long as it lives.
 struct Counted<'a>(&'a InFlight);
 
@@ -139,4 +161,19 @@ pub(super) fn from_elsewhere(request: &RequestHead, gateway: &Gateway) -> Option
     let host = host_of(headers.get(header::HOST)?.to_str().unwrap_or_default());
     let is_ours = is_loopback_host(host) || gateway.server.public_host().as_deref() == Some(host);
     (!is_ours).then(|| Problem::new(Code::DevelopmentMode))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BodyBytes, MOST_BODY_BYTES};
+
+    #[test]
+    fn bodies_take_no_more_than_there_is_for_all() {
+        let bodies = BodyBytes::default();
+        assert!(bodies.take(MOST_BODY_BYTES - 1, 0) && bodies.take(1, 0));
+        assert!(!bodies.take(1, 0));
+        bodies.give_back(1);
+        assert!(!bodies.take(2, 0), "what was refused is not taken");
+        assert!(bodies.take(2, MOST_BODY_BYTES + 1), "a batch may be larger");
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix_web::Route;
 use actix_web::http::Method;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::core::clock::Clock;
 use crate::core::entropy::Entropy;
@@ -71,7 +71,7 @@ pub use token_places::TokenPlaces;
 pub use ui::{UiLogin, UiSettings};
 pub use whoami::CallerView;
 
-use limits::InFlight;
+use limits::{BodyBytes, InFlight};
 use requests::shown::ShownRequests;
 use routes::{Access, Row, operations};
 use trace::TraceIds;
@@ -115,6 +115,9 @@ pub struct Gateway {
     mode: Mode,
     trace_ids: TraceIds,
     in_flight: InFlight,
+    bodies: BodyBytes,
+    /// Large payloads are read one after another, so that others have their turns between them.
+    large_payloads: Semaphore,
     shown: ShownRequests,
     stopping: watch::Sender<bool>,
 }
@@ -278,7 +281,16 @@ impl Gateway {
         let mode = services.server.effective_mode();
         let trace_ids = TraceIds::new(&*services.entropy);
         let (in_flight, stopping) = (InFlight::default(), watch::Sender::new(false));
-        Self { services, mode, trace_ids, in_flight, shown: ShownRequests::new(), stopping }
+        Self {
+            services,
+            mode,
+            trace_ids,
+            in_flight,
+            bodies: BodyBytes::default(),
+            large_payloads: Semaphore::new(1),
+            shown: ShownRequests::new(),
+            stopping,
+        }
     }
 
     /// Turns `/readyz` to 503, so that no new traffic is sent here, and answers those who are held.

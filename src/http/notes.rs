@@ -31,6 +31,8 @@ pub(super) struct Notes {
     pub(super) is_for_people: Cell<bool>,
     /// What a guard was asked.
     pub(super) guarded: OnceCell<Guarded>,
+    /// How many bytes its body takes of what all may.
+    body_bytes: Cell<usize>,
 }
 
 /// Which guard was asked, and about which call.
@@ -51,14 +53,30 @@ impl Notes {
             error: Cell::default(),
             is_for_people: Cell::default(),
             guarded: OnceCell::new(),
+            body_bytes: Cell::default(),
         });
         request.extensions_mut().insert(Rc::clone(&notes));
         notes
     }
 
+    /// Takes so many more bytes for the body, if there are; until the exchange ends.
+    pub(super) fn take_body_bytes(&self, bytes: usize) -> bool {
+        let is_there = self.gateway.bodies.take(bytes, self.gateway.server.max_batch_bytes);
+        if is_there {
+            self.body_bytes.set(self.body_bytes.get() + bytes);
+        }
+        is_there
+    }
+
     /// Those of this request; none outside of the layers that begin them.
     pub(super) fn of(request: &HttpRequest) -> Option<Rc<Self>> {
         request.extensions().get().cloned()
+    }
+}
+
+impl Drop for Notes {
+    fn drop(&mut self) {
+        self.gateway.bodies.give_back(self.body_bytes.get());
     }
 }
 

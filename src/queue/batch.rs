@@ -10,6 +10,9 @@ use crate::core::policy::{Permit, WriteRequests};
 use crate::core::ports::requests::{NewRequest, Submission};
 use crate::core::request::By;
 
+/// So many bytes of payloads are judged before others on the same thread have their turn: a batch can take as long as thousands of calls.
+const BYTES_AT_A_TIME: usize = 16 << 10;
+
 impl Queue {
     /// Takes requests in, in one commit. Those that break a rule are left out; what became of each stands at its place. A draft that
     /// could not even be read comes as the error that it has. Each is judged before the next is read: as values they take many times
@@ -24,7 +27,13 @@ impl Queue {
         by: &By,
     ) -> Result<Vec<Result<Submitted, Error>>, Error> {
         let (mut new, mut rooms, mut judged) = (Vec::new(), Vec::new(), Vec::new());
+        let mut since_pause = 0;
         for draft in drafts {
+            since_pause += draft.as_ref().map_or(0, |draft| draft.payload.bytes());
+            if since_pause >= BYTES_AT_A_TIME {
+                since_pause = 0;
+                tokio::task::yield_now().await;
+            }
             let request = match draft {
                 Ok(draft) => self.judge_with_room(permit, draft, by).await,
                 Err(error) => Err(error),

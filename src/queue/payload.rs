@@ -37,6 +37,11 @@ impl Payload {
         &self.value
     }
 
+    /// How many bytes the text has.
+    pub fn bytes(&self) -> usize {
+        self.text.get().len()
+    }
+
     /// The text, for keeping it.
     pub fn into_text(self) -> String {
         Box::<str>::from(self.text).into_string()

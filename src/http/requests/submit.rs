@@ -89,7 +89,8 @@ pub(in crate::http) async fn submit_request(
     body: Result<Json<Object<SubmitRequest>>, Problem>,
 ) -> Result<HttpResponse, Problem> {
     let Json(Object(SubmitRequest { kind, payload, tags, not_before, deadline })) = body.map_err(with_hint)?;
-    let (payload, idempotency_key) = (Payload::read(payload, "/payload")?, idempotency_key(&http)?);
+    let idempotency_key = idempotency_key(&http)?;
+    let payload = read(payload, &gateway).await?;
     let draft = Draft { kind, payload, tags, not_before, deadline, idempotency_key };
     let by = notes::by(&http, &allowed.caller().subject);
     let Submitted { request, replayed } = gateway.queue.submit(&allowed, draft, by).await?;
@@ -110,6 +111,16 @@ pub(in crate::http) async fn submit_request(
         answer.insert_header(("Idempotent-Replayed", "true"));
     }
     show(answer, &gateway, &presenter, &held.seen)
+}
+
+/// A payload of more bytes is large: it can take as long as hundreds of calls.
+const LARGE_BYTES: usize = 64 << 10;
+
+async fn read(payload: Box<RawValue>, gateway: &Gateway) -> Result<Payload, Problem> {
+    let is_large = payload.get().len() > LARGE_BYTES;
+    // It is never closed.
+    let _turn = if is_large { gateway.large_payloads.acquire().await.ok() } else { None };
+    Ok(Payload::read(payload, "/payload")?)
 }
 
 /// Who sends the data itself is told where it belongs.

@@ -136,6 +136,7 @@ async fn memory_is_not_spent_on_a_provider() {
         until(|| wire.connections() > connections).await;
         assert_eq!(whoami("rsa-1").await, 200);
     }
-    let growth = gateway.status("VmHWM") - before;
+    // The system counts in strides, so that the mark can go down a little.
+    let growth = gateway.status("VmHWM").saturating_sub(before);
     assert!(growth < 16 * 1024, "grew from {before} by {growth} KiB");
 }
