@@ -115,7 +115,7 @@ codes! {
     TooManyAttempts "too_many_attempts" TOO_MANY_REQUESTS "Too many attempts"
         "Too many attempts came from there: wrong passwords, or new accounts." "Wait for `Retry-After` and try again."
     QuotaExceeded "quota_exceeded" TOO_MANY_REQUESTS "Quota exceeded"
-        "Your share of the gateway is used up: you have called too often, or too many of your requests have not reached their end." "Wait for `Retry-After` and send it again; the member `limit` says which limit it is, and `reset` in how many seconds there is room."
+        "Your share of the gateway is used up: you have called too often, or too many of your requests have not reached their end." "Wait for `Retry-After` and send it again; the member `limit` says which limit it is, by `name` and `value`, and `reset` after how many seconds it is worth another try."
     Internal "internal" INTERNAL_SERVER_ERROR "Internal error"
         "The gateway failed; the request may or may not have taken effect." "Report the trace_id to its operator."
     RecordDamaged "record_damaged" INTERNAL_SERVER_ERROR "Record damaged"

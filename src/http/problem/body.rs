@@ -39,7 +39,7 @@ pub(in crate::http) struct ProblemBody<'a> {
     /// The limit that is reached (429).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) limit: Option<LimitBody>,
-    /// In how many seconds there is room below it again (429).
+    /// After how many seconds it is worth another try (429).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reset: Option<u64>,
 }
